@@ -1,0 +1,37 @@
+# `make run` and `make test` do all their own set-up on a fresh machine with Python >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install run test test-slow lint types wheel clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[openmm,cluster,dev]'
+	touch $@
+
+run: install  ## a toy experiment and a short Chignolin experiment, with tables and figures
+	$(BIN)/cgexp run experiment=toy_cgnet
+	$(BIN)/cgexp run experiment=chignolin_first
+
+test: install
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+wheel: install
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache

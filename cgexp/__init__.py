@@ -1,0 +1,31 @@
+"""cgexp: config-driven experiments with machine-learned coarse-grained force fields.
+
+``cgexp.load(folder)`` opens a run, ``cgexp.load_dataset(name)`` a data set that ships with the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Frames", "load", "load_dataset"]
+
+if TYPE_CHECKING:
+    from cgexp.frames import Frames
+    from cgexp.reference.packaged import load_packaged as load_dataset
+    from cgexp.runs.load import load
+
+_PUBLIC = {
+    "Frames": ("cgexp.frames", "Frames"),
+    "load": ("cgexp.runs.load", "load"),
+    "load_dataset": ("cgexp.reference.packaged", "load_packaged"),
+}
+
+
+def __getattr__(name: str) -> Any:  # lazily, so that `import cgexp` costs nothing
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'cgexp' has no attribute '{name}'")
+    import importlib
+
+    module, attribute = _PUBLIC[name]
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,36 @@
+"""EnergyTerm: what a network and a prior have in common. Potential (models/) sums terms and alone takes gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cgexp.frames import Frames
+
+
+class EnergyTerm(nn.Module):
+    """A differentiable energy of a configuration.
+
+    A subclass implements ``energy``; what it learns from data before training (normalisation, a fit) it does in
+    ``fit`` and keeps in buffers, so that its state_dict restores it. Constructor arguments are plain config values.
+    """
+
+    conservative = True
+
+    def fit(self, frames: Frames) -> None:
+        """Adapt buffers to the training frames; the default needs nothing."""
+
+    def energy(self, coords: Tensor) -> Tensor:
+        """Energy of each frame: coords [n_frames, n_beads, n_dims] -> [n_frames], in the system's energy unit."""
+        raise NotImplementedError
+
+    def forward(self, coords: Tensor) -> Tensor:
+        return self.energy(coords)
+
+
+def negative_gradient(energy: Tensor, coords: Tensor, create_graph: bool = False) -> Tensor:
+    """Forces -dE/dx [n_frames, n_beads, n_dims] of energies [n_frames]; the graph is kept for double backprop."""
+    if energy.shape != coords.shape[:1]:
+        raise ValueError(f"energy has shape {list(energy.shape)}: expected [n_frames] = [{coords.shape[0]}]")
+    (gradient,) = torch.autograd.grad(energy.sum(), coords, create_graph=create_graph)
+    return -gradient

@@ -1,0 +1,186 @@
+"""Frames: the one container for configurations and their labels. Shapes, units and finiteness are enforced here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cgexp.errors import InputError
+from cgexp.units import UnitSystem, unit_system
+
+PER_FRAME = ("block", "time_ps", "weights", "parent", "round")  # [n_frames]
+LIKE_COORDS = ("forces", "force_sem")  # [n_frames, n_beads, n_dims]
+ARRAYS = ("coords", "bead_types", *PER_FRAME, *LIKE_COORDS)
+METADATA = ("units", "temperature", "system", "source", "force_map", "notes")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Configurations of a coarse-grained system, with optional reference forces.
+
+    coords: [n_frames, n_beads, n_dims], float, in the length unit of ``units`` (Å, or 1 for the toys).
+    bead_types: [n_beads], int. block: [n_frames], int: the contiguous stretch of the trajectory a frame comes from;
+    frames of one block are correlated, so a split never cuts through a block.
+    forces, force_sem: same shape as coords, energy/length (kcal/mol/Å or kT). time_ps, weights, parent (index of the
+    frame this one descends from, -1 for none), round (of active learning): [n_frames].
+    units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces became bead forces.
+    Raises InputError naming the field and the first bad frame.
+    """
+
+    coords: NDArray[np.floating]
+    bead_types: NDArray[np.integer]
+    block: NDArray[np.integer]
+    units: str
+    temperature: float
+    system: str
+    source: str
+    force_map: str = "none"
+    notes: str = ""
+    forces: NDArray[np.floating] | None = None
+    force_sem: NDArray[np.floating] | None = None
+    time_ps: NDArray[np.floating] | None = None
+    weights: NDArray[np.floating] | None = None
+    parent: NDArray[np.integer] | None = None
+    round: NDArray[np.integer] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ARRAYS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _readonly(value))
+        unit_system(self.units)
+        if not self.temperature > 0:
+            raise InputError(f"frames have temperature {self.temperature}: expected a positive number")
+        _check_shapes(self)
+        for name in ("coords", *LIKE_COORDS, "time_ps", "weights"):
+            _check_finite(name, getattr(self, name))
+        if self.weights is not None and (self.weights < 0).any():
+            raise InputError(f"weights of frame {int(np.argmax(self.weights < 0))} are negative: expected >= 0")
+        if self.force_sem is not None and (self.force_sem < 0).any():
+            raise InputError("force_sem has negative entries: a standard error is >= 0")
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @property
+    def n_beads(self) -> int:
+        return int(self.coords.shape[1])
+
+    @property
+    def n_dims(self) -> int:
+        return int(self.coords.shape[2])
+
+    @property
+    def unit_system(self) -> UnitSystem:
+        return unit_system(self.units)
+
+    @property
+    def kT(self) -> float:
+        """Thermal energy of the frames in their own energy unit."""
+        return self.unit_system.kT(self.temperature)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in METADATA}
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are present, by name."""
+        return {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of every array and of the metadata."""
+        digest = hashlib.sha256(json.dumps(self.metadata, sort_keys=True).encode())
+        for name, array in sorted(self.arrays.items()):
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def select(self, index: ArrayLike) -> Frames:
+        """Return the frames at ``index`` (integers, booleans or a slice) with all their labels."""
+        chosen = index if isinstance(index, slice) else np.asarray(index)
+        per_frame = ("coords", *PER_FRAME, *LIKE_COORDS)
+        return replace(self, **{name: array[chosen] for name, array in self.arrays.items() if name in per_frame})
+
+    def with_labels(self, **labels: Any) -> Frames:
+        """Return a copy with some fields replaced."""
+        return replace(self, **labels)
+
+
+def concatenate(parts: Sequence[Frames]) -> Frames:
+    """Join frames of one system into one container; blocks are renumbered so that they stay distinct.
+
+    A label that only some parts have is refused, and so are parts of different units, temperature or beads.
+    """
+    if not parts:
+        raise InputError("cannot join an empty list of frames: expected at least one part")
+    first = parts[0]
+    for part in parts[1:]:
+        for name in ("units", "temperature", "system", "force_map"):
+            if getattr(part, name) != getattr(first, name):
+                raise InputError(
+                    f"cannot join frames whose {name} differ: '{getattr(first, name)}' and '{getattr(part, name)}'"
+                )
+        if not np.array_equal(part.bead_types, first.bead_types):
+            raise InputError("cannot join frames whose bead_types differ: they are different systems")
+        if part.arrays.keys() != first.arrays.keys():
+            odd = sorted(part.arrays.keys() ^ first.arrays.keys())
+            raise InputError(f"cannot join frames of which only some have {', '.join(odd)}")
+    joined: dict[str, Any] = {}
+    for name in first.arrays:
+        if name not in ("bead_types", "block"):
+            joined[name] = np.concatenate([part.arrays[name] for part in parts])
+    blocks, offset = [], 0
+    for part in parts:
+        _, dense = np.unique(part.block, return_inverse=True)
+        blocks.append(dense + offset)
+        offset += int(dense.max(initial=-1)) + 1
+    return replace(first, block=np.concatenate(blocks), **joined)
+
+
+def _readonly(value: ArrayLike) -> NDArray[Any]:
+    array = np.array(value, copy=True) if not isinstance(value, np.ndarray) else value.view()
+    array.setflags(write=False)
+    return array
+
+
+def _check_shapes(frames: Frames) -> None:
+    coords = frames.coords
+    if coords.ndim != 3:
+        raise InputError(f"coords have shape {list(coords.shape)}: expected [n_frames, n_beads, n_dims]")
+    n_frames, n_beads, _ = coords.shape
+    if not np.issubdtype(coords.dtype, np.floating):
+        raise InputError(f"coords have type {coords.dtype}: expected floating point numbers")
+    for name in LIKE_COORDS:
+        value = getattr(frames, name)
+        if value is not None and value.shape != coords.shape:
+            beads = value.shape[1] if value.ndim == 3 else "?"
+            raise InputError(
+                f"{name} have shape {list(value.shape)} ({beads} beads) but coords have shape {list(coords.shape)} "
+                f"({n_beads} beads): expected the same shape; map atoms to beads first"
+            )
+    for name in PER_FRAME:
+        value = getattr(frames, name)
+        if value is not None and value.shape != (n_frames,):
+            raise InputError(f"{name} has shape {list(value.shape)}: expected [n_frames] = [{n_frames}]")
+    if frames.bead_types.shape != (n_beads,):
+        raise InputError(f"bead_types has shape {list(frames.bead_types.shape)}: expected [n_beads] = [{n_beads}]")
+
+
+def _check_finite(name: str, value: NDArray[Any] | None) -> None:
+    if value is None or np.isfinite(value).all():
+        return
+    bad = ~np.isfinite(value).reshape(len(value), -1).all(axis=1)
+    raise InputError(
+        f"{name} of frame {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) are not finite: remove or repair them"
+    )
+
+

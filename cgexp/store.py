@@ -1,0 +1,174 @@
+"""Arrays, frames and trajectories on disk: written atomically, checksummed, appendable, without pickle.
+
+One file is a NumPy ``.npz`` archive with a ``meta.json`` array inside that holds the metadata and a SHA-256 of the
+content, so any NumPy reads it. A growing trajectory is a folder of such files, one a chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.frames import ARRAYS, METADATA, Frames
+
+Arrays = Mapping[str, NDArray[Any]]
+META = "__meta__"
+FORMAT = 1
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: to a temporary neighbour, synced, then renamed over ``path``."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; choose a writable directory with outputs=<directory>"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another place"
+        ) from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically."""
+    write_bytes(path, (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a missing or broken one raises InputError with its name."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: run the earlier stage that writes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage again") from error
+
+
+def write_arrays(path: Path, arrays: Arrays, meta: Mapping[str, Any] | None = None, compress: bool = False) -> str:
+    """Write named arrays and JSON-able metadata to one file; return the SHA-256 of the content."""
+    arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    for name, value in arrays.items():
+        if value.dtype.hasobject:
+            raise TypeError(f"array '{name}' holds Python objects, which this format does not store")
+    digest = _digest(arrays, meta or {})
+    header = json.dumps({"format": FORMAT, "sha256": digest, "meta": dict(meta or {})}).encode()
+    buffer = io.BytesIO()
+    savez = np.savez_compressed if compress else np.savez
+    savez(buffer, **{META: np.frombuffer(header, dtype=np.uint8), **arrays})  # type: ignore[arg-type]
+    write_bytes(Path(path), buffer.getvalue())
+    return digest
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays and metadata of a file written by write_arrays, after checking its checksum."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: expected a file written by cgexp")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop(META).tobytes())
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as error:
+        raise InputError(
+            f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
+        ) from error
+    if header["format"] != FORMAT:
+        raise InputError(f"{path} has format {header['format']}, this version reads {FORMAT}: upgrade cgexp")
+    if _digest(arrays, header["meta"]) != header["sha256"]:
+        raise InputError(f"{path} is damaged (its checksum differs): delete it and run the stage that wrote it again")
+    return arrays, header["meta"]
+
+
+def write_frames(path: Path, frames: Frames, compress: bool = False, **extra: Any) -> None:
+    """Write frames to one file; ``extra`` (JSON-able) is kept in the metadata."""
+    meta = {**frames.metadata, "content_hash": frames.content_hash, "extra": extra}
+    write_arrays(path, frames.arrays, meta, compress)
+
+
+def read_frames(path: Path) -> Frames:
+    """Read frames and verify their content hash."""
+    arrays, meta = read_arrays(path)
+    missing = {"coords", "bead_types", "block"} - arrays.keys()
+    if missing or not set(METADATA) <= meta.keys():
+        raise InputError(f"{path} holds no frames: expected coords, bead_types, block and their metadata")
+    fields: dict[str, Any] = {name: value for name, value in arrays.items() if name in ARRAYS}
+    frames = Frames(**fields, **{name: meta[name] for name in METADATA})
+    if frames.content_hash != meta["content_hash"]:
+        raise InputError(f"{path} does not match its content hash: delete it and make the data set again")
+    return frames
+
+
+class Chunks:
+    """An appendable sequence of array dictionaries: a folder with one checksummed file a chunk.
+
+    A chunk is there whole or not at all, so a killed writer leaves a readable prefix.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def paths(self) -> list[Path]:
+        paths = sorted(self.folder.glob("chunk-*.npz"))
+        for expected, path in enumerate(paths):
+            if path.name != self._name(expected):
+                raise InputError(f"{self.folder} lacks {self._name(expected)}: delete the folder and run again")
+        return paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def append(self, arrays: Arrays, meta: Mapping[str, Any] | None = None) -> None:
+        """Add one chunk after the last."""
+        write_arrays(self.folder / self._name(len(self)), arrays, meta)
+
+    def truncate(self, n_chunks: int) -> None:
+        """Forget the chunks from ``n_chunks`` on (a resumed writer makes them again)."""
+        for path in reversed(self.paths[n_chunks:]):
+            path.unlink()
+
+    def __iter__(self) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
+        return (read_arrays(path) for path in self.paths)
+
+    def read(self, name: str, axis: int = 0) -> NDArray[Any]:
+        """Return array ``name`` of all chunks, joined along ``axis``."""
+        parts = [arrays[name] for arrays, _ in self]
+        if not parts:
+            raise InputError(f"{self.folder} holds no data yet: run the stage that writes it")
+        return np.concatenate(parts, axis=axis)
+
+    @staticmethod
+    def _name(index: int) -> str:
+        return f"chunk-{index:06d}.npz"
+
+
+def _digest(arrays: Arrays, meta: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(meta), sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
