@@ -42,6 +42,7 @@ def build(spec: Mapping[str, Any], **provided: Any) -> Any:
     for problem in problems(spec, provided=provided.keys()):
         raise InputError(problem)
     signature = read_signature(spec[TARGET])
+    assert signature is not None  # else there was a problem
     arguments = {name: _build_value(value) for name, value in spec.items() if name != TARGET}
     for name, value in provided.items():
         if name in signature.parameters and name not in arguments:

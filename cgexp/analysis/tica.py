@@ -1,0 +1,141 @@
+"""TICA: slow collective coordinates, fitted once on continuous reference walkers and never on a model's data.
+
+Time-lagged independent component analysis (Pérez-Hernández et al. 2013, J. Chem. Phys. 139, 015102; kinetic map: Noé
+and Clementi 2015, J. Chem. Theory Comput. 11, 5002). Here it defines coordinates; it makes no claim about kinetics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.analysis.observables import pair_distances
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+
+FEATURES = "all CA-CA distances in Å, pairs ordered by first, then second bead"
+N_COMPONENTS = 2
+BATCH = 100_000  # frames whose features are held in memory at a time
+EARLIEST, LATEST = 0.01, 1.5  # frame spacings by which a partner may miss the lag, before and after
+
+Scaling = Literal["kinetic_map", "none"]
+
+
+@dataclass(frozen=True)
+class Tica:
+    """IC = (features - mean) @ components: mean [n_features], components [n_features, 2], eigenvalues [2].
+
+    features: what they are, in words. lag_ps: mean over the pairs of frames, ps. scaling: 'kinetic_map' multiplies each
+    IC, which has unit variance in the fitted data, by its eigenvalue. data_hash: content hash of the frames it was
+    fitted on. n_pairs: of frames.
+    """
+
+    mean: NDArray[np.float64]
+    components: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    lag_ps: float
+    scaling: Scaling
+    data_hash: str
+    n_pairs: int
+    features: str = FEATURES
+
+    @classmethod
+    def fit(cls, frames: Frames, lag_ps: float, scaling: Scaling = "kinetic_map") -> Tica:
+        """Fit on pairs of frames of one block that are ``lag_ps`` (ps) apart in time; weights are not used.
+
+        Where no frame lies at the lag, the next one is the partner: the lag is rounded up to the frames' spacing. The
+        sign of an IC is such that the feature it correlates most with grows along it.
+        Raises InputError if the frames have no time_ps, no pairs at that lag, or too few to define two components.
+        """
+        from deeptime.decomposition import TICA  # takes seconds to import
+        from deeptime.numeric import ZeroRankError
+
+        first, second, lag = _lagged_pairs(frames, lag_ps)
+        features = pair_distances(frames.coords)
+        if len(first) <= features.shape[1]:
+            raise InputError(
+                f"the reference has {len(first)} pairs of frames {lag_ps:g} ps apart but TICA has {features.shape[1]} "
+                "features: expected more pairs than features; set a shorter analysis.lag_ps or use more frames"
+            )
+        unmoved = InputError("the reference hardly moves, so that TICA finds no two components: use other frames")
+        try:
+            model = TICA(scaling=None).fit_from_timeseries((features[first], features[second])).fetch_model()
+        except ZeroRankError as error:
+            raise unmoved from error
+        components, eigenvalues = model.singular_vectors_left, model.singular_values[:N_COMPONENTS]
+        if components.shape[1] < N_COMPONENTS:
+            raise unmoved
+        components = components[:, :N_COMPONENTS] * _signs(features, components[:, :N_COMPONENTS])
+        if scaling == "kinetic_map":
+            components = components * eigenvalues
+        return cls(model.mean_0, components, eigenvalues, lag, scaling, frames.content_hash, len(first))
+
+    def transform(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The first two ICs of coords [n_frames, n_beads, 3] in Å: [n_frames, 2]."""
+        parts = [
+            (pair_distances(coords[start : start + BATCH]) - self.mean) @ self.components
+            for start in range(0, len(coords), BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, N_COMPONENTS))
+
+    def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and JSON-able metadata, as store.write_arrays takes them."""
+        arrays = {"mean": self.mean, "components": self.components, "eigenvalues": self.eigenvalues}
+        names = ("lag_ps", "scaling", "data_hash", "n_pairs", "features")
+        return arrays, {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> Tica:
+        """The inverse of to_arrays; raises InputError for features that this version does not compute."""
+        if meta["features"] != FEATURES:
+            raise InputError(f"this TICA was fitted on '{meta['features']}': expected '{FEATURES}'; fit it again")
+        return cls(**arrays, **meta)
+
+
+def _signs(features: NDArray[np.float64], components: NDArray[np.float64]) -> NDArray[np.float64]:
+    """+1 or -1 for each component, such that its strongest correlation with a feature becomes positive."""
+    centred = features - features.mean(axis=0)
+    deviation = centred.std(axis=0)
+    correlation = (centred.T @ (centred @ components)) / np.where(deviation > 0, deviation, np.inf)[:, None]
+    strongest = np.abs(correlation).argmax(axis=0)
+    return np.where(correlation[strongest, np.arange(components.shape[1])] < 0, -1.0, 1.0)
+
+
+def _lagged_pairs(frames: Frames, lag_ps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
+    """Indices of all pairs of frames of one block whose times differ by the lag, and the mean difference in ps."""
+    if frames.time_ps is None:
+        raise InputError(
+            "the reference has no time_ps, so that TICA cannot be fitted on it: use frames of continuous walkers that "
+            "carry their time"
+        )
+    longest = 0.0
+    pairs = [(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))]
+    for index in _walkers(frames):
+        time = frames.time_ps[index].astype(np.float64)
+        longest = max(longest, time[-1] - time[0])
+        if len(time) > 1:
+            step = float(np.median(np.diff(time)))
+            partner = np.minimum(np.searchsorted(time, time + lag_ps - EARLIEST * step), len(time) - 1)
+            late = time[partner] - time - lag_ps
+            matched = (late >= -EARLIEST * step) & (late <= LATEST * step)
+            pairs.append((index[matched], index[partner[matched]]))
+    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    if len(first) == 0:
+        raise InputError(
+            f"analysis.lag_ps={lag_ps:g} is longer than every block of the reference, the longest of which spans "
+            f"{longest:g} ps: set a shorter analysis.lag_ps or use longer walkers"
+        )
+    lag = np.mean(frames.time_ps[second].astype(np.float64) - frames.time_ps[first].astype(np.float64))
+    return first, second, round(float(lag), 6)  # time may have been kept in single precision
+
+
+def _walkers(frames: Frames) -> Iterator[NDArray[np.intp]]:
+    """Indices of each block's frames, in the order of time."""
+    assert frames.time_ps is not None
+    order = np.lexsort((frames.time_ps, frames.block))
+    cuts = np.flatnonzero(np.diff(frames.block[order])) + 1
+    yield from np.split(order, cuts)

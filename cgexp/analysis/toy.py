@@ -1,0 +1,147 @@
+"""ToyAnalysis: a model of a toy system against the exact mean force and potential of mean force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
+from cgexp.analysis.divergences import thin, wasserstein_1d
+from cgexp.analysis.free_energy import exact_bin_pmf, histogram_pmf, integrate_force, pmf_rmse, remove_mean, rmse
+from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.result import Evaluation
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.signatures import NonNegativeInt, PositiveInt
+from cgexp.systems.toy import ToyPotential
+
+N_QUADRATURE = 4001  # points over the system's x_range
+N_DOTS = 2000  # reference forces drawn in the figure
+NO_NOISE = 1e-9  # (kT/length)^2: below this the instantaneous force has no scatter
+
+Values = NDArray[np.float64]
+
+
+class ToyAnalysis:
+    """Metrics and curves of a one-dimensional toy.
+
+    grid: from and to which x the model is compared with the exact answer, length. n_grid: points on it. n_bins: of the
+    simulation's histogram over the same range. n_bootstrap: draws for errors (0: none). seed: of these draws.
+    """
+
+    def __init__(
+        self,
+        grid: tuple[float, float],
+        n_grid: PositiveInt = 1001,
+        n_bins: PositiveInt = 50,
+        n_bootstrap: NonNegativeInt = 100,
+        seed: NonNegativeInt = 0,
+    ) -> None:
+        low, high = grid
+        if not low < high:
+            raise InputError(f"analysis.grid=[{low}, {high}] is empty: expected [lowest x, highest x]")
+        if n_grid < 3:
+            raise InputError(f"analysis.n_grid={n_grid} is too small: expected at least 3 points")
+        self.x = np.linspace(low, high, n_grid)
+        self.edges = np.linspace(low, high, n_bins + 1)
+        self.n_bootstrap = n_bootstrap
+        self.seed = seed
+
+    def evaluate(
+        self, system: ToyPotential, potential: nn.Module, frames: Frames, trajectory: Any, burn_in: float
+    ) -> Evaluation:
+        """Compare ``potential`` (models.Potential) and its simulation with the exact answer of ``system``.
+
+        frames: the data the model was trained on, for the figure. trajectory: simulation.Trajectory, or None if there
+        is no simulation. burn_in: fraction of it that is dropped. All PMFs are in kT of the frames.
+        """
+        rng = np.random.default_rng(self.seed)
+        metrics, curves = self._compare_model(system, potential, frames.kT)
+        curves["force"] |= self._dots(frames, rng)
+        if trajectory is not None:
+            metrics |= replica_metrics(trajectory)
+            samples = trajectory.production(burn_in)[..., 0, 0]  # [n_frames, n_replicas]
+            if samples.size:
+                found, curve = self._compare_simulation(system, samples, rng)
+                metrics |= found
+                curves["pmf"] |= curve
+        return Evaluation(metrics, curves)
+
+    def _compare_model(
+        self, system: ToyPotential, potential: nn.Module, kT: float
+    ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+        exact_pmf, exact_force = system.pmf(self.x) / kT, system.mean_force(self.x)
+        energy, force = energy_and_force(potential, self.x)
+        model_pmf = (integrate_force(self.x, force) if energy is None else energy) / kT
+        noise = system.noise_floor()
+        metrics = {
+            "force_rmse_relative": rmse(force, exact_force) / float(exact_force.std()),
+            "pmf_rmse_integration": pmf_rmse(model_pmf, exact_pmf),
+            "loss_noise_floor": noise,
+        }
+        if noise > NO_NOISE:
+            metrics["loss_excess_relative"] = _excess_loss(system, potential) / noise
+        pmf = {"x": self.x, "exact": remove_mean(exact_pmf), "model": remove_mean(model_pmf)}
+        curves: dict[str, dict[str, Any]] = {
+            "pmf": {**pmf, "conservative": energy is not None},
+            "force": {"x": self.x, "exact": exact_force, "model": force},
+            "residuals": {"x": self.x, "exact": exact_force, "model": force, "residual": force - exact_force},
+        }
+        return metrics, curves
+
+    def _compare_simulation(
+        self, system: ToyPotential, samples: NDArray[np.floating], rng: np.random.Generator
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        units = independent_units(samples).astype(np.float64)
+        exact = exact_bin_pmf(system.density, self.edges)
+        quadrature = np.linspace(*system.x_range, N_QUADRATURE)
+        density = system.density(quadrature)
+        curves: list[Values] = []
+
+        def measure(chosen: NDArray[np.intp]) -> dict[str, float]:
+            x = units[:, chosen].ravel()
+            pmf = histogram_pmf(x, self.edges)
+            curves.append(remove_mean(pmf))
+            return {
+                "pmf_rmse_simulation": pmf_rmse(pmf, exact),
+                "w1_x": wasserstein_1d(x, quadrature, None, density),
+            }
+
+        n_units = units.shape[1]
+        metrics = measure(np.arange(n_units))
+        sem = bootstrap_sem(measure, n_units, self.n_bootstrap, rng)
+        metrics |= {f"{name}_sem": value for name, value in sem.items()}
+        curve: dict[str, Any] = {"bin_x": 0.5 * (self.edges[1:] + self.edges[:-1]), "simulation": curves[0]}
+        if sem:
+            curve["simulation_sem"] = np.std(curves[1:], axis=0, ddof=1)
+        return metrics, curve
+
+    def _dots(self, frames: Frames, rng: np.random.Generator) -> dict[str, Values]:
+        if frames.forces is None:
+            return {}
+        x, force = frames.coords[:, 0, 0], frames.forces[:, 0, 0]
+        inside = np.flatnonzero((x >= self.x[0]) & (x <= self.x[-1]))
+        chosen = inside[thin(len(inside), N_DOTS, rng)]
+        return {"data_x": x[chosen].astype(np.float64), "data": force[chosen].astype(np.float64)}
+
+
+def energy_and_force(potential: nn.Module, x: Values) -> tuple[Values | None, Values]:
+    """Energy (None if not conservative) and force of a one-bead, one-dimensional potential at x [n]: each [n]."""
+    like = next((t for t in potential.state_dict().values() if t.is_floating_point()), torch.zeros(0).double())
+    coords = torch.tensor(x, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+    energy, forces = potential.energy_and_forces(coords)  # type: ignore[operator]
+    return (
+        None if energy is None else energy.double().cpu().numpy(),
+        forces.double().cpu().numpy()[:, 0, 0],
+    )
+
+
+def _excess_loss(system: ToyPotential, potential: nn.Module) -> float:
+    """Integral of p(x) (f_model - f_mean)^2 dx, (kT/length)^2: the force-matching loss above its noise floor."""
+    x = np.linspace(*system.x_range, N_QUADRATURE)
+    _, force = energy_and_force(potential, x)
+    return float(np.trapezoid(system.density(x) * (force - system.mean_force(x)) ** 2, x))

@@ -1,0 +1,37 @@
+"""What the verbs share: overrides to a checked config, one job or a multirun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cgexp.config.checks import check
+from cgexp.config.compose import Config, compose
+from cgexp.config.launch import multirun, split_multirun
+from cgexp.config.paths import conf_dir, group_options
+
+Job = Callable[[Config], float | None]
+
+
+def run_jobs(arguments: Sequence[str], job: Job) -> int:
+    """Compose and check the config (or every config of a multirun), then run ``job``; return the exit code."""
+    print_config = "--cfg" in arguments
+    many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
+    if print_config:
+        import yaml
+
+        print(yaml.safe_dump(compose(overrides), sort_keys=False, allow_unicode=True), end="")
+        return 0
+    if many:
+        multirun(overrides, job)
+    else:
+        config = compose(overrides)
+        check(config)
+        job(config)
+    return 0
+
+
+def groups_help() -> str:
+    """The config groups with their options."""
+    groups = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
+    lines = [f"  {group:<12}{', '.join(group_options(group))}" for group in groups]
+    return "Config groups (group=option; group.key=value for what is inside):\n" + "\n".join(lines)

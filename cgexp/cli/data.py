@@ -1,0 +1,22 @@
+"""cgexp data: make or find a data set and print its data card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cgexp.cli.composed import run_jobs
+from cgexp.config.compose import Config
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    return run_jobs(arguments, job)
+
+
+def job(config: Config) -> None:
+    """Make one data set and print its card."""
+    from cgexp.runs.data import data_card, get_data
+    from cgexp.runs.summary import print_card
+
+    frames, _, path = get_data(config)
+    print_card(data_card(frames, config["dataset"]), path)

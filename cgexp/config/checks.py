@@ -1,0 +1,137 @@
+"""Checks of a composed config before anything heavy is imported: keys, types, ranges, missing values, physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from cgexp.build import is_spec, problems
+from cgexp.config.compose import Config
+from cgexp.errors import InputError, did_you_mean
+from cgexp.signatures import mismatch
+
+# group -> constructor arguments that only exist at run time
+GROUPS: dict[str, tuple[str, ...]] = {
+    "dataset": (),
+    "model": (),
+    "prior": (),
+    "loss": (),
+    "optimizer": ("params",),
+    "scheduler": ("optimizer", "total_steps", "T_max"),
+    "trainer": (),
+    "simulation": (),
+    "analysis": (),
+    "logger": (),
+    "sweep": (),
+}
+OPTIONAL = ("scheduler",)
+SETTINGS = {"seed": "NonNegativeInt", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
+KERNELS = ("reference", "compiled")
+RECORDED = ("choices", "overrides")
+BIASED_FORCE_MAPS = ("slice",)
+
+
+def check(config: Config) -> None:
+    """Raise InputError with the first problem of the config, if any."""
+    for problem in all_problems(config):
+        raise InputError(problem)
+
+
+def all_problems(config: Config) -> Iterator[str]:
+    """Yield a sentence for every problem of form; problems of physics follow only if there is none."""
+    sound = True
+    for problem in _form(config):
+        sound = False
+        yield problem
+    if sound:
+        for rule in PHYSICS:
+            yield from rule(config)
+
+
+def _form(config: Config) -> Iterator[str]:
+    known = [*GROUPS, *SETTINGS]
+    for key in config:
+        if key not in (*known, *RECORDED):
+            yield f"unknown key '{key}'{did_you_mean(str(key), known)}: expected one of {', '.join(known)}"
+    for key, annotation in SETTINGS.items():
+        if key not in config:
+            yield f"{key} is missing: set {key}=<value>"
+        elif expected := mismatch(annotation, config[key]):
+            yield f"{key}={config[key]} is not valid: expected {expected}"
+    if config.get("kernel") not in KERNELS:
+        yield f"kernel={config.get('kernel')} is not valid: expected one of {', '.join(KERNELS)}"
+    for group, provided in GROUPS.items():
+        node = config.get(group)
+        if node is None and group in OPTIONAL:
+            continue
+        if not is_spec(node):
+            yield f"{group} is missing or has no _target_: choose {group}=<option>"
+        else:
+            assert isinstance(node, Mapping)
+            yield from problems(node, group, provided)
+
+
+def _same_temperature(config: Config) -> Iterator[str]:
+    wanted = config["dataset"]["temperature"]
+    for group, what in (("prior", "a prior is fitted"), ("simulation", "the model is a free energy")):
+        found = config[group].get("temperature", wanted)
+        if found != wanted:
+            yield (
+                f"{group}.temperature={found} but dataset.temperature={wanted}: {what} at the temperature of its data; "
+                f"remove the override of {group}.temperature or use data at {found}"
+            )
+
+
+def _fits_system(config: Config) -> Iterator[str]:
+    dataset = config["dataset"]
+    facts = (("n_dims", "dimensions"), ("n_beads", "beads"), ("units", "units"))
+    for group in ("model", "prior", "simulation", "analysis"):
+        for fact, name in facts:
+            found = config[group].get(fact, dataset[fact])
+            if found != dataset[fact]:
+                option = config["choices"].get(group, group)
+                yield (
+                    f"{group}={option} works with {name} {found} but dataset {dataset['name']} has {name} "
+                    f"{dataset[fact]}: choose another {group} or another dataset"
+                )
+                break
+
+
+def _force_map(config: Config) -> Iterator[str]:
+    dataset = config["dataset"]
+    name = str(dataset.get("force_map") or "none")
+    if name == "none":
+        yield f"dataset {dataset['name']} does not say how atom forces became bead forces: set dataset.force_map"
+    elif name in BIASED_FORCE_MAPS and len(str(dataset.get("allow_biased_force_map") or "").split()) < 2:
+        yield (
+            f"dataset.force_map={name} is biased when bonds are constrained: use constraint_group, or say in words why "
+            "with dataset.allow_biased_force_map='<reason>'"
+        )
+
+
+def _time_step(config: Config) -> Iterator[str]:
+    from cgexp.stability import time_step_problem
+
+    dataset, simulation = config["dataset"], config["simulation"]
+    stiffness, mass = dataset.get("stiffness"), dataset.get("lightest_mass")
+    if stiffness is not None and mass is not None:
+        problem = time_step_problem(simulation["dt"], stiffness, mass, dataset["units"])
+        if problem:
+            yield f"simulation.dt={simulation['dt']} {problem}"
+
+
+def _simulation_length(config: Config) -> Iterator[str]:
+    simulation = config["simulation"]
+    if simulation["save_every"] > simulation["n_steps"]:
+        yield (
+            f"simulation.save_every={simulation['save_every']} is larger than simulation.n_steps="
+            f"{simulation['n_steps']}: nothing would be saved; lower save_every"
+        )
+
+
+PHYSICS: tuple[Callable[[Config], Iterator[str]], ...] = (
+    _same_temperature,
+    _fits_system,
+    _force_map,
+    _time_step,
+    _simulation_length,
+)

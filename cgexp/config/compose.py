@@ -1,0 +1,136 @@
+"""Composes a config from the groups in conf/ with Hydra, into a plain dict. Only this room imports Hydra."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cgexp.config.paths import conf_dir, group_options, user_conf_dir
+from cgexp.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Config = dict[str, Any]
+CONFIG_NAME = "config"
+
+
+def compose(overrides: Sequence[str]) -> Config:
+    """Return the composed, resolved config of one job.
+
+    ``overrides`` are Hydra's (``group=option``, ``group.key=value``, ``+``, ``++``, ``~``). Two keys are added:
+    ``choices`` (group -> option) and ``overrides`` (as given). Raises InputError with one sentence.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        node = _compose_node([*search_path(), *overrides])
+        choices = dict(node.hydra.runtime.choices)
+        return finish(node, choices, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_sentence(error, overrides)) from error
+    except YAMLError as error:
+        raise InputError(f"a config file is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> Config:
+    """Turn Hydra's node into the plain config that the rest of the package uses."""
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(node):
+        node.pop("hydra", None)
+    config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
+    config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
+    config["overrides"] = [o for o in overrides if not o.startswith("hydra")]
+    return config
+
+
+def search_path() -> list[str]:
+    """The override that lets Hydra find the user's own ./conf."""
+    own = user_conf_dir()
+    return [f"hydra.searchpath=[file://{own}]"] if own else []
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """The jobs of a multirun: every combination of comma-separated values, as override lists."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides=list(overrides))
+        batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    except HydraException as error:
+        raise InputError(_sentence(error, overrides)) from error
+    return [list(job) for batch in batches for job in batch]
+
+
+def _compose_node(overrides: Sequence[str]) -> DictConfig:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
+        return hydra_compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
+
+
+def _sentence(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's several lines as one sentence that names the key, the mistake and the way out."""
+    from hydra.errors import OverrideParseException
+
+    text = str(error)
+    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+        group, option = match.groups()
+        known = group_options(group)
+        return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
+    if match := re.search(r"Could not override '([^']+)'", text):
+        key = match.group(1)
+        return unknown_key(key, keys_of(_compose_without(overrides, key)))
+    if match := re.search(r"Interpolation key '([^']+)' not found", text):
+        place = re.search(r"full_key: (\S+)", text)
+        return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override '{error.override}': expected key=value with balanced brackets and quotes"
+    if "sweep" in text and "multirun" in text.lower():
+        return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
+    return " ".join(text.split())
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """The sentence for a key that no config has."""
+    parent, _, name = key.rpartition(".")
+    start = f"{parent}." if parent else ""
+    siblings = sorted({k.removeprefix(start).split(".")[0] for k in known if k.startswith(start)})
+    if not siblings:
+        return f"unknown key '{key}'{did_you_mean(key, known)}: there is no '{parent}' in the config"
+    return f"unknown key '{key}'{did_you_mean(name, siblings)}: expected one of {', '.join(siblings)}"
+
+
+def _compose_without(overrides: Sequence[str], key: str) -> Mapping[str, Any]:
+    from omegaconf import OmegaConf
+
+    kept = [o for o in overrides if "." not in o.split("=")[0] and o.split("=")[0] != key]
+    try:
+        node = _compose_node(kept)
+    except Exception:
+        node = _compose_node([])
+    content = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(content, dict)
+    return {str(k): v for k, v in content.items() if k != "hydra"}
+
+
+def keys_of(node: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of every key in a config, without ``_target_``."""
+    return list(_keys(node, prefix))
+
+
+def _keys(node: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in node.items():
+        if key != "_target_":
+            yield f"{prefix}{key}"
+            if isinstance(value, Mapping):
+                yield from _keys(value, f"{prefix}{key}.")

@@ -1,0 +1,63 @@
+"""Run ids: a hash of what determines the physics of a run, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cgexp.config.compose import Config
+
+PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")
+# how a training is executed, not what is trained
+EXECUTION = {"trainer": ("accelerator",)}
+# what each stage depends on, in the order of the stages
+STAGES = {
+    "data": ("dataset",),
+    "prior": ("dataset", "prior"),
+    "train": ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer"),
+    "simulate": ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation"),
+    "evaluate": PHYSICS,
+}
+
+
+def run_id(config: Config) -> str:
+    """Ten hexadecimal digits that name the run of this config."""
+    return stage_id(config, "evaluate")
+
+
+def data_id(config: Config) -> str:
+    """Ten hexadecimal digits that name the data set made by this recipe."""
+    return stage_id(config, "data")
+
+
+def stage_id(config: Config, stage: str) -> str:
+    """The hash of the part of the config that the stage's result depends on."""
+    return digest({group: _physics(group, config[group]) for group in STAGES[stage]})
+
+
+def digest(content: Any) -> str:
+    """Ten hexadecimal digits of the SHA-256 of JSON content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def differences(first: Config, second: Config, stage: str) -> list[str]:
+    """Dotted keys in which two configs differ as far as ``stage`` depends on them."""
+    found: list[str] = []
+    for group in STAGES[stage]:
+        found += _differing(_physics(group, first[group]), _physics(group, second[group]), group)
+    return found
+
+
+def _physics(group: str, node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: value for key, value in node.items() if key not in EXECUTION.get(group, ())}
+    return node
+
+
+def _differing(first: Any, second: Any, place: str) -> list[str]:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        keys = sorted(first.keys() | second.keys())
+        return [d for key in keys for d in _differing(first.get(key), second.get(key), f"{place}.{key}")]
+    return [] if first == second else [place]

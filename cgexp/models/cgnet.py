@@ -1,0 +1,70 @@
+"""CGnet (Wang et al. 2019, ACS Cent. Sci. 5, 755): a perceptron on the internal coordinates of a chain."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.geometry import angle_list, dihedral_cos_sin, dihedral_list, distances, pair_list
+from cgexp.geometry import angles as bond_angles
+from cgexp.models.activations import warn_if_not_smooth
+from cgexp.models.lipschitz import bound_spectral_norm
+from cgexp.models.mlp import mlp
+from cgexp.models.normalisation import ZScore, check_fits, float64_coords, frame_weights
+from cgexp.signatures import Positive, PositiveInt
+
+
+class CGnet(EnergyTerm):
+    """Energy (kcal/mol) of one chain from all distances, the angles, and the dihedrals as cosine and sine, z-scored.
+
+    For 10 beads: 45 + 8 + 2 x 7 = 67 features. The energy is invariant under rotation and translation, but not under
+    a mirror: the sines change sign. Beads are told apart by their place, so the model serves one sequence only.
+    ``lipschitz`` bounds the spectral norm of every layer (CGnet 2019 regularises so); None leaves it free.
+    """
+
+    pairs: Tensor
+    triples: Tensor
+    quads: Tensor
+
+    def __init__(
+        self,
+        n_beads: PositiveInt,
+        n_dims: Literal[3] = 3,
+        width: PositiveInt = 160,
+        depth: PositiveInt = 5,
+        activation: Literal["tanh", "silu", "softplus", "gelu", "relu"] = "tanh",
+        lipschitz: Positive | None = None,
+    ) -> None:
+        super().__init__()
+        if n_beads < 4:
+            raise InputError(f"CGnet got n_beads={n_beads}: expected a chain of at least 4 beads, which has a dihedral")
+        warn_if_not_smooth(activation)
+        self.n_beads, self.n_dims = n_beads, n_dims
+        self.register_buffer("pairs", pair_list(n_beads))
+        self.register_buffer("triples", angle_list(n_beads))
+        self.register_buffer("quads", dihedral_list(n_beads))
+        n_features = len(self.pairs) + len(self.triples) + 2 * len(self.quads)
+        self.z_score = ZScore(n_features)
+        self.network = mlp([n_features, *[width] * depth, 1], activation, last_bias=False)
+        if lipschitz is not None:
+            bound_spectral_norm(self.network, lipschitz)
+
+    def fit(self, frames: Frames) -> None:
+        """Take mean and spread of the features from the frames; raises InputError if they are another system."""
+        check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
+        on_cpu = float64_coords(frames).to(self.pairs.device)
+        weights = frame_weights(frames)
+        self.z_score.fit(self.features(on_cpu), None if weights is None else weights.to(self.pairs.device))
+
+    def features(self, coords: Tensor) -> Tensor:
+        """Distances (Å), angles (rad), cosines and sines of dihedrals: [n_frames, n_features]."""
+        cosine, sine = dihedral_cos_sin(coords, self.quads)
+        return torch.cat([distances(coords, self.pairs), bond_angles(coords, self.triples), cosine, sine], dim=1)
+
+    def energy(self, coords: Tensor) -> Tensor:
+        return self.network(self.z_score(self.features(coords))).squeeze(-1)

@@ -1,0 +1,56 @@
+"""DirectForce: the control that predicts forces without an energy behind them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.mlp import mlp
+from cgexp.models.normalisation import check_fits
+from cgexp.models.point_features import PointFeatures
+from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
+
+
+class DirectForce(EnergyTerm):
+    """Force [n_beads, n_dims] (kT/length, in the toys' reduced units) by a multilayer perceptron on PointFeatures.
+
+    Non-conservative: in one dimension the force can be integrated to an energy, in more there need not be one. The
+    network is that of ToyMLP but for its output, so that the two differ in nothing else.
+    """
+
+    conservative = False
+
+    def __init__(
+        self,
+        n_beads: PositiveInt,
+        n_dims: PositiveInt,
+        width: PositiveInt = 128,
+        depth: PositiveInt = 2,
+        activation: Literal["tanh", "silu", "softplus", "gelu", "relu"] = "silu",
+        n_fourier: NonNegativeInt = 0,
+        fourier_std: Positive = 1.0,
+        fourier_seed: NonNegativeInt = 0,
+    ) -> None:
+        super().__init__()
+        self.n_beads, self.n_dims = n_beads, n_dims
+        self.features = PointFeatures(n_beads * n_dims, n_fourier, fourier_std, fourier_seed)
+        self.network = mlp([self.features.n_features, *[width] * depth, n_beads * n_dims], activation)
+
+    def fit(self, frames: Frames) -> None:
+        """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
+        check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
+        self.features.fit(frames)
+
+    def forces(self, coords: Tensor) -> Tensor:
+        """Predicted forces, of the shape of coords [n_frames, n_beads, n_dims]."""
+        return self.network(self.features(coords)).view_as(coords)
+
+    def energy(self, coords: Tensor) -> Tensor:
+        raise InputError("DirectForce predicts forces and has no energy: ask for forces, or use an energy model")
+
+    def forward(self, coords: Tensor) -> Tensor:
+        return self.forces(coords)

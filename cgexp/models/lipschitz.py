@@ -1,0 +1,54 @@
+"""Spectral-norm control of linear layers: how fast an energy can change with its features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils import parametrize
+
+
+class SpectralBound(nn.Module):
+    """Parametrisation W -> W min(1, bound / sigma(W)), sigma being the largest singular value.
+
+    sigma = u W v, with the singular vectors u and v found by power iteration: 20 steps at first and one after every
+    backward pass. Between them u and v are constants, so a pass changes no state (a compiled or functional one may
+    not), sigma is linear in W, and derivatives of every order are exact.
+    """
+
+    left: Tensor
+    right: Tensor
+
+    def __init__(self, weight: Tensor, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+        generator = torch.Generator().manual_seed(0)  # any start serves: the iteration forgets it
+        start = torch.randn(weight.shape[0], generator=generator, dtype=torch.float64).to(weight.dtype)
+        self.register_buffer("left", normalize(start, dim=0))
+        self.register_buffer("right", weight.new_zeros(weight.shape[1]))
+        self.iterate(weight, n_steps=20)
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor, n_steps: int = 1) -> None:
+        """Bring the singular vectors closer to those of ``weight`` [n_out, n_in]."""
+        for _ in range(n_steps):
+            self.right.copy_(normalize(weight.mT @ self.left, dim=0))
+            self.left.copy_(normalize(weight @ self.right, dim=0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        # Copies, because a backward pass changes the buffers in place while another may still await its own.
+        sigma = self.left.clone() @ weight @ self.right.clone()
+        return weight * (self.bound / sigma.clamp(min=self.bound))
+
+
+def bound_spectral_norm(network: nn.Module, bound: float) -> None:
+    """Keep the spectral norm of every linear layer in ``network`` at or below ``bound``, in place.
+
+    The power iteration hangs on the weights of this very network: train it, not a deep copy of it.
+    """
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Linear):
+            weight = layer.weight
+            spectral = SpectralBound(weight.detach(), bound)
+            parametrize.register_parametrization(layer, "weight", spectral)
+            weight.register_post_accumulate_grad_hook(spectral.iterate)

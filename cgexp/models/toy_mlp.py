@@ -1,0 +1,49 @@
+"""ToyMLP: the energy of a toy system as a function of its few coordinates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm
+from cgexp.frames import Frames
+from cgexp.models.activations import warn_if_not_smooth
+from cgexp.models.mlp import mlp
+from cgexp.models.normalisation import check_fits
+from cgexp.models.point_features import PointFeatures
+from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
+
+
+class ToyMLP(EnergyTerm):
+    """Energy (kT, in the toys' reduced units) by a multilayer perceptron on PointFeatures.
+
+    A plain network learns slow variations first and takes very long for a fast ripple (spectral bias); with Fourier
+    features (``n_fourier`` > 0) the ripple is there from the start. ``fourier_seed`` draws their wave vectors and is
+    independent of the seed of the weights.
+    """
+
+    def __init__(
+        self,
+        n_beads: PositiveInt,
+        n_dims: PositiveInt,
+        width: PositiveInt = 128,
+        depth: PositiveInt = 2,
+        activation: Literal["tanh", "silu", "softplus", "gelu", "relu"] = "silu",
+        n_fourier: NonNegativeInt = 0,
+        fourier_std: Positive = 1.0,
+        fourier_seed: NonNegativeInt = 0,
+    ) -> None:
+        super().__init__()
+        warn_if_not_smooth(activation)
+        self.n_beads, self.n_dims = n_beads, n_dims
+        self.features = PointFeatures(n_beads * n_dims, n_fourier, fourier_std, fourier_seed)
+        self.network = mlp([self.features.n_features, *[width] * depth, 1], activation, last_bias=False)
+
+    def fit(self, frames: Frames) -> None:
+        """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
+        check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
+        self.features.fit(frames)
+
+    def energy(self, coords: Tensor) -> Tensor:
+        return self.network(self.features(coords)).squeeze(-1)

@@ -1,0 +1,86 @@
+"""Harmonic bonds and angles by Boltzmann inversion."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.geometry import angle_list, angles, bond_list, distances
+from cgexp.priors.statistics import float64_coords, frame_shares, mean_and_variance
+from cgexp.priors.term import INDEX, PriorTerm, require_chain
+
+FIT = (
+    "fit: x0 = mean, k = kT / variance over the frames, each with its weight; no Jacobian correction (the r^2 of a "
+    "bond and the sine of an angle are left to the network, as in CGnet 2019)"
+)
+
+
+class HarmonicTerm(PriorTerm):
+    """1/2 k (x - x0)^2 for each internal coordinate, with its own k and x0."""
+
+    beads: Tensor
+    center: Tensor
+    force_constant: Tensor
+
+    def index(self, n_beads: int) -> Tensor:
+        """Beads of each internal coordinate: [n_coordinates, beads_per_coordinate]."""
+        raise NotImplementedError
+
+    def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
+        """Internal coordinates [n_frames, n_coordinates] over the given beads."""
+        raise NotImplementedError
+
+    def internal_coordinates(self, coords: Tensor) -> Tensor:
+        return self.measure(coords, self.beads)
+
+    def fit(self, frames: Frames) -> None:
+        beads = self.index(frames.n_beads)
+        require_chain(self, frames, beads.shape[1])
+        values = self.measure(float64_coords(frames), beads).numpy()
+        mean, variance = mean_and_variance(values, frame_shares(frames))
+        if (variance <= (1e-6 * mean) ** 2).any():
+            raise InputError(
+                f"{self.label} {variance.argmin()} is the same in all {len(frames)} frames, so that its force "
+                "constant would be infinite: fit the prior on more frames"
+            )
+        self.beads = beads.to(self.beads)
+        self.center = torch.from_numpy(mean).to(self.center)
+        self.force_constant = torch.from_numpy(frames.kT / variance).to(self.force_constant)
+
+    def energies(self, values: Tensor) -> Tensor:
+        return 0.5 * self.force_constant * (values - self.center).square()
+
+
+class HarmonicBonds(HarmonicTerm):
+    """Bonds between neighbours along the chain."""
+
+    convention = f"U = sum over bonds of 1/2 k (r - r0)^2; {FIT}"
+    label = "bond"
+    unit = "{length}"
+    buffer_units = {"beads": INDEX, "center": "{length}", "force_constant": "{energy}/{length}^2"}
+
+    def index(self, n_beads: int) -> Tensor:
+        return bond_list(n_beads)
+
+    def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
+        return distances(coords, beads)
+
+    def stiffness(self) -> float | None:
+        return float(self.force_constant.max()) if self.force_constant.numel() else None
+
+
+class HarmonicAngles(HarmonicTerm):
+    """Angles at each inner bead of the chain."""
+
+    convention = f"U = sum over angles of 1/2 k (theta - theta0)^2; {FIT}"
+    label = "angle"
+    unit = "rad"
+    buffer_units = {"beads": INDEX, "center": "rad", "force_constant": "{energy}/rad^2"}
+
+    def index(self, n_beads: int) -> Tensor:
+        return angle_list(n_beads)
+
+    def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
+        return angles(coords, beads)

@@ -1,0 +1,113 @@
+"""Prior: the part of the energy that is fitted once and keeps a simulation where the data is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from cgexp.build import build
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.priors.term import PriorTerm
+from cgexp.signatures import Positive
+from cgexp.store import read_json, write_json
+from cgexp.units import unit_system
+
+FORMAT = 1
+
+
+class Prior(EnergyTerm):
+    """Sum of prior terms; with no terms, zero.
+
+    terms: name -> term. temperature: K (kT for the toys), that of the data it is fitted on. ``fit`` records the
+    units and the content hash of the data; ``save`` writes all of it in words and numbers, ``load`` needs no data.
+    """
+
+    def __init__(self, terms: dict[str, PriorTerm], temperature: Positive) -> None:
+        super().__init__()
+        self.terms = nn.ModuleDict(terms)
+        self.temperature = temperature
+        self.units: str | None = None
+        self.data_hash: str | None = None
+
+    def items(self) -> list[tuple[str, PriorTerm]]:
+        """Names and terms."""
+        return [(name, cast(PriorTerm, term)) for name, term in self.terms.items()]
+
+    def fit(self, frames: Frames) -> None:
+        """Fit every term to the frames; raises InputError if they have another temperature or do not suit a term."""
+        if abs(frames.temperature - self.temperature) > 1e-6 * self.temperature:
+            raise InputError(
+                f"the prior is for temperature {self.temperature} but the frames of '{frames.system}' are at "
+                f"{frames.temperature} {frames.unit_system.temperature}: set prior.temperature={frames.temperature}"
+            )
+        for _, term in self.items():
+            term.fit(frames)
+        self.units, self.data_hash = frames.units, frames.content_hash
+
+    def energy(self, coords: Tensor) -> Tensor:
+        """Energies [n_frames] of coords [n_frames, n_beads, n_dims], in the energy unit of the fitted frames."""
+        if len(self.terms) == 0:
+            return coords.new_zeros(coords.shape[0])
+        self._require_fit()
+        return torch.stack([term.energy(coords) for _, term in self.items()]).sum(0)
+
+    def stiffness(self) -> float | None:
+        """Largest force constant of the terms, energy/length^2, or None where no term states one."""
+        constants = [constant for _, term in self.items() if (constant := term.stiffness()) is not None]
+        return max(constants, default=None)
+
+    def fit_quality(self, frames: Frames) -> dict[str, dict[str, Any]]:
+        """For each term, data and fitted energy on a grid: see PriorTerm.fit_quality."""
+        self._require_fit()
+        return {name: term.fit_quality(frames) for name, term in self.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able record of conventions, parameters, units, temperature and the hash of the fitted data."""
+        units = self._require_fit()
+        return {
+            "format": FORMAT,
+            "units": units,
+            "temperature": self.temperature,
+            "temperature_unit": unit_system(units).temperature,
+            "data_hash": self.data_hash,
+            "terms": {name: term.describe(units) for name, term in self.items()},
+        }
+
+    def save(self, path: Path) -> None:
+        """Write ``describe()`` as JSON; numbers in float64 survive the round trip exactly."""
+        write_json(path, self.describe())
+
+    @classmethod
+    def load(cls, path: Path) -> Prior:
+        """Read a prior written by ``save``; raises InputError if the file is something else."""
+        record = read_json(path)
+        if not isinstance(record, Mapping) or "terms" not in record or record.get("format") != FORMAT:
+            raise InputError(f"{path} holds no prior of format {FORMAT}: expected a file written by Prior.save")
+        terms = {}
+        for name, described in record["terms"].items():
+            terms[name] = build({"_target_": described["_target_"], **described["arguments"]})
+            terms[name].restore(described)
+        prior = cls(terms, record["temperature"])
+        prior.units, prior.data_hash = record["units"], record["data_hash"]
+        return prior
+
+    def get_extra_state(self) -> Tensor:
+        """Temperature, units and data hash as bytes of JSON: a tensor, as all that state_dicts are handled with."""
+        facts = {"temperature": self.temperature, "units": self.units, "data_hash": self.data_hash}
+        return torch.tensor(list(json.dumps(facts, sort_keys=True).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        facts = json.loads(bytes(state.cpu().tolist()))
+        self.temperature, self.units, self.data_hash = facts["temperature"], facts["units"], facts["data_hash"]
+
+    def _require_fit(self) -> str:
+        if self.units is None:
+            raise InputError("the prior has not been fitted: call prior.fit(frames) or load a fitted one")
+        return self.units

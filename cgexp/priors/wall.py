@@ -1,0 +1,68 @@
+"""A confining wall for toy systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.priors.term import PriorTerm
+from cgexp.signatures import Positive
+
+
+class HarmonicWall(PriorTerm):
+    """Zero inside [lower, upper] and 1/2 k (x - bound)^2 outside, for each coordinate of each bead.
+
+    Bounds that are not given are the smallest and largest value of each coordinate in the frames: a network knows
+    nothing beyond them. ``lower`` = ``upper`` makes a harmonic well, the prior of the toy in CGnet 2019.
+    """
+
+    convention = (
+        "U = sum over coordinates of 1/2 k (x - lower)^2 below lower, 1/2 k (x - upper)^2 above upper, 0 between; "
+        "fit: bounds that were not given are the extreme values of each coordinate in the frames"
+    )
+    label = "coordinate"
+    unit = "{length}"
+    buffer_units = {"lower": "{length}", "upper": "{length}", "force_constant": "{energy}/{length}^2"}
+
+    lower: Tensor
+    upper: Tensor
+    force_constant: Tensor
+
+    def __init__(self, force_constant: Positive = 50.0, lower: float | None = None, upper: float | None = None) -> None:
+        super().__init__()
+        if lower is not None and upper is not None and lower > upper:
+            raise InputError(f"HarmonicWall got lower={lower} above upper={upper}: expected lower <= upper")
+        self.given = {"force_constant": force_constant, "lower": lower, "upper": upper}
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(self.given)
+
+    def fit(self, frames: Frames) -> None:
+        flat = np.asarray(frames.coords, dtype=np.float64).reshape(len(frames), -1)
+        bounds = {"lower": flat.min(0), "upper": flat.max(0)}
+        for name, observed in bounds.items():
+            given = self.given[name]
+            value = observed if given is None else np.full_like(observed, given)
+            setattr(self, name, torch.from_numpy(value).to(self.get_buffer(name)))
+        if (self.lower > self.upper).any():
+            raise InputError(
+                f"HarmonicWall has lower={self.lower.tolist()} above upper={self.upper.tolist()}, one of them taken "
+                "from the data: give both bounds"
+            )
+        self.force_constant = torch.tensor([self.given["force_constant"]]).to(self.force_constant)
+
+    def internal_coordinates(self, coords: Tensor) -> Tensor:
+        return coords.flatten(1)
+
+    def energies(self, values: Tensor) -> Tensor:
+        below = (self.lower - values).clamp(min=0.0)
+        above = (values - self.upper).clamp(min=0.0)
+        return 0.5 * self.force_constant * (below.square() + above.square())
+
+    def stiffness(self) -> float | None:
+        return float(self.force_constant.max()) if self.force_constant.numel() else None

@@ -1,0 +1,84 @@
+"""Recipe: how a data set is made, with the facts about it that a config states and a check reads without making it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.signatures import Positive, PositiveInt
+from cgexp.systems.base import System
+
+
+@dataclass(kw_only=True)
+class Recipe(ABC):
+    """A data set: its facts, and ``make`` to produce its frames. A subclass adds fields of its own.
+
+    name: of the data set. system: what is modelled. n_beads, n_dims, units, temperature (K, or kT for the toys),
+    force_map: facts that the frames must agree with. n_frames: how many frames; None takes all there are.
+    allow_biased_force_map: why a force map known to be biased is acceptable here; empty refuses it.
+    stiffness: force constant of the stiffest bond, energy/length^2 (1/2 k x^2), and lightest_mass: of a bead; from them
+    the time step is checked before anything is computed. cached: whether the frames are worth keeping on disk.
+    Raises InputError if the facts contradict the system.
+    """
+
+    name: str
+    system: System
+    n_beads: PositiveInt
+    n_dims: PositiveInt
+    units: Literal["molecular", "reduced"]
+    temperature: Positive
+    force_map: str
+    n_frames: PositiveInt | None = None
+    allow_biased_force_map: str = ""
+    stiffness: Positive | None = None
+    lightest_mass: Positive | None = None
+    cached: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for field in ("n_beads", "n_dims", "units"):
+            stated, actual = getattr(self, field), getattr(self.system, field)
+            if stated != actual:
+                raise InputError(
+                    f"data set '{self.name}' states {field}={stated} but its system '{self.system.name}' has {actual}: "
+                    f"set dataset.{field}={actual}"
+                )
+
+    @abstractmethod
+    def make(self, folder: Path) -> Frames:
+        """Produce the frames. ``folder`` is this recipe's own cache for partial results; the caller stores the result.
+
+        Called again after a kill with the same folder, it continues from what is there.
+        """
+
+    def check(self, frames: Frames) -> Frames:
+        """Return ``frames`` if they are what this recipe promises; InputError names the first field that differs."""
+        promised: dict[str, Any] = {
+            "n_beads": self.n_beads,
+            "n_dims": self.n_dims,
+            "units": self.units,
+            "temperature": self.temperature,
+            "force_map": self.force_map,
+            "system": self.system.name,
+        }
+        for field, stated in promised.items():
+            if getattr(frames, field) != stated:
+                raise InputError(
+                    f"data set '{self.name}' states {field}={stated} but its frames have {getattr(frames, field)}: "
+                    f"correct the recipe or make the frames again"
+                )
+        if not np.array_equal(frames.bead_types, self.system.bead_types):
+            raise InputError(
+                f"frames of data set '{self.name}' have other bead_types than its system: map the beads alike"
+            )
+        if self.n_frames is not None and len(frames) != self.n_frames:
+            raise InputError(
+                f"data set '{self.name}' states n_frames={self.n_frames} but has {len(frames)} frames: "
+                f"set dataset.n_frames={len(frames)} or make the frames again"
+            )
+        return frames

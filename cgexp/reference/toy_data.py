@@ -1,0 +1,198 @@
+"""Data of the toy systems: 2D points with exact forces, coarse-grained to x with instantaneous forces -dV/dx."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.reference.recipe import Recipe
+from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
+from cgexp.simulation.integrators import Baoab
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.systems.toy import ToyPotential
+
+# The envelope of rejection sampling: cells over x_range and y_range, the density's maximum on a sub-grid of each.
+CELLS = (300, 300)
+SUB_POINTS = 5  # a side, both edges included
+MARGIN = 1.1  # over that maximum; a density above it is refused, so the samples are exact
+
+Points = NDArray[np.float64]
+
+
+@dataclass(kw_only=True)
+class ToyRecipe(Recipe):
+    """A data set of a toy system. seed: of the data alone, so that models of different seeds share their data.
+
+    Raises InputError if n_frames is not stated or the temperature is not the system's.
+    """
+
+    system: ToyPotential
+    seed: NonNegativeInt = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_frames is None:
+            raise InputError(f"data set '{self.name}' needs a number of frames: set dataset.n_frames=<number>")
+        if self.temperature != self.system.temperature:
+            raise InputError(
+                f"data set '{self.name}' states temperature={self.temperature} but its system has "
+                f"{self.system.temperature}: set dataset.system.temperature={self.temperature}"
+            )
+
+    @property
+    def n_points(self) -> int:
+        """n_frames, known to be a number."""
+        assert self.n_frames is not None
+        return self.n_frames
+
+    def coarse_grain(self, points: NDArray[np.floating], block: NDArray[np.integer], source: str) -> Frames:
+        """Frames of x [n, 1, 1] with the instantaneous force at each 2D point [n, 2]."""
+        points = points.astype(np.float32)  # forces are those of the rounded points that are kept
+        frames = Frames(
+            coords=points[:, :1, None],
+            forces=self.system.force_x(points).astype(np.float32)[:, None, None],
+            bead_types=self.system.bead_types,
+            block=block,
+            units=self.units,
+            temperature=self.temperature,
+            system=self.system.name,
+            source=source,
+            force_map=self.force_map,
+        )
+        return self.check(frames)
+
+
+@dataclass(kw_only=True)
+class UniformPoints(ToyRecipe):
+    """Independent points uniform in a square: not an equilibrium ensemble. lower, upper: its edges, length."""
+
+    lower: float = -5.0
+    upper: float = 5.0
+
+    def make(self, folder: Path) -> Frames:
+        if not self.lower < self.upper:
+            raise InputError(f"dataset.lower={self.lower} is not below dataset.upper={self.upper}: give a square")
+        points = np.random.default_rng(self.seed).uniform(self.lower, self.upper, (self.n_points, 2))
+        source = f"uniform points in [{self.lower:g}, {self.upper:g}]^2, seed {self.seed}"
+        return self.coarse_grain(points, np.arange(self.n_points), source)
+
+
+@dataclass(kw_only=True)
+class ExactSamples(ToyRecipe):
+    """Independent samples of exp(-V/kT) in 2D by rejection, exact; each frame is a block of its own."""
+
+    def make(self, folder: Path) -> Frames:
+        points = sample_boltzmann(self.system, self.n_points, np.random.default_rng(self.seed))
+        return self.coarse_grain(
+            points, np.arange(self.n_points), f"independent Boltzmann samples by rejection, seed {self.seed}"
+        )
+
+
+@dataclass(kw_only=True)
+class LangevinSamples(ToyRecipe):
+    """Frames of 2D Langevin dynamics (BAOAB, mass 1) of many walkers, which start from exact Boltzmann samples.
+
+    n_walkers; friction 1/time; dt, save_interval (a multiple of dt), block_length: time. A block is a stretch of one
+    walker of at least block_length, which is to exceed the correlation time of x. Resumes in ``folder``.
+    """
+
+    n_walkers: PositiveInt
+    friction: Positive
+    dt: Positive
+    save_interval: Positive
+    block_length: Positive
+
+    def make(self, folder: Path) -> Frames:
+        n_walkers = min(self.n_walkers, self.n_points)
+        n_saved = -(-self.n_points // n_walkers)
+        save_every = max(1, round(self.save_interval / self.dt))
+        simulation = Simulation(
+            integrator=Baoab(self.friction),
+            dt=self.dt,
+            temperature=self.temperature,
+            n_replicas=n_walkers,
+            n_steps=n_saved * save_every,
+            save_every=save_every,
+            chunk_frames=max(1, n_saved // 10),
+            precision="float64",
+        )
+        starts = sample_boltzmann(self.system, n_walkers, np.random.default_rng(self.seed))
+        simulation.run(
+            _Surface(self.system), torch.tensor(starts[:, None]), self.system.masses, self.units, folder, self.seed
+        )
+        trajectory = Trajectory.load(folder)
+        if trajectory.failures:
+            raise InputError(f"{len(trajectory.failures)} walkers have failed: lower dataset.dt={self.dt}")
+        points = trajectory.coords[:, :, 0].swapaxes(0, 1)  # walker by walker
+        block_frames = max(1, int(np.ceil(self.block_length / (save_every * self.dt))))
+        n_blocks = max(1, n_saved // block_frames)
+        in_walker = np.minimum(np.arange(n_saved) // block_frames, n_blocks - 1)
+        block = np.arange(n_walkers)[:, None] * n_blocks + in_walker
+        source = f"Langevin dynamics in 2D, {n_walkers} walkers, friction {self.friction:g}, seed {self.seed}"
+        return self.coarse_grain(points.reshape(-1, 2)[: self.n_points], block.ravel()[: self.n_points], source)
+
+
+class _Surface(nn.Module):
+    """The 2D potential as something to simulate: one bead in two dimensions."""
+
+    def __init__(self, system: ToyPotential) -> None:
+        super().__init__()
+        self.system = system
+
+    def energy_and_forces(self, coords: Tensor) -> tuple[Tensor, Tensor]:
+        """coords [n, 1, 2] -> energy [n], forces [n, 1, 2], kT."""
+        with torch.enable_grad():
+            coords = coords.detach().requires_grad_()
+            energy = self.system.potential(coords[:, 0, 0], coords[:, 0, 1])
+            (gradient,) = torch.autograd.grad(energy.sum(), coords)
+        return energy.detach(), -gradient
+
+
+def sample_boltzmann(system: ToyPotential, n_points: int, generator: np.random.Generator) -> Points:
+    """Independent samples [n_points, 2] of exp(-V/kT) within x_range and y_range.
+
+    Rejection from a density that is constant in each cell of a grid and lies above the true one; InputError if it
+    turns out not to, which would bias the samples.
+    """
+    envelope, lowest = _envelope(system)
+    edges = [np.linspace(*limits, n + 1) for limits, n in zip((system.x_range, system.y_range), CELLS, strict=True)]
+    cumulative = np.cumsum(envelope.ravel())
+    parts: list[Points] = []
+    while sum(map(len, parts)) < n_points:
+        n_tries = 1000 + int(1.5 * (n_points - sum(map(len, parts))))
+        cell = np.searchsorted(cumulative, generator.random(n_tries) * cumulative[-1], side="right")
+        cell = np.minimum(cell, envelope.size - 1)
+        index = np.unravel_index(cell, CELLS)
+        tries = np.stack(
+            [low[i] + (low[i + 1] - low[i]) * generator.random(n_tries) for low, i in zip(edges, index, strict=True)],
+            axis=1,
+        )
+        ratio = np.exp((lowest - system.energy(tries)) / system.temperature) / envelope.ravel()[cell]
+        if ratio.max() > 1.0:
+            raise InputError(
+                f"system '{system.name}' varies too fast for rejection sampling: narrow its x_range and y_range"
+            )
+        parts.append(tries[generator.random(n_tries) < ratio])
+    return np.concatenate(parts)[:n_points]
+
+
+def _envelope(system: ToyPotential) -> tuple[Points, float]:
+    """Upper bound of exp(-(V - lowest V)/kT) in each cell, CELLS, and the lowest V."""
+    lines = [
+        np.linspace(*limits, n * (SUB_POINTS - 1) + 1)
+        for limits, n in zip((system.x_range, system.y_range), CELLS, strict=True)
+    ]
+    energy = system.energy(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1))
+    for axis in (0, 1):
+        windows = np.lib.stride_tricks.sliding_window_view(energy, SUB_POINTS, axis=axis)
+        energy = windows[(slice(None),) * axis + (slice(None, None, SUB_POINTS - 1),)].min(axis=-1)
+    lowest = float(energy.min())
+    return MARGIN * np.exp((lowest - energy) / system.temperature), lowest

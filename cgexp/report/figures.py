@@ -1,0 +1,51 @@
+"""Figures from the numbers of an evaluation, and their files. A figure function takes numbers and computes nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from cgexp.report.peptide_figures import distributions_figure, tica_figure
+from cgexp.report.style import STYLE
+from cgexp.report.toy_figures import force_figure, pmf_figure, residuals_figure
+from cgexp.report.training_figures import prior_fit_figure, training_figure
+from cgexp.store import write_bytes
+
+DPI = 150
+FIGURES = {
+    "pmf": pmf_figure,
+    "force": force_figure,
+    "residuals": residuals_figure,
+    "tica": tica_figure,
+    "distributions": distributions_figure,
+    "training": training_figure,
+    "prior_fit": prior_fit_figure,
+}
+# No date and no version, so that the same numbers give the same bytes.
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def draw(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+    """One figure for every entry of ``curves`` (as in Evaluation.curves) that has one; ``notes`` has none."""
+    return {name: FIGURES[name](curve) for name, curve in curves.items() if name in FIGURES and curve}
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``name``.png (150 dpi) and ``name``.pdf, each whole or not at all; return the two paths."""
+    paths = []
+    with rc_context(STYLE):
+        for suffix, metadata in METADATA.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=metadata)
+            path = Path(folder) / f"{name}.{suffix}"
+            write_bytes(path, buffer.getvalue())
+            paths.append(path)
+    return paths

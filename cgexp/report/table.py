@@ -1,0 +1,102 @@
+"""Tables of metrics as plain text: one run on one screen, and many runs with their spread over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from cgexp.units import unit_system
+
+SEM = "_sem"
+DISTANCES = ("w1_", "js_", "kl_")
+TICA_UNIT = "TICA units"
+# The longest prefix of a metric's name decides; {force} and {length} are those of the unit system.
+UNITS = {
+    "loss_": "({force})²",
+    "loss_excess_relative": "",
+    "force_rmse_relative": "",
+    "pmf_rmse_": "kT",
+    "w1_": "{length}",
+    "w1_tica": TICA_UNIT,
+    "w1_angle": "rad",
+    "w1_dihedral": "rad",
+    "js_": "nats",
+    "kl_": "nats",
+    "mean_force_rmse": "{force}",
+    "train_frames_per_second": "1/s",
+    "simulation_replica_steps_per_second": "1/s",
+    "memory_peak_mb": "MB",
+}
+
+
+def unit_of(metric: str, units: str) -> str:
+    """Unit of a metric in the unit system ``units`` ('molecular' or 'reduced'); empty for a pure number."""
+    prefixes = [prefix for prefix in UNITS if metric.startswith(prefix)]
+    system = unit_system(units)
+    return UNITS[max(prefixes, key=len)].format(force=system.force, length=system.length) if prefixes else ""
+
+
+def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> str:
+    """All metrics of one run on one screen: name, value ± standard error (``<name>_sem``), unit.
+
+    Distances between distributions (w1_x, js_x, kl_x of one x) share a line. Lines are at most 100 characters long.
+    """
+    names = [name for name in metrics if not (name.endswith(SEM) and name.removesuffix(SEM) in metrics)]
+    compared = [name.removeprefix("js_") for name in names if name.startswith("js_")]
+    distances = [name for name in names if compared and name.startswith(DISTANCES)]
+    rows = [(name, _shown(metrics, name), unit_of(name, units)) for name in names if name not in distances]
+    lines = [title] if title else []
+    lines += _aligned(rows, "lll")
+    if distances:
+        lines += ["", *_aligned(_distance_rows(metrics, distances, units), "lllll")]
+    return "\n".join(lines)
+
+
+def runs_table(rows: Sequence[tuple[str, Mapping[str, float]]], metrics: Sequence[str], units: str) -> str:
+    """Mean ± spread (standard deviation over runs) of ``metrics`` for each label; runs of one label differ by seed.
+
+    rows: (label, metrics of one run). A metric that no run of a label has is left out.
+    """
+    table = [("label", "metric", "mean ± spread", "unit", "runs")]
+    for label in dict.fromkeys(label for label, _ in rows):
+        for name in metrics:
+            values = [found[name] for other, found in rows if other == label and name in found]
+            if values:
+                mean = math.fsum(values) / len(values)
+                spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1))
+                text = with_error(mean, spread if len(values) > 1 else None)
+                table.append((label, name, text, unit_of(name, units), str(len(values))))
+    return "\n".join(_aligned(table, "lllll"))
+
+
+def _distance_rows(metrics: Mapping[str, float], distances: Sequence[str], units: str) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = [("distribution", "w1_*", "unit", "js_* (nats)", "kl_* (nats)")]
+    for name in dict.fromkeys(name.split("_", 1)[1] for name in distances):
+        w1, js, kl = (_shown(metrics, prefix + name) for prefix in DISTANCES)
+        rows.append((name, w1, unit_of("w1_" + name, units), js, kl))
+    return rows
+
+
+def _shown(metrics: Mapping[str, float], name: str) -> str:
+    return with_error(metrics[name], metrics.get(name + SEM)) if name in metrics else ""
+
+
+def with_error(value: float, error: float | None = None) -> str:
+    """``value ± error`` with two digits of the error, or four significant digits where there is none."""
+    if not error or not (math.isfinite(value) and math.isfinite(error)):
+        return f"{value:.4g}"
+    decimals = 1 - math.floor(math.log10(error))
+    if abs(value) >= 1e5 or decimals > 6:
+        return f"{value:.4g} ± {error:.2g}"
+    return f"{value:.{max(decimals, 0)}f} ± {error:.{max(decimals, 0)}f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(alignment))] if rows else []
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(w) if a == "r" else cell.ljust(w) for cell, w, a in zip(row, widths, alignment, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -1,0 +1,71 @@
+"""Figures of a toy from the curves of analysis.toy: potential of mean force, force, residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cgexp.report.style import COLOURS, axis_label, panels, styled
+
+X_LABEL = axis_label("x", "length")
+FORCE_LABEL = axis_label("force", "kT/length")
+
+
+@styled
+def pmf_figure(curve: Mapping[str, Any]) -> Figure:
+    """Potential of mean force: exact, from the model, and from its simulation with error bars (one standard error).
+
+    curve: x, exact, model [n]; conservative; and if there is a simulation bin_x, simulation, simulation_sem [n_bins].
+    """
+    figure, (axes,) = panels(1, 1)
+    axes.plot(curve["x"], curve["exact"], color=COLOURS["exact"], label="exact")
+    name = "model" if curve["conservative"] else "model (integrated force)"
+    axes.plot(curve["x"], curve["model"], "--", color=COLOURS["model"], label=name)
+    if "simulation" in curve:
+        errors = curve.get("simulation_sem")
+        axes.errorbar(
+            curve["bin_x"], curve["simulation"], errors, fmt=".", ms=4, lw=1.0, color=COLOURS["simulation"],
+            label="simulation ± s.e.m.",
+        )  # fmt: skip
+    axes.set_xlabel(X_LABEL)
+    axes.set_ylabel(axis_label("PMF", "kT, mean over the grid 0"))
+    axes.legend()
+    return figure
+
+
+@styled
+def force_figure(curve: Mapping[str, Any]) -> Figure:
+    """Mean force: exact and predicted, over the instantaneous forces of the data.
+
+    curve: x, exact, model [n]; and if the data have forces data_x, data [n_dots].
+    """
+    figure, (axes,) = panels(1, 1)
+    if "data" in curve:
+        axes.plot(
+            curve["data_x"], curve["data"], ".", ms=2, color=COLOURS["data"], alpha=0.5, mew=0, label="data",
+            rasterized=True,
+        )  # fmt: skip
+    axes.plot(curve["x"], curve["exact"], color=COLOURS["exact"], label="exact mean force")
+    axes.plot(curve["x"], curve["model"], "--", color=COLOURS["model"], label="model")
+    axes.set_xlabel(X_LABEL)
+    axes.set_ylabel(FORCE_LABEL)
+    axes.legend(markerscale=4)
+    return figure
+
+
+@styled
+def residuals_figure(curve: Mapping[str, Any]) -> Figure:
+    """Predicted against exact mean force on the grid, and their difference along x: x, exact, model, residual [n]."""
+    figure, (left, right) = panels(1, 2)
+    left.axline((0.0, 0.0), slope=1.0, color=COLOURS["exact"], lw=1.0, label="equal")
+    left.plot(curve["exact"], curve["model"], ".", ms=4, color=COLOURS["model"], label="grid points", rasterized=True)
+    left.set_xlabel(axis_label("exact mean force", "kT/length"))
+    left.set_ylabel(axis_label("predicted force", "kT/length"))
+    left.legend()
+    right.axhline(0.0, color=COLOURS["exact"], lw=1.0)
+    right.plot(curve["x"], curve["residual"], color=COLOURS["model"])
+    right.set_xlabel(X_LABEL)
+    right.set_ylabel(axis_label("predicted - exact force", "kT/length"))
+    return figure

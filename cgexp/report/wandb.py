@@ -1,0 +1,113 @@
+"""Weights & Biases: one W&B run a job, never a prompt, offline when there is no key or no network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+INIT_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class WandbSettings:
+    """The config group ``logger``. ``mode=auto`` respects WANDB_MODE and goes offline when there is no key."""
+
+    enabled: bool = True
+    project: str = "cgexp"
+    entity: str | None = None
+    mode: Literal["auto", "online", "offline"] = "auto"
+    tags: list[str] = field(default_factory=list)
+
+
+class WandbRun:
+    """What a stage may tell W&B; every method does nothing where W&B is off."""
+
+    def __init__(self, run: Any = None) -> None:
+        self._run = run
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log numbers of one training step or epoch."""
+        if self._run is not None:
+            self._run.log({**metrics, "trainer/global_step": step})
+
+    def summarise(self, metrics: Mapping[str, float]) -> None:
+        """Set final numbers."""
+        if self._run is not None:
+            self._run.summary.update(dict(metrics))
+
+    def images(self, paths: Mapping[str, Path]) -> None:
+        """Log figures by name."""
+        if self._run is not None:
+            import wandb
+
+            self._run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in paths.items()})
+
+
+@contextmanager
+def open_wandb(
+    settings: WandbSettings, config: Mapping[str, Any], folder: Path, name: str, group: str, job_type: str
+) -> Iterator[WandbRun]:
+    """Open one W&B run for the job and close it whatever happens (else jobs of a sweep would share one run)."""
+    if not settings.enabled or os.environ.get("WANDB_MODE") == "disabled":
+        yield WandbRun()
+        return
+    import wandb
+
+    run = _start(settings, config, folder, name, group, job_type)
+    exit_code = 1
+    try:
+        yield WandbRun(run)
+        exit_code = 0
+    finally:
+        wandb.finish(exit_code=exit_code)
+
+
+def choose_mode(settings: WandbSettings) -> tuple[str, str]:
+    """Return W&B's mode and why: (online or offline, reason)."""
+    if wanted := os.environ.get("WANDB_MODE"):
+        return wanted, "WANDB_MODE is set"
+    if settings.mode != "auto":
+        return settings.mode, "logger.mode is set"
+    import wandb
+
+    try:
+        has_key = bool(wandb.login(prompt=False))
+    except Exception:  # W&B raises errors of many libraries here; none of them may stop a run
+        has_key = False
+    return ("online", "a key was found") if has_key else ("offline", "no key")
+
+
+def _start(
+    settings: WandbSettings, config: Mapping[str, Any], folder: Path, name: str, group: str, job_type: str
+) -> Any:
+    import wandb
+
+    mode, reason = choose_mode(settings)
+    choices = config["choices"]
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments: dict[str, Any] = {
+        "project": settings.project,
+        "entity": settings.entity,
+        "name": name,
+        "group": group,
+        "job_type": job_type,
+        "tags": [*(f"{g}:{choices[g]}" for g in ("dataset", "model", "prior") if g in choices), *settings.tags],
+        "config": dict(config),
+        "dir": str(folder),
+        "settings": wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
+    }
+    if mode == "online":
+        try:
+            return wandb.init(mode="online", id=name, resume="allow", **arguments)
+        except Exception as error:  # no network, a wrong key, a timeout: the run goes on
+            wandb.finish(exit_code=1)
+            mode, reason = "offline", f"no connection: {type(error).__name__}"
+    if mode == "offline":
+        print(f"W&B offline ({reason}); upload later with: wandb sync {folder}/wandb/offline-run-*", file=sys.stderr)
+    arguments["mode"] = mode
+    return wandb.init(**arguments)

@@ -1,0 +1,66 @@
+"""The last stage: metrics and figures of a run. metrics.json is written last and marks the run as finished."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgexp.build import build
+from cgexp.models.potential_store import load_potential
+from cgexp.priors.prior import Prior
+from cgexp.report.figures import draw, save
+from cgexp.runs.stages import Context, training_numbers
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import write_json
+
+
+def evaluate(context: Context) -> dict[str, float]:
+    """Compare the run with its reference; write figures, then metrics.json; return the metrics."""
+    config, folder = context.config, context.folder
+    trajectory = Trajectory.load(folder.trajectory)
+    result = build(config["analysis"]).evaluate(
+        context.recipe.system,
+        load_potential(folder.potential),
+        context.frames,
+        trajectory,
+        config["simulation"]["burn_in"],
+    )
+    metrics = {**training_numbers(folder), **result.metrics}
+    metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
+    metrics["memory_peak_mb"] = peak_memory_mb()
+    images = _figures(context, result.curves, metrics)
+    write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
+    context.tracker.summarise(metrics)
+    context.tracker.images(images)
+    return metrics
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
+
+
+def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]) -> dict[str, Path]:
+    """Draw and write all figures; return the PNG of each."""
+    folder = context.folder
+    curves = {**curves, "training": _history(context, metrics)}
+    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(context.frames)
+    return {name: save(figure, folder.figures, name)[0] for name, figure in draw(curves).items()}
+
+
+def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
+    table = np.atleast_1d(np.genfromtxt(context.folder.training / "history.csv", delimiter=",", names=True))
+    validation = table["loss_validation"]
+    levels = {name: metrics.get(f"loss_{name}") for name in ("zero_force", "prior_only", "noise_floor")}
+    return {
+        "epoch": table["epoch"],
+        "train": table["loss_train"],
+        "validation": None if np.isnan(validation).all() else validation,
+        "unit": f"({context.frames.unit_system.force})²",
+        **levels,
+    }

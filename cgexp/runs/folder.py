@@ -1,0 +1,108 @@
+"""The folder of a run: which file each stage leaves there, and so which stages are done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cgexp.config.compose import Config
+from cgexp.config.identity import run_id
+from cgexp.errors import InputError
+from cgexp.store import read_json, write_bytes
+
+STAGES = ("prior", "train", "simulate", "evaluate")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside ``outputs/<experiment>/<run id>``. A stage is done when its last file is there."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def prior(self) -> Path:
+        return self.path / "prior.json"
+
+    @property
+    def training(self) -> Path:
+        return self.path / "train"
+
+    @property
+    def training_metrics(self) -> Path:
+        return self.training / "metrics.json"
+
+    @property
+    def potential(self) -> Path:
+        return self.path / "potential.npz"
+
+    @property
+    def trajectory(self) -> Path:
+        return self.path / "trajectory"
+
+    @property
+    def simulated(self) -> Path:
+        return self.path / "simulation.json"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.npz"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def done(self, stage: str) -> bool:
+        """Whether ``stage`` has finished here."""
+        last = {
+            "prior": self.prior,
+            "train": self.potential,
+            "simulate": self.simulated,
+            "evaluate": self.metrics,
+        }[stage]
+        return last.is_file()
+
+    def write_config(self, config: Config) -> None:
+        """Record the resolved config."""
+        write_bytes(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+
+    def read_config(self) -> Config:
+        """The config this run was made with."""
+        try:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{self.path} is not a run: it has no config.yaml; give the folder that `cgexp run` printed"
+            ) from error
+        except yaml.YAMLError as error:
+            raise InputError(f"{self.config} is not valid YAML: restore it or run again") from error
+        if not isinstance(config, dict):
+            raise InputError(f"{self.config} holds no config: restore it or run again")
+        return config
+
+    def read_provenance(self) -> dict[str, Any]:
+        content: dict[str, Any] = read_json(self.provenance)
+        return content
+
+
+def folder_of(config: Config) -> RunFolder:
+    """The folder that belongs to a config."""
+    return RunFolder(Path(config["outputs"]) / config["choices"].get("experiment", "run") / run_id(config))

@@ -1,0 +1,70 @@
+"""cgexp.load(folder): a finished run as Python objects. Needs neither Hydra nor Lightning nor W&B."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.runs.folder import RunFolder
+from cgexp.store import read_frames, read_json
+
+if TYPE_CHECKING:
+    from cgexp.models.potential import Potential
+    from cgexp.simulation.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's results, read when asked for."""
+
+    folder: RunFolder
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config the run was made with."""
+        return self.folder.read_config()
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """metrics.json: name -> number (names, formulas and units in docs/metrics.md)."""
+        metrics: dict[str, float] = read_json(self.folder.metrics)
+        return metrics
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The data set the run was trained on, verified against the hash that the run recorded."""
+        data = self.folder.read_provenance()["data"]
+        if data["path"] is None:
+            from cgexp.build import build
+
+            frames = build(self.config["dataset"]).make(self.folder.path)
+        else:
+            frames = read_frames(self.folder.path.resolve().parents[1] / data["path"])
+        if frames.content_hash != data["content_hash"]:
+            raise InputError(f"the data set of {self.folder.path} has changed since the run: make the data again")
+        return frames
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The trained potential: ``energy(coords)`` and ``forces(coords)``, tensors in and out."""
+        from cgexp.models.potential_store import load_potential
+
+        return load_potential(self.folder.potential)
+
+    def trajectory(self) -> Trajectory:
+        """The simulation of the trained potential."""
+        from cgexp.simulation.trajectory import Trajectory
+
+        return Trajectory.load(self.folder.trajectory)
+
+
+def load(folder: str | Path) -> Run:
+    """Open a run. Raises InputError if ``folder`` holds none."""
+    run = RunFolder(Path(folder))
+    if not run.config.is_file():
+        raise InputError(f"{folder} is not a run: it has no config.yaml; give the folder that `cgexp run` printed")
+    return Run(run)

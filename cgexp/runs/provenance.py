@@ -1,0 +1,56 @@
+"""Where a run comes from: code version, whether it was modified, versions of the libraries, the data's hash."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cgexp
+
+LIBRARIES = ("torch", "numpy", "scipy", "pytorch-lightning", "hydra-core", "deeptime", "pot", "mdtraj", "openmm")
+
+
+def code_version() -> dict[str, Any]:
+    """The package's version and, in a git checkout, the commit and whether files differ from it."""
+    root = Path(cgexp.__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return {"version": cgexp.__version__, "commit": None, "dirty": None}
+    return {
+        "version": cgexp.__version__,
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def describe(data_hash: str, data_path: str | None, kernel: str) -> dict[str, Any]:
+    """The content of provenance.json."""
+    return {
+        "code": code_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {"content_hash": data_hash, "path": data_path},
+        "kernel": kernel,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

@@ -1,0 +1,138 @@
+"""The stages of a run, each reading what the one before left in the run's folder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cgexp.build import build
+from cgexp.config.compose import Config
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential
+from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.priors.prior import Prior
+from cgexp.progress import Progress
+from cgexp.reference.recipe import Recipe
+from cgexp.report.wandb import WandbRun
+from cgexp.runs.folder import RunFolder
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.starts import choose_starts
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.stability import time_step_problem
+from cgexp.store import read_json, write_json
+from cgexp.training.fit import Training, fit, loss_of_zero_force
+from cgexp.training.losses import Loss
+
+FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every stage needs: config, folder, frames, the recipe (with the system), the tracker."""
+
+    config: Config
+    folder: RunFolder
+    frames: Frames
+    recipe: Recipe
+    tracker: WandbRun
+
+
+def fit_prior(context: Context) -> None:
+    """Fit the prior's terms on the frames and write prior.json; refuse a time step that its stiffest term forbids."""
+    prior: Prior = build(context.config["prior"])
+    prior.fit(context.frames)
+    _check_time_step(context, prior)
+    prior.save(context.folder.prior)
+
+
+def train(context: Context) -> None:
+    """Train the network on what the prior leaves of the forces; write potential.npz and the numbers of the training."""
+    config, frames, folder = context.config, context.frames, context.folder
+    settings: Training = build(config["trainer"])
+    loss: Loss = build(config["loss"])
+    prior = Prior.load(folder.prior)
+    prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
+    torch.manual_seed(config["seed"])
+    network = build(config["model"])
+    network.fit(frames)
+    numbers = fit(
+        network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
+        folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
+    )  # fmt: skip
+    assert frames.forces is not None
+    numbers["loss_zero_force"] = loss_of_zero_force(frames.forces, frames.weights)
+    numbers["loss_prior_only"] = loss_of_zero_force(frames.forces - prior_forces, frames.weights)
+    numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
+    write_json(folder.training_metrics, numbers)
+    save_potential(
+        folder.potential, Potential(network, prior.to(settings.dtype)), config["model"], config["prior"],
+        weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}",
+    )  # fmt: skip
+
+
+def simulate(context: Context) -> None:
+    """Simulate the trained potential from frames of the data; write the trajectory and simulation.json."""
+    config, folder = context.config, context.folder
+    simulation: Simulation = build(config["simulation"])
+    _check_time_step(context, Prior.load(folder.prior))
+    settings: Training = build(config["trainer"])
+    system = context.recipe.system
+    starts = choose_starts(context.frames, simulation.n_replicas, config["seed"]).to(settings.device)
+    began = time.perf_counter()
+    simulation.run(
+        load_potential(folder.potential), starts, system.masses, system.units, folder.trajectory, config["seed"],
+        Progress("simulation: step"),
+    )  # fmt: skip
+    trajectory = Trajectory.load(folder.trajectory)
+    write_json(
+        folder.simulated,
+        {"n_failed": len(trajectory.failures), "failures": trajectory.failures, "seconds": time.perf_counter() - began},
+    )
+
+
+def discard(folder: RunFolder, stage: str) -> None:
+    """Forget a stage and those after it, so that they are done again."""
+    stages = {
+        "prior": (folder.prior,),
+        "train": (folder.potential, folder.training),
+        "simulate": (folder.simulated, folder.trajectory),
+        "evaluate": (folder.metrics, folder.curves, folder.figures),
+    }
+    for paths in list(stages.values())[list(stages).index(stage) :]:
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def forces_of(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Forces of many frames in float64, in batches: [n_frames, n_beads, n_dims] -> the same shape."""
+    parts = [
+        potential.forces(torch.tensor(coords[i : i + FORCE_BATCH], dtype=torch.float64)).numpy()
+        for i in range(0, len(coords), FORCE_BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def training_numbers(folder: RunFolder) -> dict[str, Any]:
+    """What the training wrote down."""
+    numbers: dict[str, Any] = read_json(folder.training_metrics)
+    return numbers
+
+
+def _check_time_step(context: Context, prior: Prior) -> None:
+    stiffness = prior.stiffness()
+    if stiffness is None:
+        return
+    dt, system = context.config["simulation"]["dt"], context.recipe.system
+    problem = time_step_problem(dt, stiffness, float(system.masses.min()), system.units)
+    if problem:
+        raise InputError(f"simulation.dt={dt} {problem}")

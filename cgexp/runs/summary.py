@@ -1,0 +1,45 @@
+"""What a person sees at the end: the table of metrics, the data card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cgexp.config.compose import Config
+from cgexp.errors import InputError
+from cgexp.report.table import metrics_table
+from cgexp.runs.folder import RunFolder
+from cgexp.store import read_json
+
+
+def print_table(folder: RunFolder) -> None:
+    """Print the metrics of a run on one screen, or those of its training if it is not evaluated yet."""
+    path = folder.metrics if folder.metrics.is_file() else folder.training_metrics
+    if not path.is_file():
+        return
+    config = folder.read_config()
+    print(metrics_table(read_json(path), units=config["dataset"]["units"]))
+    if folder.figures.is_dir():
+        names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
+        print(f"figures ({names}): {folder.figures}")
+
+
+def print_card(card: Mapping[str, Any], path: Path | None) -> None:
+    """Print a data card."""
+    width = max(len(name) for name in card)
+    for name, value in card.items():
+        if not isinstance(value, Mapping):
+            print(f"{name:<{width}}  {value}")
+    print(f"{'file':<{width}}  {path or 'ships with the package'}")
+
+
+def objective(folder: RunFolder, config: Config) -> float | None:
+    """The metric that the sweep optimises. Raises InputError if the run has no such metric."""
+    name = config["sweep"]["objective"]
+    if name is None or not folder.metrics.is_file():
+        return None
+    metrics = read_json(folder.metrics)
+    if name not in metrics:
+        raise InputError(f"sweep.objective={name} is no metric of this run: expected one of {', '.join(metrics)}")
+    return float(metrics[name])

@@ -1,0 +1,118 @@
+"""Langevin and overdamped dynamics of many replicas at once, in plain torch with an explicit generator."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgexp.errors import InputError
+from cgexp.signatures import NonNegative, Positive
+from cgexp.units import UnitSystem
+
+Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
+
+
+@dataclass
+class State:
+    """Where the replicas are: coords, velocities, forces [n_replicas, n_beads, n_dims]; energy [n_replicas] or None."""
+
+    coords: Tensor
+    velocities: Tensor
+    forces: Tensor
+    energy: Tensor | None
+
+
+@dataclass(frozen=True)
+class Bath:
+    """What a step needs besides the state: dt; kT; mobility [n_beads, 1], the acceleration of a bead by unit force."""
+
+    dt: float
+    kT: float
+    mobility: Tensor
+    thermal_speed: Tensor  # [n_beads, 1]: standard deviation of one velocity component
+
+    @classmethod
+    def at(cls, dt: float, temperature: float, masses: Tensor, units: UnitSystem) -> Bath:
+        """The bath at ``temperature`` (K or kT) for beads of ``masses`` [n_beads] (amu or reduced)."""
+        mobility = units.acceleration / masses[:, None]
+        kT = units.kT(temperature)
+        return cls(dt, kT, mobility, (kT * mobility).sqrt())
+
+
+class Integrator(ABC):
+    """One step of dynamics. All noise of a step is drawn for all replicas, so a replica's noise is its own."""
+
+    @abstractmethod
+    def initial_velocities(self, coords: Tensor, bath: Bath, generator: torch.Generator) -> Tensor:
+        """Velocities to start with, [n_replicas, n_beads, n_dims], length/time."""
+
+    @abstractmethod
+    def step(self, state: State, evaluate: Evaluate, bath: Bath, generator: torch.Generator) -> State:
+        """The state one time step later; ``state`` is left as it is."""
+
+
+@dataclass
+class Baoab(Integrator):
+    """Underdamped Langevin dynamics, BAOAB splitting (Leimkuhler and Matthews 2013, J. Chem. Phys. 138, 174102).
+
+    Half kick, half drift, exact Ornstein-Uhlenbeck velocities, half drift, half kick. Configurations of a harmonic
+    coordinate are sampled exactly at any stable dt; others to dt^2, to dt^4 at high friction; velocities to dt^2.
+    friction: 1/time. Zero friction is velocity Verlet.
+    """
+
+    friction: NonNegative
+
+    def __post_init__(self) -> None:
+        if not self.friction >= 0:
+            raise InputError(f"integrator.friction={self.friction} is not valid: expected a number >= 0")
+
+    def initial_velocities(self, coords: Tensor, bath: Bath, generator: torch.Generator) -> Tensor:
+        """Maxwell-Boltzmann velocities."""
+        return bath.thermal_speed * _noise(coords, generator)
+
+    def step(self, state: State, evaluate: Evaluate, bath: Bath, generator: torch.Generator) -> State:
+        half = 0.5 * bath.dt
+        keep = math.exp(-self.friction * bath.dt)
+        velocities = state.velocities + half * bath.mobility * state.forces
+        coords = state.coords + half * velocities
+        noise = bath.thermal_speed * _noise(coords, generator)
+        velocities = keep * velocities + math.sqrt(1.0 - keep * keep) * noise
+        coords = coords + half * velocities
+        energy, forces = evaluate(coords)
+        velocities = velocities + half * bath.mobility * forces
+        return State(coords, velocities, forces, energy)
+
+
+@dataclass
+class Overdamped(Integrator):
+    """Brownian dynamics, Euler-Maruyama: dx = F/(m friction) dt + sqrt(2 kT/(m friction) dt) noise.
+
+    Exact in the limit of small dt only: the variance of a harmonic coordinate is too large by a factor
+    1 / (1 - dt k / (2 m friction)). friction: 1/time. Velocities are zero.
+    """
+
+    friction: Positive
+
+    def __post_init__(self) -> None:
+        if not self.friction > 0:
+            raise InputError(f"integrator.friction={self.friction} is not valid: expected a positive number")
+
+    def initial_velocities(self, coords: Tensor, bath: Bath, generator: torch.Generator) -> Tensor:
+        """Zeros: overdamped motion has no velocity."""
+        return torch.zeros_like(coords)
+
+    def step(self, state: State, evaluate: Evaluate, bath: Bath, generator: torch.Generator) -> State:
+        drift = bath.dt / self.friction * bath.mobility * state.forces
+        spread = math.sqrt(2.0 * bath.dt / self.friction) * bath.thermal_speed
+        coords = state.coords + drift + spread * _noise(state.coords, generator)
+        energy, forces = evaluate(coords)
+        return State(coords, state.velocities, forces, energy)
+
+
+def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)

@@ -1,0 +1,148 @@
+"""Simulation: many replicas of a coarse-grained system under a trained potential, resumable after a kill."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cgexp.errors import InputError
+from cgexp.progress import Report, silent
+from cgexp.signatures import Fraction, Positive, PositiveInt
+from cgexp.simulation.health import HealthCheck
+from cgexp.simulation.integrators import Bath, Evaluate, Integrator
+from cgexp.simulation.replicas import Replicas
+from cgexp.simulation.trajectory import HEADER
+from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.units import unit_system
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(kw_only=True)
+class Simulation:
+    """Settings of a simulation; ``run`` makes it.
+
+    integrator: the dynamics. dt: ps or reduced time. temperature: K or kT. n_steps: a multiple of save_every; the
+    n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
+    frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file, the most that a kill
+    loses. precision: of the dynamics; saved frames are float32. Raises InputError if n_steps does not divide.
+    """
+
+    integrator: Integrator
+    dt: Positive
+    temperature: Positive
+    n_replicas: PositiveInt
+    n_steps: PositiveInt
+    save_every: PositiveInt
+    burn_in: Fraction = 0.0
+    health: HealthCheck = field(default_factory=HealthCheck)
+    chunk_frames: PositiveInt = 10
+    precision: Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.n_steps % self.save_every:
+            raise InputError(
+                f"simulation.n_steps={self.n_steps} is not a multiple of save_every={self.save_every}: "
+                f"set simulation.n_steps={-(-self.n_steps // self.save_every) * self.save_every}"
+            )
+
+    def run(
+        self,
+        potential: nn.Module,
+        starts: Tensor,
+        masses: NDArray[np.floating],
+        units: str,
+        folder: Path,
+        seed: int,
+        progress: Report | None = None,
+    ) -> None:
+        """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
+
+        potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
+        starts: [n_replicas, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
+        velocities and noise. A resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError
+        if starts do not fit, the folder holds another simulation or cannot be written, or all replicas have failed.
+        """
+        if starts.ndim != 3 or len(starts) != self.n_replicas or starts.shape[1] != len(masses):
+            raise InputError(
+                f"starts have shape {list(starts.shape)}: expected [simulation.n_replicas, n_beads, n_dims] with "
+                f"{self.n_replicas} replicas of {len(masses)} beads"
+            )
+        folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
+        _claim(folder, self._header(starts, masses, units, seed))
+        chunks, evaluate = Chunks(folder), _evaluator(potential, starts)
+        mass = torch.as_tensor(np.asarray(masses, dtype=np.float64)).to(starts)
+        bath = Bath.at(self.dt, self.temperature, mass, unit_system(units))
+        if len(chunks):
+            arrays, meta = read_arrays(chunks.paths[-1])
+            replicas = Replicas.restore(arrays, meta, starts, evaluate)
+        else:
+            replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
+            replicas.check(self.health, bath)
+        report = progress or silent
+        while replicas.step < self.n_steps:
+            self._refuse_all_failed(replicas)
+            self._write_chunk(chunks, replicas, evaluate, bath, report)
+        report(replicas.step, self.n_steps, replicas.summary())
+
+    def _write_chunk(self, chunks: Chunks, replicas: Replicas, evaluate: Evaluate, bath: Bath, report: Report) -> None:
+        begun = time.perf_counter()
+        steps: list[int] = []
+        frames: list[NDArray[np.float32]] = []
+        while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive:
+            replicas.advance(self.integrator, evaluate, bath)
+            saving = replicas.step % self.save_every == 0
+            if saving or replicas.step % self.health.every == 0:
+                replicas.check(self.health, bath)
+            if saving:
+                steps.append(replicas.step)
+                frames.append(replicas.state.coords.to("cpu", torch.float32).numpy())
+                report(replicas.step, self.n_steps, replicas.summary())
+        shape = (0, *replicas.state.coords.shape)
+        coords = np.stack(frames) if frames else np.zeros(shape, dtype=np.float32)
+        arrays = {"coords": coords, "step": np.array(steps, dtype=np.int64), **replicas.arrays()}
+        meta = {"step": replicas.step, "failures": replicas.failures, "wall_s": time.perf_counter() - begun}
+        chunks.append(arrays, meta)
+
+    def _header(self, starts: Tensor, masses: NDArray[np.floating], units: str, seed: int) -> dict[str, Any]:
+        """What the trajectory depends on besides the potential; a resumed simulation must agree with it."""
+        settings = {name: value for name, value in asdict(self).items() if name not in ("burn_in", "chunk_frames")}
+        settings["integrator"]["name"] = type(self.integrator).__name__
+        digest = hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest()
+        settings.update(units=units, seed=seed, masses=[float(m) for m in masses], starts=digest)
+        return {**settings, "device": starts.device.type, "shape": list(starts.shape)}
+
+    def _refuse_all_failed(self, replicas: Replicas) -> None:
+        if not replicas.n_alive:
+            last = replicas.failures[-1]
+            raise InputError(
+                f"all {self.n_replicas} replicas have failed, the last at step {last['step']} ({last['reason']}): "
+                f"lower simulation.dt, train longer or add a prior"
+            )
+
+
+def _claim(folder: Path, header: dict[str, Any]) -> None:
+    """Write the header of a new simulation, or refuse a folder that holds another one."""
+    if not (folder / HEADER).is_file():
+        write_json(folder / HEADER, header)
+        return
+    there = read_json(folder / HEADER)
+    different = sorted(name for name in header.keys() | there.keys() if header.get(name) != there.get(name))
+    if different:
+        raise InputError(
+            f"{folder} holds a simulation with another {', '.join(different)}: delete the folder or choose another one"
+        )
+
+
+def _evaluator(potential: nn.Module, starts: Tensor) -> Evaluate:
+    """The potential as a function of coordinates, in the precision and on the device of ``starts``."""
+    return cast(Evaluate, copy.deepcopy(potential).to(starts).eval().requires_grad_(False).energy_and_forces)

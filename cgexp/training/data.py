@@ -1,0 +1,135 @@
+"""The data of a training: split by block, resident on the device as whole tensors; a batch is one index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.training.losses import Batch
+
+
+def split_by_block(block: NDArray[np.integer], fraction: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return frame indices (training, validation) such that no block is in both.
+
+    block: [n_frames]. Neighbouring frames of a trajectory are nearly equal, so a split by shuffled frames leaks.
+    Whole blocks are drawn until ``fraction`` of the frames are in validation. Raises InputError with one block.
+    """
+    if fraction == 0:
+        return np.arange(len(block)), np.arange(0)
+    ids, sizes = np.unique(block, return_counts=True)
+    if len(ids) < 2:
+        raise InputError(
+            "the data set has one block, which cannot be split into training and validation: "
+            "set trainer.validation_fraction=0 or use data from several walkers"
+        )
+    order = np.random.default_rng(seed).permutation(len(ids))
+    n_blocks = int(np.searchsorted(np.cumsum(sizes[order]), fraction * len(block))) + 1
+    held_out = np.isin(block, ids[order[: min(n_blocks, len(ids) - 1)]])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+class IndexBatches:
+    """Batches of frame indices; the order of an epoch is a function of (seed, epoch), so a resumed run repeats it.
+
+    Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own sampler.
+    """
+
+    def __init__(self, index: NDArray[Any], batch_size: int, seed: int | None) -> None:
+        self.index = torch.as_tensor(index, dtype=torch.long)
+        self.seed = seed
+        self.epoch = 0
+        # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
+        self.batch_size = min(batch_size, len(index))
+        self.drop_last = seed is not None
+        self.sampler, self.batch_sampler = self, None  # what Lightning looks for in a loader
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.index), max(1, self.batch_size))
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = self.index
+        if self.seed is not None:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            order = order[torch.randperm(len(order), generator=generator)]
+        for i in range(len(self)):
+            yield order[i * self.batch_size : (i + 1) * self.batch_size]
+
+
+class ResidentData(pl.LightningDataModule):
+    """Frames as tensors on the training device, without a copy per batch.
+
+    ``prior_forces`` [n_frames, n_beads, n_dims] are subtracted once, here, so that the network learns the rest.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        prior_forces: NDArray[Any],
+        batch_size: int,
+        validation_fraction: float,
+        seed: int,
+        dtype: torch.dtype,
+        needs_force_sem: bool = False,
+    ) -> None:
+        super().__init__()
+        if frames.forces is None:
+            raise InputError("the data set has no forces: force matching needs a data set with reference forces")
+        if needs_force_sem and frames.force_sem is None:
+            raise InputError("the loss weighs by 1/sem^2 but the data set has no force_sem: use loss=force")
+        if prior_forces.shape != frames.forces.shape:
+            raise ValueError(f"prior forces have shape {prior_forces.shape}, forces {frames.forces.shape}")
+        weights = np.ones(len(frames)) if frames.weights is None else frames.weights / frames.weights.mean()
+        self.tensors = Batch(
+            torch.tensor(frames.coords, dtype=dtype),
+            torch.tensor(frames.forces - prior_forces, dtype=dtype),
+            torch.tensor(weights, dtype=dtype),
+            None if frames.force_sem is None else torch.tensor(frames.force_sem, dtype=dtype),
+        )
+        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed)
+        self.batch_size, self.seed = batch_size, seed
+
+    def train_dataloader(self) -> IndexBatches:
+        return IndexBatches(self.train_index, self.batch_size, self.seed)
+
+    def val_dataloader(self) -> IndexBatches | list[Any]:
+        # large batches: validation needs no double backprop
+        size = 4 * self.batch_size
+        return IndexBatches(self.validation_index, size, None) if len(self.validation_index) else []
+
+    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Batch:
+        if self.tensors.coords.device != device:
+            self.tensors = _to(self.tensors, device)
+        return batch_at(self.tensors, batch.to(device))
+
+
+def batch_at(tensors: Batch, index: Tensor) -> Batch:
+    """The frames at ``index`` of a whole data set."""
+    sem = tensors.force_sem
+    return Batch(
+        tensors.coords[index],
+        tensors.forces[index],
+        tensors.weights[index],
+        None if sem is None else sem[index],
+    )
+
+
+def _to(tensors: Batch, device: torch.device) -> Batch:
+    sem = tensors.force_sem
+    return Batch(
+        tensors.coords.to(device),
+        tensors.forces.to(device),
+        tensors.weights.to(device),
+        None if sem is None else sem.to(device),
+    )

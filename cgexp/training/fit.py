@@ -1,0 +1,176 @@
+"""fit: trains a potential's network on frames with Lightning and returns the numbers of the training."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.progress import Report
+from cgexp.signatures import Fraction, Positive, PositiveInt
+from cgexp.training.callbacks import CheckpointOnException
+from cgexp.training.checkpoint import ArrayCheckpointIO
+from cgexp.training.data import ResidentData
+from cgexp.training.forward_logger import ForwardLogger, Log
+from cgexp.training.history import History
+from cgexp.training.losses import Loss
+from cgexp.training.module import ForceMatching
+
+LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train: the config group ``trainer``.
+
+    batch_size in frames; validation_fraction of the frames, in whole blocks; gradient_clip is the largest gradient
+    norm (None: no clipping); ``use_weights`` says which weights the run keeps: those with the best validation loss, or
+    the last. With a weight-averaging callback both are the averaged weights.
+    """
+
+    max_epochs: PositiveInt
+    batch_size: PositiveInt
+    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    precision: Literal["float32", "float64"] = "float32"
+    validation_fraction: Fraction = 0.1
+    gradient_clip: Positive | None = None
+    use_weights: Literal["best", "last"] = "best"
+    callbacks: dict[str, Callback] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float64 if self.precision == "float64" else torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        """The device that training and simulation use."""
+        if self.accelerator == "gpu" and not torch.cuda.is_available():
+            raise InputError(
+                "trainer.accelerator=gpu but no GPU was found: use trainer=cpu, or trainer=auto for either"
+            )
+        return torch.device("cuda" if self.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def fit(
+    network: EnergyTerm,
+    frames: Frames,
+    prior_forces: NDArray[Any],
+    settings: Training,
+    loss: Loss,
+    optimizer: Mapping[str, Any],
+    scheduler: Mapping[str, Any] | None,
+    folder: Path,
+    seed: int,
+    kernel: str = "reference",
+    log: Log | None = None,
+    progress: Report | None = None,
+) -> dict[str, float]:
+    """Train ``network`` in place on frames [n_frames] and return metrics.
+
+    prior_forces: [n_frames, n_beads, n_dims] in the frames' force unit. ``folder`` receives the checkpoints and
+    ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
+    weights that ``settings.use_weights`` names. Raises InputError on missing labels or a loss that is not finite.
+    """
+    data = ResidentData(
+        frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
+        loss.needs_force_sem,
+    )  # fmt: skip
+    network.to(settings.dtype)
+    module = ForceMatching(network, loss, optimizer, scheduler, kernel)
+    history = History(folder / "history.csv", progress)
+    has_validation = len(data.validation_index) > 0
+    checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train")
+    last = folder / LAST
+    with _quiet():
+        trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder)
+        torch.manual_seed(seed)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        except SystemExit as error:  # how Lightning answers Ctrl-C
+            raise KeyboardInterrupt from error
+    path = folder / (BEST if settings.use_weights == "best" else LAST)
+    state = ArrayCheckpointIO().load_checkpoint(path)["state_dict"]
+    module.load_state_dict(state)
+    network.to("cpu").eval()
+    return {**_numbers(history, data, path), "epochs": float(len(history.rows))}
+
+
+def _checkpoints(folder: Path, monitor: str) -> list[Callback]:
+    common: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
+    best = ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="min", save_top_k=1, **common)
+    last = ModelCheckpoint(
+        filename=Path(LAST).stem, monitor=None, save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, **common
+    )
+    return [best, last, CheckpointOnException(folder / FAILED)]
+
+
+def _trainer(settings: Training, callbacks: list[Callback], log: Log | None, folder: Path) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="gpu" if settings.device.type == "cuda" else "cpu",
+        devices=1,
+        precision="64-true" if settings.precision == "float64" else "32-true",
+        max_epochs=settings.max_epochs,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=callbacks,
+        logger=ForwardLogger(log) if log else False,
+        plugins=[ArrayCheckpointIO()],
+        default_root_dir=folder,
+        inference_mode=False,  # forces are gradients, also in validation and test
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=50,
+        deterministic=True if settings.device.type == "cpu" else "warn",
+    )
+
+
+def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str, float]:
+    meta = ArrayCheckpointIO().load_checkpoint(checkpoint)
+    kept = next((row for row in history.rows if row["epoch"] == meta["epoch"]), history.rows[-1])
+    numbers: dict[str, float] = {name: kept[name] for name in ("loss_train", "loss_validation") if name in kept}
+    numbers["checkpoint_epoch"] = float(meta["epoch"])
+    n_frames = sum(1 for _ in history.rows) * len(data.train_dataloader()) * data.train_dataloader().batch_size
+    numbers["train_seconds"] = history.seconds
+    numbers["train_frames_per_second"] = n_frames / max(history.seconds, 1e-9)
+    return numbers
+
+
+def loss_of_zero_force(forces: NDArray[Any], weights: NDArray[Any] | None) -> float:
+    """Mean squared force [n_frames, n_beads, n_dims] -> force^2: the loss of predicting no force at all."""
+    per_frame = np.square(forces, dtype=np.float64).mean(axis=(1, 2))
+    return float(np.average(per_frame, weights=weights))
+
+
+class _quiet:
+    """Keeps Lightning's greetings and its advice on loader workers (there is no loader) off the screen."""
+
+    def __enter__(self) -> None:
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        for text in (
+            "does not have many workers",
+            "smaller than the logging interval",
+            "GPU available but not used",
+            "Checkpoint directory",
+            "LeafSpec",
+        ):
+            warnings.filterwarnings("ignore", f".*{text}.*")
+        self._logger = logging.getLogger("pytorch_lightning")
+        self._level = self._logger.level
+        self._logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.setLevel(self._level)
+        self._warnings.__exit__(None, None, None)

@@ -1,0 +1,76 @@
+"""The training history: one row an epoch, kept in the checkpoint and written to CSV, so that resuming loses no row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+from cgexp.errors import InputError
+from cgexp.progress import Report
+from cgexp.store import write_bytes
+
+COLUMNS = ("epoch", "step", "lr", "objective", "loss_train", "loss_validation", "seconds")
+
+
+class History(Callback):
+    """Collects the epoch's numbers; ``progress(done, total, text)`` is told after each epoch.
+
+    A loss that is not finite ends the training with one sentence instead of a run of NaN.
+    """
+
+    def __init__(self, path: Path, progress: Report | None = None) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self.progress = progress
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.seconds = list(state_dict["rows"]), float(state_dict["seconds"])
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds += time.perf_counter() - self._started
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": current_lr(trainer)}
+        row |= {name: logged[name] for name in COLUMNS if name in logged}
+        row["seconds"] = self.seconds
+        self.rows.append(row)
+        if row.get("loss_train") is not None and not abs(row["loss_train"]) < float("inf"):
+            raise InputError(
+                f"the training loss is not finite after epoch {trainer.current_epoch}: lower optimizer.lr or set "
+                "trainer.gradient_clip"
+            )
+        if self.progress is not None:
+            text = " ".join(f"{name} {row[name]:.5g}" for name in ("loss_train", "loss_validation") if name in row)
+            self.progress(trainer.current_epoch + 1, trainer.max_epochs or 0, text)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.write()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.write()
+
+    def write(self) -> None:
+        """Write all rows as CSV, atomically."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_bytes(self.path, text.getvalue().encode())
+
+
+def current_lr(trainer: pl.Trainer) -> float:
+    """Learning rate of the first parameter group."""
+    return float(trainer.optimizers[0].param_groups[0]["lr"])

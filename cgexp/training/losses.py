@@ -1,0 +1,127 @@
+"""Losses of force matching: a dict of weighted terms over a batch of force errors.
+
+Shapes are asserted first: subtracting an [n] vector from a [1, n] row broadcasts to [n, n] in silence, trains a
+constant force, and is what broke a published re-implementation of CGnet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgexp.errors import InputError
+from cgexp.signatures import NonNegative, Positive
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of training data, all on one device.
+
+    coords, forces: [n_frames, n_beads, n_dims]; ``forces`` is what the network has to explain, that is the reference
+    minus the prior's force (energy/length). weights: [n_frames], mean 1 over the data set. force_sem: standard error
+    of ``forces``, same shape, or None.
+    """
+
+    coords: Tensor
+    forces: Tensor
+    weights: Tensor
+    force_sem: Tensor | None = None
+
+
+def force_error(predicted: Tensor, batch: Batch) -> Tensor:
+    """Return predicted - reference [n_frames, n_beads, n_dims]; ValueError where the two shapes differ."""
+    if predicted.shape != batch.forces.shape or predicted.ndim != 3:
+        raise ValueError(
+            f"predicted forces have shape {list(predicted.shape)} and reference forces {list(batch.forces.shape)}: "
+            "expected the same [n_frames, n_beads, n_dims], since broadcasting would train a constant force"
+        )
+    if batch.weights.shape != predicted.shape[:1]:
+        raise ValueError(
+            f"weights have shape {list(batch.weights.shape)}: expected [n_frames] = [{predicted.shape[0]}]"
+        )
+    return predicted - batch.forces
+
+
+def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of [n_frames] values; the weights' mean over the data set is 1, so batches are unbiased."""
+    if per_frame.shape != weights.shape:
+        raise ValueError(f"per-frame loss {list(per_frame.shape)} and weights {list(weights.shape)} differ in shape")
+    return (weights * per_frame).mean()
+
+
+class LossTerm:
+    """One term of the loss: ``weight`` times a mean over frames, beads and dimensions."""
+
+    needs_force_sem = False
+
+    def __init__(self, weight: NonNegative = 1.0) -> None:
+        self.weight = weight
+
+    def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
+        """Loss of each force component: error [n_frames, n_beads, n_dims] -> the same shape."""
+        raise NotImplementedError
+
+    def __call__(self, error: Tensor, batch: Batch) -> Tensor:
+        """Scalar loss. Raises ValueError on a shape that is not [n_frames, n_beads, n_dims]."""
+        values = self.elementwise(error, batch)
+        if values.shape != batch.forces.shape:
+            raise ValueError(f"loss has shape {list(values.shape)}: expected {list(batch.forces.shape)}")
+        return self.weight * mean_over_frames(values.mean(dim=(1, 2)), batch.weights)
+
+
+class MeanSquaredError(LossTerm):
+    """Force matching, mean (F - F_ref)^2 (Noid et al. 2008; Wang et al. 2019, Eq. 5)."""
+
+    def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
+        return error**2
+
+
+class InverseVariance(LossTerm):
+    """Squared error over the label's variance, mean (F - F_ref)^2 / (sem^2 + floor^2).
+
+    ``floor`` (force unit) keeps a label with a tiny standard error from owning the loss. Needs ``force_sem``.
+    """
+
+    needs_force_sem = True
+
+    def __init__(self, weight: NonNegative = 1.0, floor: Positive = 0.1) -> None:
+        super().__init__(weight)
+        self.floor = floor
+
+    def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
+        assert batch.force_sem is not None
+        return error**2 / (batch.force_sem**2 + self.floor**2)
+
+
+class Huber(LossTerm):
+    """Huber loss of the force error: squared below ``delta`` (force unit), linear above (robust to rare labels)."""
+
+    def __init__(self, weight: NonNegative = 1.0, delta: Positive = 10.0) -> None:
+        super().__init__(weight)
+        self.delta = delta
+
+    def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
+        # twice torch's convention, so that small errors count as in MeanSquaredError
+        return 2.0 * torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)
+
+
+class Loss:
+    """The sum of named terms; ``terms`` maps a name to a LossTerm."""
+
+    def __init__(self, terms: Mapping[str, LossTerm]) -> None:
+        if not terms:
+            raise InputError("loss.terms is empty: expected at least one term, for example loss=force")
+        self.terms = dict(terms)
+
+    def __call__(self, predicted: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and the value of each term."""
+        error = force_error(predicted, batch)
+        values = {name: term(error, batch) for name, term in self.terms.items()}
+        return torch.stack(list(values.values())).sum(), values
+
+    @property
+    def needs_force_sem(self) -> bool:
+        return any(term.needs_force_sem for term in self.terms.values())

@@ -1,0 +1,92 @@
+"""ForceMatching: the LightningModule that trains a network by force matching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from cgexp.build import build
+from cgexp.energy import EnergyTerm, negative_gradient
+from cgexp.training.kernels import Kernel, make_kernel
+from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
+
+PER_STEP_SCHEDULERS = ("OneCycleLR", "CosineAnnealingLR", "LinearLR", "LambdaLR", "CyclicLR")
+
+
+class ForceMatching(pl.LightningModule):
+    """Minimises the loss between the network's forces -dU/dx and reference forces; a step differentiates twice.
+
+    The prior's forces are already subtracted from the labels (training/data.py). Logged: ``objective`` (the loss that
+    is minimised), ``loss_train`` and ``loss_validation`` (mean squared force error whatever the objective, force^2).
+    """
+
+    def __init__(
+        self,
+        network: EnergyTerm,
+        loss: Loss,
+        optimizer: Mapping[str, Any],
+        scheduler: Mapping[str, Any] | None,
+        kernel: str = "reference",
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.optimizer_spec, self.scheduler_spec, self.kernel_name = dict(optimizer), scheduler, kernel
+        self.lr = float(optimizer.get("lr", 1e-3))  # the name Lightning's LearningRateFinder looks for
+        # made at the first step: the weight-averaging callback copies the module before, and a compiled function
+        # is no part of its state
+        self._kernel: Kernel | None = None
+
+    def on_fit_end(self) -> None:
+        self._kernel = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self._kernel is None:
+            self._kernel = make_kernel(self.kernel_name, self.network)
+        predicted = self._kernel(batch.coords)
+        total, terms = self.loss(predicted, batch)
+        self._log("objective", total, batch)
+        self._log("loss_train", squared_error(predicted.detach(), batch), batch)
+        if len(terms) > 1:
+            for name, value in terms.items():
+                self._log(f"objective_{name}", value, batch)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._log("loss_validation", squared_error(self._forces(batch.coords), batch), batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._log("loss_test", squared_error(self._forces(batch.coords), batch), batch)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimizer = build({**self.optimizer_spec, "lr": self.lr}, params=parameters)
+        if self.scheduler_spec is None:
+            return optimizer
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = build(self.scheduler_spec, optimizer=optimizer, total_steps=total_steps, T_max=total_steps)
+        interval = "step" if type(scheduler).__name__ in PER_STEP_SCHEDULERS else "epoch"
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "loss_validation"},
+        }
+
+    def _forces(self, coords: Tensor) -> Tensor:
+        """Forces without a graph through the parameters; works where the caller has switched gradients off."""
+        if not self.network.conservative:
+            return self.network(coords).detach()  # type: ignore[no-any-return]
+        with torch.enable_grad():
+            leaf = coords.detach().requires_grad_(True)
+            return negative_gradient(self.network.energy(leaf), leaf).detach()
+
+    def _log(self, name: str, value: Tensor, batch: Batch) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.coords))
+
+
+def squared_error(predicted: Tensor, batch: Batch) -> Tensor:
+    """Mean squared force error over frames (weighted), beads and dimensions: METRICS' ``loss_*``."""
+    return mean_over_frames(force_error(predicted, batch).pow(2).mean(dim=(1, 2)), batch.weights)

@@ -1,0 +1,55 @@
+"""Small synthetic ensembles and stand-ins that the tests of this folder share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.frames import Frames
+from cgexp.systems.peptide import Peptide
+
+
+@dataclass
+class FakeTrajectory:
+    """The part of simulation.Trajectory that an analysis uses."""
+
+    coords: NDArray[np.floating]
+    alive: NDArray[np.bool_]
+
+    def production(self, burn_in: float) -> NDArray[np.floating]:
+        return self.coords[int(burn_in * len(self.coords)) :, self.alive]
+
+
+def walkers(n_frames: int, n_walkers: int, rng: np.random.Generator, swelling: float = 0.1) -> NDArray[np.float64]:
+    """The native structure that swells slowly and jitters fast: [n_frames, n_walkers, 10, 3], Å."""
+    native = Peptide().native()
+    slow = rng.normal(size=n_walkers)
+    bend = np.linspace(-1.0, 1.0, 10)[:, None] * np.array([0.0, 0.0, 1.0])
+    second = rng.normal(size=n_walkers)
+    saved = []
+    for _ in range(n_frames):
+        slow = 0.98 * slow + np.sqrt(1 - 0.98**2) * rng.normal(size=n_walkers)
+        second = 0.9 * second + np.sqrt(1 - 0.9**2) * rng.normal(size=n_walkers)
+        coords = native * (1.0 + swelling * slow[:, None, None]) + bend**2 * second[:, None, None]
+        saved.append(coords + 0.1 * rng.normal(size=(n_walkers, 10, 3)))
+    return np.array(saved)
+
+
+def peptide_frames(n_frames: int = 120, n_walkers: int = 8, seed: int = 0, **fields: object) -> Frames:
+    """Frames of ``walkers``, one block a walker, 0.5 ps apart."""
+    coords = walkers(n_frames, n_walkers, np.random.default_rng(seed))
+    labels: dict[str, object] = {
+        "time_ps": np.tile(0.5 * np.arange(n_frames), n_walkers),
+        "block": np.repeat(np.arange(n_walkers), n_frames),
+    }
+    return Frames(
+        coords=np.moveaxis(coords, 1, 0).reshape(-1, 10, 3),
+        bead_types=Peptide().bead_types,
+        units="molecular",
+        temperature=350.0,
+        system=Peptide().name,
+        source="synthetic",
+        **(labels | fields),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,109 @@
+"""Shipped data sets: integrity, the card, and that chignolin_mini is what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from cgexp.build import build
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.reference.force_maps import BIASED, force_rms, virial
+from cgexp.reference.packaged import DATA, Packaged, load_card, load_packaged, packaged_names, write_packaged
+from cgexp.store import write_frames
+from cgexp.systems.peptide import Peptide
+
+CONF = Path(__file__).parents[2] / "conf" / "dataset"
+
+
+@pytest.fixture
+def small() -> Frames:
+    generator = np.random.default_rng(0)
+    return Frames(
+        coords=generator.normal(size=(6, 2, 3)),
+        forces=generator.normal(size=(6, 2, 3)),
+        bead_types=np.array([0, 1]),
+        block=np.array([0, 0, 0, 1, 1, 1]),
+        units="molecular",
+        temperature=300.0,
+        system="peptide-AC",
+        source="test",
+        force_map="constraint_group",
+    )
+
+
+@pytest.fixture(scope="module")
+def mini() -> Frames:
+    return load_packaged("chignolin_mini")
+
+
+def test_written_and_loaded_frames_are_the_same(small: Frames, tmp_path: Path) -> None:
+    card = write_packaged("small", small, {"seed": 1}, "a command", tmp_path)
+    assert load_packaged("small", tmp_path).content_hash == small.content_hash
+    assert load_card("small", tmp_path) == card
+    assert packaged_names(tmp_path) == ["small"]
+    assert card["n_blocks"] == 2
+
+
+def test_an_unknown_name_lists_what_ships() -> None:
+    with pytest.raises(
+        InputError, match=r"no data set 'chignolin_mni'.*did you mean 'chignolin_mini'.*expected one of"
+    ):
+        load_packaged("chignolin_mni")
+
+
+def test_a_file_that_is_not_its_cards_is_refused(small: Frames, tmp_path: Path) -> None:
+    write_packaged("small", small, {}, "a command", tmp_path)
+    write_frames(tmp_path / "small.npz", small.with_labels(temperature=310.0))
+    with pytest.raises(InputError, match="not the data set its card describes"):
+        load_packaged("small", tmp_path)
+
+
+def test_mini_agrees_with_its_card(mini: Frames) -> None:
+    card = load_card("chignolin_mini")
+    assert (DATA / "chignolin_mini.npz").stat().st_size <= 2_000_000
+    assert 4000 <= len(mini) <= 6000
+    assert card["n_frames"] == len(mini)
+    assert card["content_hash"] == mini.content_hash
+    assert card["temperature_K"] == mini.temperature == 350.0
+    assert mini.force_map == card["force_map"]
+    assert mini.force_map not in BIASED
+    assert card["force_rms"] == pytest.approx(force_rms(mini), rel=1e-4)
+    assert card["n_blocks"] == len(np.unique(mini.block)) >= 40
+
+
+def test_mini_forces_are_unbiased(mini: Frames) -> None:
+    mean, error = virial(mini)
+    assert error < 0.6
+    assert abs(mean + 3.0) < 3.0 * error
+
+
+def test_mini_covers_folded_unfolded_and_between(mini: Frames) -> None:
+    peptide = Peptide("YYDPETGTWY")
+    rmsd = peptide.distance(mini.coords, peptide.native()[None])[:, 0]
+    assert 0.1 < np.mean(rmsd < 2.0) < 0.6
+    assert np.mean((rmsd > 2.0) & (rmsd < 4.0)) > 0.1
+    assert np.mean(rmsd > 4.0) > 0.1
+    bonds = np.linalg.norm(np.diff(mini.coords, axis=1), axis=-1)
+    assert 3.4 < bonds.min() < bonds.max() < 4.3  # no cis bond, none broken
+
+
+def test_recipe_of_the_config_loads_the_mini_set(mini: Frames, tmp_path: Path) -> None:
+    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")))
+    assert isinstance(recipe, Packaged)
+    assert recipe.make(tmp_path).content_hash == mini.content_hash
+    fewer = replace(recipe, n_frames=100).make(tmp_path)
+    assert len(fewer) == 100
+    assert len(np.unique(fewer.block)) == len(np.unique(mini.block))  # evenly spaced: no block is left out
+
+
+def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
+    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")))
+    with pytest.raises(InputError, match=r"temperature=300.0 but its frames have 350.0"):
+        replace(recipe, temperature=300.0).make(tmp_path)
+    with pytest.raises(InputError, match="n_frames=9999"):
+        replace(recipe, n_frames=9999).make(tmp_path)

@@ -1,0 +1,161 @@
+"""Sampling in segments: repeatable, resumable after a kill, refusing what does not fit."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgexp.errors import InputError
+from cgexp.reference.sampling import Protocol, farthest_points, sample
+from cgexp.reference.walker import Walker
+from cgexp.store import Chunks
+from cgexp.systems.peptide import Peptide
+
+SEQUENCE = "AGA"
+PROTOCOL = Protocol(
+    temperature=350.0,
+    n_native=0,
+    n_extended=1,
+    n_hot=2,
+    ps_per_walker=0.4,
+    save_ps=0.04,
+    drop_ps=0.1,
+    segment_ps=0.2,
+    hot_temperature=500.0,
+    hot_ps=0.4,
+    seed=3,
+)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cgexp.reference.sampling import sample
+from cgexp.systems.peptide import Peptide
+from tests_protocol import PROTOCOL, SEQUENCE
+def kill(done, total, text):
+    if done > 0.6 * total:
+        os.kill(os.getpid(), signal.SIGKILL)
+sample(Peptide(SEQUENCE), SEQUENCE, PROTOCOL, Path(sys.argv[1]), 1, kill)
+"""
+
+
+def quiet(done: int, total: int, text: str) -> None:
+    """Show no progress."""
+
+
+def run(folder: Path, protocol: Protocol = PROTOCOL, n_parallel: int = 1) -> list[Chunks]:
+    return sample(Peptide(SEQUENCE), SEQUENCE, protocol, folder, n_parallel, quiet)
+
+
+def assert_same(left: list[Chunks], right: list[Chunks]) -> None:
+    for a, b in zip(left, right, strict=True):
+        for name in ("coords", "forces"):
+            np.testing.assert_array_equal(a.read(name), b.read(name))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Chunks]:
+    pytest.importorskip("openmm")
+    return run(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_walkers_hold_the_frames_asked_for(undisturbed: list[Chunks]) -> None:
+    assert len(undisturbed) == 3
+    for chunks in undisturbed:
+        assert [len(arrays["coords"]) for arrays, _ in chunks] == [0, 5, 5]
+        assert chunks.read("coords").dtype == np.float32
+        assert chunks.read("coords").shape == chunks.read("forces").shape
+    origins = [next(iter(chunks))[1]["origin"] for chunks in undisturbed]
+    assert origins[0] == "extended"
+    assert all(origin.startswith("hot frame") for origin in origins[1:])
+
+
+def test_every_segment_has_a_seed_of_its_own() -> None:
+    def walker(key: tuple[int, int, int]) -> Walker:
+        return Walker(Chunks(Path()), np.zeros((1, 3)), "", 350.0, key, 1, 1, 1, 0)
+
+    keys = [(seed, stage, index) for seed in (0, 1) for stage in (0, 1) for index in range(20)]
+    seeds = [walker(key).segment_seed(segment) for key in keys for segment in range(10)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 < seed < 2**31 for seed in seeds)
+
+
+def test_killed_and_continued_gives_the_same_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
+    (tmp_path / "tests_protocol.py").write_text(
+        f"from cgexp.reference.sampling import Protocol\nPROTOCOL = {PROTOCOL!r}\nSEQUENCE = {SEQUENCE!r}\n"
+    )
+    paths = [str(tmp_path), *(path for path in sys.path if path)]
+    killed = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{KILLED}", str(tmp_path / "data")], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    partial = [len(Chunks(tmp_path / "data" / f"walker-{index:03d}")) for index in range(3)]
+    assert 0 < sum(partial) < 9
+    assert_same(run(tmp_path / "data"), undisturbed)
+
+
+def test_walkers_side_by_side_give_the_same_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
+    assert_same(run(tmp_path, n_parallel=2), undisturbed)
+
+
+def test_an_interrupt_ends_every_walker(tmp_path: Path) -> None:
+    pytest.importorskip("openmm")
+
+    def interrupt(done: int, total: int, text: str) -> None:
+        if done > 0.6 * total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(Peptide(SEQUENCE), SEQUENCE, PROTOCOL, tmp_path, 2, interrupt)
+
+
+def test_progress_counts_up_to_the_total(undisturbed: list[Chunks], tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    protocol = replace(PROTOCOL, n_hot=0)
+    sample(Peptide(SEQUENCE), SEQUENCE, protocol, tmp_path, 1, lambda *report: seen.append(report))
+    assert seen[-1][0] == seen[-1][1] == 125  # 0.1 ps and 0.4 ps of 4 fs
+    assert [report[0] for report in seen] == sorted(report[0] for report in seen)
+    assert "ns/day" in seen[-1][2]
+    seen.clear()
+    sample(Peptide(SEQUENCE), SEQUENCE, protocol, tmp_path, 1, lambda *report: seen.append(report))
+    assert not seen  # nothing is left to do
+
+
+def test_another_seed_gives_other_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
+    other = run(tmp_path, replace(PROTOCOL, seed=4, n_hot=0))
+    assert np.abs(other[0].read("coords") - undisturbed[0].read("coords")).max() > 0.1
+
+
+def test_a_folder_of_another_protocol_is_refused(undisturbed: list[Chunks]) -> None:
+    with pytest.raises(InputError, match=r"begun with temperature=350.0, not 300.0"):
+        run(undisturbed[0].folder.parent, replace(PROTOCOL, temperature=300.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"segment_ps": 0.15}, "segment_ps=0.15 is not a whole number of save_ps"),
+        ({"ps_per_walker": 0.5}, "ps_per_walker=0.5 is not a whole number of segment_ps"),
+        ({"save_ps": 0.0333}, "save_ps=0.0333 is not a whole number of time steps"),
+        ({"n_extended": 0, "n_hot": 0}, "at least one walker"),
+        ({"n_hot": 11}, "raise hot_ps"),
+    ],
+)
+def test_lengths_that_do_not_fit_are_refused(change: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        replace(PROTOCOL, **change)  # type: ignore[arg-type]
+
+
+def test_farthest_points_spread_out() -> None:
+    peptide = Peptide("AG")
+    lengths = np.array([1.0, 1.1, 2.0, 5.0, 5.1, 9.0])
+    frames = np.zeros((6, 2, 3))
+    frames[:, 1, 0] = lengths
+    chosen = farthest_points(peptide, frames, frames[:1], 3)
+    assert lengths[chosen].tolist() == [9.0, 5.0, 2.0]
+    assert sorted(farthest_points(peptide, frames, frames[:1], 6).tolist()) == list(range(6))
