@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from cgexp.frames import Frames
 from cgexp.signatures import NonNegativeInt, PositiveInt
 from cgexp.systems.toy import ToyPotential
 
-N_QUADRATURE = 4001  # points over the system's x_range
+N_QUADRATURE = 2001  # points over the system's x_range
 N_DOTS = 2000  # reference forces drawn in the figure
 NO_NOISE = 1e-9  # (kT/length)^2: below this the instantaneous force has no scatter
 
@@ -60,19 +60,20 @@ class ToyAnalysis:
         is no simulation. burn_in: fraction of it that is dropped. All PMFs are in kT of the frames.
         """
         rng = np.random.default_rng(self.seed)
-        metrics, curves = self._compare_model(system, potential, frames.kT)
+        quadrature = _Exact.of(system)
+        metrics, curves = self._compare_model(system, quadrature, potential, frames.kT)
         curves["force"] |= self._dots(frames, rng)
         if trajectory is not None:
             metrics |= replica_metrics(trajectory)
             samples = trajectory.production(burn_in)[..., 0, 0]  # [n_frames, n_replicas]
             if samples.size:
-                found, curve = self._compare_simulation(system, samples, rng)
+                found, curve = self._compare_simulation(system, quadrature, samples, rng)
                 metrics |= found
                 curves["pmf"] |= curve
         return Evaluation(metrics, curves)
 
     def _compare_model(
-        self, system: ToyPotential, potential: nn.Module, kT: float
+        self, system: ToyPotential, quadrature: _Exact, potential: nn.Module, kT: float
     ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
         exact_pmf, exact_force = system.pmf(self.x) / kT, system.mean_force(self.x)
         energy, force = energy_and_force(potential, self.x)
@@ -84,7 +85,7 @@ class ToyAnalysis:
             "loss_noise_floor": noise,
         }
         if noise > NO_NOISE:
-            metrics["loss_excess_relative"] = _excess_loss(system, potential) / noise
+            metrics["loss_excess_relative"] = quadrature.excess_loss(potential) / noise
         pmf = {"x": self.x, "exact": remove_mean(exact_pmf), "model": remove_mean(model_pmf)}
         curves: dict[str, dict[str, Any]] = {
             "pmf": {**pmf, "conservative": energy is not None},
@@ -94,12 +95,10 @@ class ToyAnalysis:
         return metrics, curves
 
     def _compare_simulation(
-        self, system: ToyPotential, samples: NDArray[np.floating], rng: np.random.Generator
+        self, system: ToyPotential, quadrature: _Exact, samples: NDArray[np.floating], rng: np.random.Generator
     ) -> tuple[dict[str, float], dict[str, Any]]:
         units = independent_units(samples).astype(np.float64)
         exact = exact_bin_pmf(system.density, self.edges)
-        quadrature = np.linspace(*system.x_range, N_QUADRATURE)
-        density = system.density(quadrature)
         curves: list[Values] = []
 
         def measure(chosen: NDArray[np.intp]) -> dict[str, float]:
@@ -108,7 +107,7 @@ class ToyAnalysis:
             curves.append(remove_mean(pmf))
             return {
                 "pmf_rmse_simulation": pmf_rmse(pmf, exact),
-                "w1_x": wasserstein_1d(x, quadrature, None, density),
+                "w1_x": wasserstein_1d(x, quadrature.x, None, quadrature.density),
             }
 
         n_units = units.shape[1]
@@ -140,8 +139,19 @@ def energy_and_force(potential: nn.Module, x: Values) -> tuple[Values | None, Va
     )
 
 
-def _excess_loss(system: ToyPotential, potential: nn.Module) -> float:
-    """Integral of p(x) (f_model - f_mean)^2 dx, (kT/length)^2: the force-matching loss above its noise floor."""
-    x = np.linspace(*system.x_range, N_QUADRATURE)
-    _, force = energy_and_force(potential, x)
-    return float(np.trapezoid(system.density(x) * (force - system.mean_force(x)) ** 2, x))
+class _Exact(NamedTuple):
+    """The exact density of x and mean force on a quadrature grid, all [n]."""
+
+    x: Values
+    density: Values
+    force: Values
+
+    @classmethod
+    def of(cls, system: ToyPotential) -> _Exact:
+        x = np.linspace(*system.x_range, N_QUADRATURE)
+        return cls(x, system.density(x), system.mean_force(x))
+
+    def excess_loss(self, potential: nn.Module) -> float:
+        """Integral of p(x) (f_model - f_mean)^2 dx, (kT/length)^2: the force-matching loss above its noise floor."""
+        _, force = energy_and_force(potential, self.x)
+        return float(np.trapezoid(self.density * (force - self.force) ** 2, self.x))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.launch import multirun, split_multirun
-from cgexp.config.paths import conf_dir, group_options
+from cgexp.config.paths import group_options, groups
 
 Job = Callable[[Config], float | None]
 
@@ -32,6 +32,5 @@ def run_jobs(arguments: Sequence[str], job: Job) -> int:
 
 def groups_help() -> str:
     """The config groups with their options."""
-    groups = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
-    lines = [f"  {group:<12}{', '.join(group_options(group))}" for group in groups]
+    lines = [f"  {group:<12}{', '.join(group_options(group))}" for group in groups()]
     return "Config groups (group=option; group.key=value for what is inside):\n" + "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cgexp.build import is_spec, problems
-from cgexp.config.compose import Config
+from cgexp.config.compose import SETTINGS, Config
 from cgexp.errors import InputError, did_you_mean
 from cgexp.signatures import mismatch
 
@@ -24,7 +24,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "sweep": (),
 }
 OPTIONAL = ("scheduler",)
-SETTINGS = {"seed": "NonNegativeInt", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
 KERNELS = ("reference", "compiled")
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cgexp.config.paths import conf_dir, group_options, user_conf_dir
+from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dir
 from cgexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
+SETTINGS = {"seed": "NonNegativeInt", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
 
 
 def compose(overrides: Sequence[str]) -> Config:
@@ -27,7 +28,7 @@ def compose(overrides: Sequence[str]) -> Config:
     from yaml import YAMLError
 
     try:
-        node = _compose_node([*search_path(), *overrides])
+        node = _compose_node([*search_path(), *forgiving(overrides)])
         choices = dict(node.hydra.runtime.choices)
         return finish(node, choices, overrides)
     except (HydraException, OmegaConfBaseException) as error:
@@ -46,6 +47,14 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
     config["overrides"] = [o for o in overrides if not o.startswith("hydra")]
     return config
+
+
+def forgiving(overrides: Sequence[str]) -> list[str]:
+    """Let ``group.key=value`` set any argument of an object, not only those its YAML mentions.
+
+    Hydra would ask for a ``+`` and then take any key; here the config's check refuses unknown keys, with or without it.
+    """
+    return [f"++{o}" if re.match(r"(?!hydra\.)[A-Za-z_]\w*\.[^=]+=", o) else o for o in overrides]
 
 
 def search_path() -> list[str]:
@@ -88,8 +97,10 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         known = group_options(group)
         return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
     if match := re.search(r"Could not override '([^']+)'", text):
-        key = match.group(1)
-        return unknown_key(key, keys_of(_compose_without(overrides, key)))
+        known = sorted([*groups(), *SETTINGS])
+        return (
+            f"unknown key '{match.group(1)}'{did_you_mean(match.group(1), known)}: expected one of {', '.join(known)}"
+        )
     if match := re.search(r"Interpolation key '([^']+)' not found", text):
         place = re.search(r"full_key: (\S+)", text)
         return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"
@@ -98,39 +109,3 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     if "sweep" in text and "multirun" in text.lower():
         return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
     return " ".join(text.split())
-
-
-def unknown_key(key: str, known: Sequence[str]) -> str:
-    """The sentence for a key that no config has."""
-    parent, _, name = key.rpartition(".")
-    start = f"{parent}." if parent else ""
-    siblings = sorted({k.removeprefix(start).split(".")[0] for k in known if k.startswith(start)})
-    if not siblings:
-        return f"unknown key '{key}'{did_you_mean(key, known)}: there is no '{parent}' in the config"
-    return f"unknown key '{key}'{did_you_mean(name, siblings)}: expected one of {', '.join(siblings)}"
-
-
-def _compose_without(overrides: Sequence[str], key: str) -> Mapping[str, Any]:
-    from omegaconf import OmegaConf
-
-    kept = [o for o in overrides if "." not in o.split("=")[0] and o.split("=")[0] != key]
-    try:
-        node = _compose_node(kept)
-    except Exception:
-        node = _compose_node([])
-    content = OmegaConf.to_container(node, resolve=False)
-    assert isinstance(content, dict)
-    return {str(k): v for k, v in content.items() if k != "hydra"}
-
-
-def keys_of(node: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of every key in a config, without ``_target_``."""
-    return list(_keys(node, prefix))
-
-
-def _keys(node: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for key, value in node.items():
-        if key != "_target_":
-            yield f"{prefix}{key}"
-            if isinstance(value, Mapping):
-                yield from _keys(value, f"{prefix}{key}.")

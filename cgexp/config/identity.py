@@ -10,8 +10,8 @@ from typing import Any
 from cgexp.config.compose import Config
 
 PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")
-# how a training is executed, not what is trained
-EXECUTION = {"trainer": ("accelerator",)}
+# how a stage is executed, not what it computes
+EXECUTION = {"trainer": ("accelerator",), "dataset": ("n_parallel",)}
 # what each stage depends on, in the order of the stages
 STAGES = {
     "data": ("dataset",),

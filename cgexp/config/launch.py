@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cgexp.config.checks import check
-from cgexp.config.compose import CONFIG_NAME, Config, compose, expand, finish, search_path
+from cgexp.config.compose import CONFIG_NAME, Config, compose, expand, finish, forgiving, search_path
 from cgexp.config.identity import digest
 from cgexp.config.paths import conf_dir
 from cgexp.errors import InputError
@@ -42,7 +42,7 @@ def launch(overrides: Sequence[str], job: Job, name: str) -> None:
         return job(config)
 
     arguments, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [arguments[0], "--multirun", *search_path(), *overrides]
+    sys.argv = [arguments[0], "--multirun", *search_path(), *forgiving(overrides)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of Hydra's printed traceback
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=CONFIG_NAME)(task)()

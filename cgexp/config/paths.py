@@ -19,6 +19,11 @@ def user_conf_dir() -> Path | None:
     return own if own.is_dir() and own.resolve() != conf_dir().resolve() else None
 
 
+def groups() -> list[str]:
+    """The config groups, sorted."""
+    return sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
+
+
 def group_options(group: str) -> list[str]:
     """The options of a config group, sorted."""
     folders = [conf_dir() / group] + ([own / group] if (own := user_conf_dir()) else [])

@@ -10,9 +10,9 @@ import numpy as np
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.progress import Report
 from cgexp.reference.all_atom import FORCE_FIELD_NAME, build_peptide, constraint_pairs, make_system
 from cgexp.reference.force_maps import apply_map, force_map
-from cgexp.reference.progress import Progress
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling import Protocol, sample
 from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
@@ -28,7 +28,7 @@ class OpenMMPeptide(Recipe):
 
     n_native, n_extended, n_hot: walkers from the native structure, the extended chain, and frames of a run at
     hot_temperature (K, hot_ps long), chosen farthest apart and quenched. ps_per_walker: kept length. save_ps: between
-    frames. drop_ps: discarded after a start. segment_ps: length of a stored segment, which is one block. seed: of
+    frames. drop_ps: discarded after a start. segment_ps: length of a stored segment, the most a kill loses. seed: of
     the starts and the thermostat. n_parallel: walkers side by side, one thread each; it does not change the frames.
     """
 
@@ -61,7 +61,7 @@ class OpenMMPeptide(Recipe):
             seed=self.seed,
         )
 
-    def make(self, folder: Path, progress: Progress | None = None) -> Frames:
+    def make(self, folder: Path, progress: Report | None = None) -> Frames:
         """Sample, map and join; continues what ``folder`` holds. Raises InputError without OpenMM."""
         if not isinstance(self.system, Peptide):
             raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
@@ -70,7 +70,7 @@ class OpenMMPeptide(Recipe):
         return self.check(self._coarse_grain(sequence, walkers))
 
     def _coarse_grain(self, sequence: str, walkers: list[Chunks]) -> Frames:
-        """Beads from the stored atoms: C-alpha positions, mapped forces, one block a segment."""
+        """Beads from the stored atoms: C-alpha positions, mapped forces, one block a walker."""
         peptide = build_peptide(sequence)
         beads = peptide.ca
         matrix = force_map(
@@ -83,7 +83,7 @@ class OpenMMPeptide(Recipe):
                 coords.append(arrays["coords"][:, beads])
                 forces.append(apply_map(matrix, arrays["forces"]).astype(np.float32))
                 times.append((segment - 1) * self.segment_ps + self.save_ps * np.arange(1, n_frames + 1))
-                blocks.append(np.full(n_frames, walker * self.protocol.n_segments + segment - 1, dtype=np.int64))
+                blocks.append(np.full(n_frames, walker, dtype=np.int64))
         return Frames(
             coords=np.concatenate(coords),
             forces=np.concatenate(forces),

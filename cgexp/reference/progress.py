@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable
 
-Progress = Callable[[int, int, str], None]  # (done, total, text)
-PRINT_EVERY_S = 5.0
+from cgexp.progress import Progress, Report
+
 PS_PER_DAY_IN_NS = 86.4  # ns/day for 1 ps/s
 
 
 class Stopped(Exception):
     """Raised in every walker once one has failed or the run was interrupted."""
-
-
-def print_progress() -> Progress:
-    """Return a callback that prints one line to stderr every few seconds."""
-    last = [float("-inf")]
-
-    def show(done: int, total: int, text: str) -> None:
-        now = time.monotonic()
-        if now - last[0] >= PRINT_EVERY_S or done >= total:
-            last[0] = now
-            print(f"{done / total:4.0%} {text}", file=sys.stderr, flush=True)
-
-    return show
 
 
 class Tally:
@@ -35,10 +20,10 @@ class Tally:
     total: steps in all. time_step: ps.
     """
 
-    def __init__(self, total: int, time_step: float, progress: Progress | None = None) -> None:
+    def __init__(self, total: int, time_step: float, progress: Report | None = None) -> None:
         self.total, self.time_step = total, time_step
         self.done = self.skipped = 0
-        self.progress = progress or print_progress()
+        self.progress = progress or Progress("sampling: step")
         self._start = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = False
@@ -64,6 +49,4 @@ class Tally:
     def _text(self) -> str:
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = max(self.done - self.skipped, 1) / seconds
-        left = (self.total - self.done) / rate / 60.0
-        speed = rate * self.time_step * PS_PER_DAY_IN_NS
-        return f"step {self.done:,} of {self.total:,}, {speed:.0f} ns/day, {left:.1f} min left"
+        return f"{rate * self.time_step * PS_PER_DAY_IN_NS:.0f} ns/day"

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.progress import Report
 from cgexp.reference.all_atom import NATIVE_TORSIONS, TIME_STEP, AllAtom, build_extended, build_native, make_system
-from cgexp.reference.progress import Progress, Tally
+from cgexp.reference.progress import Tally
 from cgexp.reference.walker import Walker, run_walkers
 from cgexp.store import Chunks, read_json, write_json
 from cgexp.systems.base import System
@@ -87,7 +88,7 @@ def sample(
     protocol: Protocol,
     folder: Path,
     n_parallel: int = 1,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> list[Chunks]:
     """Run the protocol in ``folder``, continuing what is there; return the walkers' chunks.
 

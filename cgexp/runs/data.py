@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ def get_data(config: Config) -> tuple[Frames, Recipe, Path | None]:
                 frames = recipe.check(recipe.make(folder / "work"))
                 write_json(folder / "card.json", data_card(frames, config["dataset"]))
                 write_frames(path, frames)
-                shutil.rmtree(folder / "work", ignore_errors=True)
     return recipe.check(read_frames(path)), recipe, path
 
 

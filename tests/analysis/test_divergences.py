@@ -50,11 +50,11 @@ def test_w1_on_the_circle_counts_a_weighted_point_as_copies(rng: np.random.Gener
 
 
 def test_w1_in_the_plane_equals_the_best_assignment(rng: np.random.Generator) -> None:
-    a, b = rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + [1.0, 0.0]
+    a, b = rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + np.array([1.0, 0.0])
     cost = cdist(a, b)
     best = cost[linear_sum_assignment(cost)].mean()
     assert d.wasserstein_2d(a, b, n_samples=100, rng=rng) == pytest.approx(best, rel=1e-9)
-    assert d.wasserstein_2d(a, a + [3.0, 4.0], n_samples=100, rng=rng) == pytest.approx(5.0, rel=1e-9)
+    assert d.wasserstein_2d(a, a + np.array([3.0, 4.0]), n_samples=100, rng=rng) == pytest.approx(5.0, rel=1e-9)
 
 
 def test_w1_in_the_plane_respects_weights_and_thins_both_sides_alike(rng: np.random.Generator) -> None:
@@ -69,7 +69,7 @@ def test_w1_in_the_plane_respects_weights_and_thins_both_sides_alike(rng: np.ran
 
 def test_w1_of_densities_is_near_the_shift_and_respects_weights(rng: np.random.Generator) -> None:
     a = rng.normal(size=(3000, 2))
-    assert d.wasserstein_2d_kde(a, a + [1.5, 0.0]) == pytest.approx(1.5, rel=0.02)
+    assert d.wasserstein_2d_kde(a, a + np.array([1.5, 0.0])) == pytest.approx(1.5, rel=0.02)
     assert d.wasserstein_2d_kde(a, a) == pytest.approx(0.0, abs=1e-9)
     left = (a[:, 0] < 0).astype(float)
     assert d.wasserstein_2d_kde(a, a, left) == pytest.approx(norm.pdf(0) * 2, rel=0.15)  # E|x| of the normal

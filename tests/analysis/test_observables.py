@@ -40,7 +40,7 @@ def test_internal_coordinates_equal_mdtraj(coords: NDArray[np.float64], traj: md
 
 def test_rmsd_ignores_rotation_but_not_reflection() -> None:
     native = Peptide().native()
-    turned = Rotation.from_euler("xyz", [0.3, 1.0, -2.0]).apply(native) + [5.0, -3.0, 1.0]
+    turned = Rotation.from_euler("xyz", [0.3, 1.0, -2.0]).apply(native) + np.array([5.0, -3.0, 1.0])
     mirrored = native * [1.0, 1.0, -1.0]
     rmsd = o.rmsd_to_native(np.stack([turned, mirrored]), Peptide())[:, 0]
     assert rmsd[0] < 1e-6

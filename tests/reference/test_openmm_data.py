@@ -51,9 +51,9 @@ def frames(folder: Path) -> Frames:
     return RECIPE.make(folder, lambda *report: None)
 
 
-def test_a_block_is_a_segment_of_a_walker(frames: Frames) -> None:
+def test_a_block_is_a_walker(frames: Frames) -> None:
     assert frames.coords.shape == (20, 3, 3)
-    assert frames.block.tolist() == [block for block in range(4) for _ in range(5)]
+    assert frames.block.tolist() == [block for block in range(2) for _ in range(10)]
     assert frames.time_ps is not None
     np.testing.assert_allclose(frames.time_ps[:10], 0.04 * np.arange(1, 11), rtol=1e-6)
     np.testing.assert_array_equal(frames.time_ps[10:], frames.time_ps[:10])

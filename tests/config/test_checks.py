@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from cgexp.config.checks import BIASED_FORCE_MAPS, KERNELS, all_problems, check
+from cgexp.config.compose import compose
+from cgexp.config.paths import group_options
+from cgexp.errors import InputError
+
+
+def problem(*overrides: str) -> str:
+    return next(all_problems(compose(overrides)), "")
+
+
+@pytest.mark.parametrize("experiment", group_options("experiment"))
+def test_every_experiment_is_sound(experiment: str) -> None:
+    check(compose([f"experiment={experiment}"]))
+    check(compose([f"experiment={experiment}", "debug=fast"]))
+
+
+@pytest.mark.parametrize("group", ["model", "prior", "loss", "optimizer", "scheduler", "trainer", "logger", "dataset"])
+def test_every_option_is_sound(group: str) -> None:
+    for option in group_options(group):
+        experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin")) else "toy_cgnet"
+        assert not problem(f"experiment={experiment}", f"{group}={option}"), option
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["+trainer.foo=1"], ["unknown key 'trainer.foo'", "takes max_epochs"]),
+        (["+foo=1"], ["unknown key 'foo'", "did you mean 'force'"]),
+        (["++loss.terms.force.wieght=1"], ["did you mean 'weight'"]),
+        (["optimizer.lr=-1"], ["optimizer.lr=-1", "positive number"]),
+        (["seed=-1"], ["seed=-1", ">= 0"]),
+        (["seed=one"], ["seed=one", "integer"]),
+        (["trainer.validation_fraction=1.5"], ["between 0 and 1"]),
+        (["trainer.batch_size=0"], ["positive integer"]),
+        (["trainer.precision=float16"], ["one of float32, float64"]),
+        (["trainer.max_epochs=???"], ["missing a value", "trainer.max_epochs=<value>"]),
+        (["model._target_=os.system"], ["os.system is not allowed"]),
+        (["model._target_=cgexp.models.nothing.Here"], ["was not found"]),
+        (["~model"], ["model is missing"]),
+        (["kernel=fast"], ["kernel=fast", "reference, compiled"]),
+        (["prior.temperature=2.0"], ["prior.temperature=2.0", "dataset.temperature=1.0"]),
+        (["simulation.temperature=2.0"], ["simulation.temperature=2.0"]),
+        (["model=cgschnet"], ["model=cgschnet", "dimensions 3", "dimensions 1"]),
+        (["experiment=chignolin_first", "model.n_beads=9"], ["beads 9", "beads 10"]),
+        (["experiment=chignolin_first", "analysis=toy"], ["analysis=toy", "another analysis"]),
+        (["experiment=chignolin_first", "prior=toy_wall"], ["prior=toy_wall", "another prior"]),
+        (["experiment=chignolin_first", "dataset.force_map=slice"], ["slice is biased", "in words"]),
+        (["experiment=chignolin_first", "dataset.force_map=none"], ["set dataset.force_map"]),
+        (["experiment=chignolin_first", "simulation.dt=0.2"], ["simulation.dt=0.2", "stiffest bond", "ps or less"]),
+        (["simulation.save_every=10000000"], ["nothing would be saved"]),
+    ],
+)
+def test_problems_are_found_before_anything_is_computed(overrides: list[str], parts: list[str]) -> None:
+    text = problem(*overrides)
+    assert "\n" not in text
+    for part in parts:
+        assert part in text, text
+    with pytest.raises(InputError):
+        check(compose(overrides))
+
+
+def test_a_biased_map_is_allowed_with_a_reason_in_words() -> None:
+    overrides = ["experiment=chignolin_first", "dataset.force_map=slice"]
+    assert "biased" in problem(*overrides, "dataset.allow_biased_force_map=yes")
+    assert not problem(*overrides, "dataset.allow_biased_force_map='to measure the bias of the slice'")
+
+
+def test_names_repeated_here_agree_with_the_rooms_above() -> None:
+    from cgexp.reference.force_maps import BIASED
+    from cgexp.training.kernels import KERNELS as IMPLEMENTED
+
+    assert set(BIASED_FORCE_MAPS) == set(BIASED)
+    assert set(KERNELS) == set(IMPLEMENTED)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cgexp.config.checks import check
+from cgexp.config.compose import compose, expand
+from cgexp.config.paths import conf_dir
+from cgexp.errors import InputError
+
+
+def sentence(*overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        check(compose(overrides))
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_nothing_given_is_a_useful_experiment() -> None:
+    config = compose([])
+    assert config["choices"]["experiment"] == "toy_cgnet"
+    assert config["dataset"]["name"] == "toy_cgnet"
+    assert config["prior"]["temperature"] == config["dataset"]["temperature"]
+    assert "hydra" not in config
+
+
+def test_the_command_line_wins_over_the_experiment() -> None:
+    config = compose(["experiment=toy_julia", "model=direct_force", "trainer.max_epochs=3"])
+    assert config["model"]["_target_"].endswith("DirectForce")
+    assert config["trainer"]["max_epochs"] == 3
+    assert config["overrides"] == ["experiment=toy_julia", "model=direct_force", "trainer.max_epochs=3"]
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("model=cgnett", ["model=cgnett", "did you mean 'cgnet'", "expected one of"]),
+        ("modle=cgnet", ["'modle'", "did you mean 'model'"]),
+        ("trainer.max_epocs=3", ["'trainer.max_epocs'", "did you mean 'max_epochs'"]),
+        ("simulation.integrator.frction=1", ["did you mean 'friction'"]),
+        ("seed=1,2", ["add -m"]),
+        ("seed=[1", ["cannot read the override 'seed=[1'"]),
+        ("nonsense", ["cannot read the override 'nonsense'"]),
+        ("prior.temperature=${dataset.temprature}", ["prior.temperature", "dataset.temprature"]),
+    ],
+)
+def test_mistakes_are_one_sentence(override: str, parts: list[str]) -> None:
+    text = sentence(override)
+    for part in parts:
+        assert part in text
+
+
+def test_arguments_that_no_yaml_mentions_can_be_set() -> None:
+    assert compose(["optimizer.amsgrad=true"])["optimizer"]["amsgrad"] is True
+
+
+def test_a_users_own_experiment_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "conf" / "experiment"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("# @package _global_\ndefaults:\n  - override /model: direct_force\nseed: 7\n")
+    monkeypatch.chdir(tmp_path)
+    config = compose(["experiment=mine"])
+    assert (config["seed"], config["choices"]["model"]) == (7, "direct_force")
+
+
+def test_broken_yaml_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "conf" / "experiment"
+    own.mkdir(parents=True)
+    (own / "broken.yaml").write_text("# @package _global_\nseed: [1\n")
+    monkeypatch.chdir(tmp_path)
+    assert "broken.yaml" in sentence("experiment=broken")
+
+
+def test_a_multirun_expands_to_all_combinations() -> None:
+    jobs = expand(["seed=1,2", "model.activation=tanh,silu", "experiment=toy_julia"])
+    assert len(jobs) == 4
+    assert ["seed=1", "model.activation=tanh", "experiment=toy_julia"] in jobs
+
+
+def test_losses_callbacks_and_prior_terms_are_never_lists() -> None:
+    for path in conf_dir().rglob("*.yaml"):
+        content = yaml.safe_load(path.read_text()) or {}
+        for key in ("terms", "callbacks"):
+            assert not isinstance(content.get(key), list), path
+
+
+def test_every_key_of_every_group_is_explained() -> None:
+    """A key of the shipped config stands with a comment on its line, or in the header of its file."""
+    silent = []
+    for path in conf_dir().rglob("*.yaml"):
+        if path.parent.name in ("conf", "experiment", "debug", "launcher"):
+            continue  # they override keys that are explained elsewhere
+        lines = path.read_text().splitlines()
+        for line in lines:
+            key = line.strip().split(":")[0]
+            is_value = ": " in line.strip() and not line.strip().startswith(("#", "-", "_target_", "{"))
+            if is_value and "#" not in line and key not in ("name", "_target_"):
+                silent.append(f"{path.parent.name}/{path.name}: {line.strip()}")
+    assert not silent, "\n".join(silent)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from cgexp.config.compose import compose
+from cgexp.config.identity import data_id, differences, run_id
+
+
+def test_physics_makes_the_run_id() -> None:
+    base = run_id(compose([]))
+    for override in ("seed=1", "model.width=64", "dataset.seed=1", "simulation.dt=0.01", "trainer.precision=float64"):
+        assert run_id(compose([override])) != base, override
+
+
+def test_nothing_else_does() -> None:
+    base = run_id(compose([]))
+    for override in ("logger=csv", "force=true", "outputs=elsewhere", "trainer=gpu", "launcher=joblib", "sweep.name=x"):
+        assert run_id(compose([override])) == base, override
+
+
+def test_seeds_of_the_model_share_data() -> None:
+    assert data_id(compose(["seed=1"])) == data_id(compose(["seed=2"]))
+    assert data_id(compose(["dataset.seed=1"])) != data_id(compose([]))
+
+
+def test_differences_are_named() -> None:
+    first, second = compose([]), compose(["model.width=64", "simulation.dt=0.01"])
+    assert differences(first, second, "train") == ["model.width"]
+    assert differences(first, second, "simulate") == ["model.width", "simulation.dt"]

@@ -1,0 +1,131 @@
+"""Figures from synthetic curves. What they draw is compared with the numbers they were given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from cgexp.report.figures import FIGURES, draw, save
+
+X = np.linspace(-3.8, 4.5, 51)
+BINS = np.linspace(-2.0, 2.0, 11)
+
+
+def tica_curve() -> dict[str, Any]:
+    energy = np.add.outer(BINS[:-1] ** 2, BINS[:-1] ** 2)
+    energy[0, 0] = np.nan
+    return {
+        "reference": energy,
+        "reference_name": "data (not an equilibrium reference)",
+        "model": 0.5 * energy,
+        "model_outside": 0.25,
+        "edges_ic1": BINS,
+        "edges_ic2": 2.0 * BINS,
+        "highest": 8.0,
+    }
+
+
+def distribution(label: str, unit: str) -> dict[str, Any]:
+    density = np.exp(-(X**2))
+    return {"x": X, "reference": density, "model": 0.9 * density, "model_sem": 0.1 * density, "label": label} | {
+        "unit": unit,
+        "reference_name": "data",
+    }
+
+
+def all_curves() -> dict[str, dict[str, Any]]:
+    return {
+        "pmf": {
+            "x": X, "exact": X**2, "model": X**2 + 0.1, "conservative": True, "bin_x": X[::5],
+            "simulation": X[::5] ** 2, "simulation_sem": 0.1 * np.ones(11),
+        },
+        "force": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "data_x": X, "data": -2 * X + 1},
+        "residuals": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "residual": np.full(51, 0.1)},
+        "tica": tica_curve(),
+        "distributions": {"bond": distribution("bond", "Å"), "angle": distribution("angle", "rad"),
+                          "rg": distribution("radius of gyration", "Å"), "rmsd": distribution("RMSD", "Å")},
+        "training": {
+            "epoch": np.arange(1, 11), "train": np.geomspace(2, 0.4, 10), "validation": np.geomspace(2, 0.5, 10),
+            "zero_force": 2.0, "prior_only": 1.5, "noise_floor": 0.33, "unit": "(kT/length)²",
+        },
+        "prior_fit": {
+            "bonds": {"x": X, "energy_data": np.stack([X**2, X**2], 1), "energy_fit": np.stack([X**2, X**2], 1),
+                      "label": "bond length", "unit": "Å"},
+            "wall": {"x": X, "energy_data": X**2, "energy_fit": X**2, "label": "x", "unit": "length"},
+        },
+        "notes": {"reference_is_equilibrium": False},
+    }  # fmt: skip
+
+
+def labels(figure: Figure) -> list[str]:
+    return [text for axes in figure.axes for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
+
+
+def test_every_curve_becomes_a_figure_with_labelled_axes() -> None:
+    figures = draw(all_curves())
+    assert set(figures) == set(FIGURES)
+    for name, figure in figures.items():
+        for axes in figure.axes:
+            shared = name == "tica" or axes.get_label() == "<colorbar>" or not axes.axison
+            assert shared or (axes.get_xlabel() and axes.get_ylabel()), name
+        assert any("(" in label for label in labels(figure)), f"{name} has no unit on any axis"
+
+
+def test_lines_are_the_numbers_given() -> None:
+    (axes,) = draw(all_curves())["pmf"].axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert np.array_equal(lines["exact"].get_ydata(), X**2)
+    assert np.array_equal(lines["model"].get_ydata(), X**2 + 0.1)
+    assert lines["exact"].get_color() == "black"
+
+
+def test_optional_parts_may_be_absent() -> None:
+    curves = all_curves()
+    for name in ("bin_x", "simulation", "simulation_sem"):
+        del curves["pmf"][name]
+    curves["pmf"]["conservative"] = False
+    del curves["force"]["data"], curves["tica"]["model"]
+    for curve in curves["distributions"].values():
+        del curve["model"], curve["model_sem"]
+    curves["training"] |= {"validation": None, "prior_only": None, "noise_floor": 0.0}
+    curves["prior_fit"] = {}
+    figures = draw(curves)
+    assert "prior_fit" not in figures
+    assert len(figures["tica"].axes) == 2, "one map and its colour bar"
+    legend = [text.get_text() for text in figures["training"].axes[0].get_legend().get_texts()]
+    assert legend == ["training", "zero force"]
+    assert "integrated force" in figures["pmf"].axes[0].get_legend().get_texts()[1].get_text()
+
+
+def test_both_maps_share_bins_and_colours() -> None:
+    first, second, _ = draw(all_curves())["tica"].axes
+    meshes = [axes.collections[0] for axes in (first, second)]
+    assert [mesh.get_clim() for mesh in meshes] == [(0.0, 8.0), (0.0, 8.0)]
+    assert first.get_xlim() == second.get_xlim() == (-2.0, 2.0)
+    assert first.get_ylim() == (-4.0, 4.0)
+    # pcolormesh takes [row, column] = [IC 2, IC 1]
+    assert np.nan_to_num(meshes[0].get_array()[3, 1]) == tica_curve()["reference"][1, 3]
+    assert "25.0%" in second.get_title()
+
+
+@pytest.mark.parametrize("name", ["pmf", "tica"])
+def test_files_are_whole_and_the_same_every_time(tmp_path: Path, name: str) -> None:
+    contents = []
+    for folder in ("first", "second"):
+        paths = save(draw(all_curves())[name], tmp_path / folder, name)
+        assert [path.name for path in paths] == [f"{name}.png", f"{name}.pdf"]
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    assert contents[0][0].startswith(b"\x89PNG")
+    assert contents[0][1].startswith(b"%PDF")
+
+
+def test_global_style_is_left_alone() -> None:
+    before = dict(mpl.rcParams)
+    draw(all_curves())
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from cgexp.report.table import metrics_table, runs_table, unit_of, with_error
+
+PEPTIDE = {
+    "loss_train": 1.2345,
+    "loss_validation": 1.3,
+    "train_frames_per_second": 12345.6,
+    "folded_fraction": 0.25,
+    "folded_fraction_sem": 0.031,
+    "w1_tica": 0.254,
+    "w1_tica_sem": 0.0931,
+    "w1_tica_ic1": 0.2,
+    "js_tica": 0.0406,
+    "kl_tica": 0.172,
+    "w1_dihedral": 0.126,
+    "w1_dihedral_linear": 0.183,
+    "js_dihedral": 0.0061,
+    "kl_dihedral": 0.024,
+}
+
+
+def test_every_metric_is_shown_once_with_its_error_and_unit() -> None:
+    text = metrics_table(PEPTIDE, "molecular", title="chignolin")
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["chignolin"]
+    assert ["loss_train", "1.234", "(kcal/mol/Å)²"] in lines
+    assert ["folded_fraction", "0.250", "±", "0.031"] in lines
+    assert ["tica", "0.254", "±", "0.093", "TICA", "units", "0.0406", "0.172"] in lines
+    assert ["dihedral", "0.126", "rad", "0.0061", "0.024"] in lines
+    assert ["dihedral_linear", "0.183", "rad"] in lines
+    assert "_sem" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(text.splitlines()) <= 24
+
+
+def test_a_toy_lists_its_only_distance_by_name() -> None:
+    lines = [line.split() for line in metrics_table({"w1_x": 0.01, "pmf_rmse_simulation": 0.1}, "reduced").splitlines()]
+    assert lines == [["w1_x", "0.01", "length"], ["pmf_rmse_simulation", "0.1", "kT"]]
+
+
+def test_an_error_without_its_value_is_not_lost() -> None:
+    assert "odd_sem" in metrics_table({"odd_sem": 1.0}, "reduced")
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"),
+    [
+        ("loss_noise_floor", "(kcal/mol/Å)²"),
+        ("loss_excess_relative", ""),
+        ("force_rmse_relative", ""),
+        ("w1_tica_kde", "TICA units"),
+        ("w1_bond", "Å"),
+        ("w1_angle", "rad"),
+        ("js_bond", "nats"),
+        ("mean_force_rmse", "kcal/mol/Å"),
+        ("replicas_failed_fraction", ""),
+        ("memory_peak_mb", "MB"),
+    ],
+)
+def test_units(metric: str, unit: str) -> None:
+    assert unit_of(metric, "molecular") == unit
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.25412, 0.0931, "0.254 ± 0.093"),
+        (12.345, 3.2, "12.3 ± 3.2"),
+        (1234.5, 321.0, "1234 ± 321"),
+        (1.0, None, "1"),
+        (0.1, 0.0, "0.1"),
+        (3.146e-16, None, "3.146e-16"),
+        (3.146e-9, 1e-9, "3.146e-09 ± 1e-09"),
+        (float("nan"), 0.1, "nan"),
+    ],
+)
+def test_value_with_error(value: float, error: float | None, text: str) -> None:
+    assert with_error(value, error) == text
+
+
+def test_runs_are_averaged_over_seeds() -> None:
+    rows = [("a", {"w1_x": 1.0}), ("a", {"w1_x": 3.0, "extra": 0.0}), ("b", {"w1_x": 5.0})]
+    lines = [line.split() for line in runs_table(rows, ["w1_x", "pmf_rmse_simulation"], "reduced").splitlines()]
+    assert lines[1] == ["a", "w1_x", "2.0", "±", "1.4", "length", "2"]
+    assert lines[2] == ["b", "w1_x", "5", "length", "1"]
+    assert len(lines) == 3
