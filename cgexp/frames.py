@@ -182,5 +182,3 @@ def _check_finite(name: str, value: NDArray[Any] | None) -> None:
     raise InputError(
         f"{name} of frame {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) are not finite: remove or repair them"
     )
-
-

@@ -35,6 +35,7 @@ class PeptideAnalysis:
     def __init__(
         self,
         lag_ps: Positive,
+        n_dims: Literal[3] = 3,
         scaling: Literal["kinetic_map", "none"] = "kinetic_map",
         folded_rmsd: Positive = 2.0,
         n_samples: PositiveInt = 10000,
@@ -45,6 +46,7 @@ class PeptideAnalysis:
         seed: NonNegativeInt = 0,
     ) -> None:
         self.lag_ps = lag_ps
+        self.n_dims = n_dims
         self.scaling: Literal["kinetic_map", "none"] = scaling
         self.folded_rmsd = folded_rmsd
         self.n_samples = n_samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -36,11 +36,13 @@ class ToyAnalysis:
     def __init__(
         self,
         grid: tuple[float, float],
+        n_dims: Literal[1] = 1,
         n_grid: PositiveInt = 1001,
         n_bins: PositiveInt = 50,
         n_bootstrap: NonNegativeInt = 100,
         seed: NonNegativeInt = 0,
     ) -> None:
+        self.n_dims = n_dims
         low, high = grid
         if not low < high:
             raise InputError(f"analysis.grid=[{low}, {high}] is empty: expected [lowest x, highest x]")

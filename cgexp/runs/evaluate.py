@@ -15,7 +15,7 @@ from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
 from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.store import write_json
+from cgexp.store import write_arrays, write_json
 
 
 def evaluate(context: Context) -> dict[str, float]:
@@ -32,6 +32,8 @@ def evaluate(context: Context) -> dict[str, float]:
     metrics = {**training_numbers(folder), **result.metrics}
     metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
     metrics["memory_peak_mb"] = peak_memory_mb()
+    for name, (arrays, meta) in result.definitions.items():
+        write_arrays(folder.definition(name), arrays, meta)
     images = _figures(context, result.curves, metrics)
     write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
     context.tracker.summarise(metrics)

@@ -54,9 +54,9 @@ class RunFolder:
     def simulated(self) -> Path:
         return self.path / "simulation.json"
 
-    @property
-    def curves(self) -> Path:
-        return self.path / "curves.npz"
+    def definition(self, name: str) -> Path:
+        """What the metrics are measured in, for example the TICA coordinates."""
+        return self.path / f"{name}.npz"
 
     @property
     def figures(self) -> Path:

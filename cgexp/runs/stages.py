@@ -27,7 +27,7 @@ from cgexp.simulation.starts import choose_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import read_json, write_json
-from cgexp.training.fit import Training, fit, loss_of_zero_force
+from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss
 
 FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
@@ -66,9 +66,6 @@ def train(context: Context) -> None:
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
     )  # fmt: skip
-    assert frames.forces is not None
-    numbers["loss_zero_force"] = loss_of_zero_force(frames.forces, frames.weights)
-    numbers["loss_prior_only"] = loss_of_zero_force(frames.forces - prior_forces, frames.weights)
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_json(folder.training_metrics, numbers)
     save_potential(
@@ -103,7 +100,7 @@ def discard(folder: RunFolder, stage: str) -> None:
         "prior": (folder.prior,),
         "train": (folder.potential, folder.training),
         "simulate": (folder.simulated, folder.trajectory),
-        "evaluate": (folder.metrics, folder.curves, folder.figures),
+        "evaluate": (folder.metrics, folder.definition("tica"), folder.figures),
     }
     for paths in list(stages.values())[list(stages).index(stage) :]:
         for path in paths:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, ThroughputMonitor
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ThroughputMonitor
 
-from cgexp.signatures import PositiveInt
+from cgexp.signatures import Fraction, PositiveInt
 from cgexp.training.losses import Batch
 
 
 def n_frames(batch: Batch) -> int:
     """Number of frames in a batch."""
     return len(batch.coords)
+
+
+class AveragedWeights(EMAWeightAveraging):
+    """Lightning's exponential moving average of the parameters; validation and checkpoints use the average.
+
+    Buffers are copied, not averaged: they hold indices and normalisation, and an average would truncate indices.
+    """
+
+    def __init__(self, decay: Fraction = 0.99) -> None:
+        super().__init__(decay=decay, use_buffers=False)
 
 
 class Throughput(ThroughputMonitor):

@@ -104,7 +104,8 @@ def fit(
     state = ArrayCheckpointIO().load_checkpoint(path)["state_dict"]
     module.load_state_dict(state)
     network.to("cpu").eval()
-    return {**_numbers(history, data, path), "epochs": float(len(history.rows))}
+    levels = loss_levels(frames, prior_forces, data.validation_index)
+    return {**_numbers(history, data, path), **levels}
 
 
 def _checkpoints(folder: Path, monitor: str) -> list[Callback]:
@@ -141,16 +142,26 @@ def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str
     kept = next((row for row in history.rows if row["epoch"] == meta["epoch"]), history.rows[-1])
     numbers: dict[str, float] = {name: kept[name] for name in ("loss_train", "loss_validation") if name in kept}
     numbers["checkpoint_epoch"] = float(meta["epoch"])
-    n_frames = sum(1 for _ in history.rows) * len(data.train_dataloader()) * data.train_dataloader().batch_size
+    n_frames = len(history.rows) * len(data.train_dataloader()) * data.train_dataloader().batch_size
+    numbers["epochs"] = float(len(history.rows))
     numbers["train_seconds"] = history.seconds
     numbers["train_frames_per_second"] = n_frames / max(history.seconds, 1e-9)
     return numbers
 
 
-def loss_of_zero_force(forces: NDArray[Any], weights: NDArray[Any] | None) -> float:
-    """Mean squared force [n_frames, n_beads, n_dims] -> force^2: the loss of predicting no force at all."""
-    per_frame = np.square(forces, dtype=np.float64).mean(axis=(1, 2))
-    return float(np.average(per_frame, weights=weights))
+def loss_levels(frames: Frames, prior_forces: NDArray[Any], validation_index: NDArray[Any]) -> dict[str, float]:
+    """The losses (force^2) of predicting no force and of the prior alone, which tell what a loss means.
+
+    On the validation frames where there are some, so that they compare with ``loss_validation``.
+    """
+    index = validation_index if len(validation_index) else slice(None)
+    assert frames.forces is not None
+    weights = None if frames.weights is None else frames.weights[index]
+    rest = {"zero_force": frames.forces[index], "prior_only": frames.forces[index] - prior_forces[index]}
+    return {
+        f"loss_{name}": float(np.average(np.square(forces, dtype=np.float64).mean(axis=(1, 2)), weights=weights))
+        for name, forces in rest.items()
+    }
 
 
 class _quiet:

@@ -47,7 +47,6 @@ def test_every_option_is_sound(group: str) -> None:
         (["model=cgschnet"], ["model=cgschnet", "dimensions 3", "dimensions 1"]),
         (["experiment=chignolin_first", "model.n_beads=9"], ["beads 9", "beads 10"]),
         (["experiment=chignolin_first", "analysis=toy"], ["analysis=toy", "another analysis"]),
-        (["experiment=chignolin_first", "prior=toy_wall"], ["prior=toy_wall", "another prior"]),
         (["experiment=chignolin_first", "dataset.force_map=slice"], ["slice is biased", "in words"]),
         (["experiment=chignolin_first", "dataset.force_map=none"], ["set dataset.force_map"]),
         (["experiment=chignolin_first", "simulation.dt=0.2"], ["simulation.dt=0.2", "stiffest bond", "ps or less"]),
