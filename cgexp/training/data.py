@@ -108,6 +108,9 @@ class ResidentData(pl.LightningDataModule):
         size = 4 * self.batch_size
         return IndexBatches(self.validation_index, size, None) if len(self.validation_index) else []
 
+    def test_dataloader(self) -> IndexBatches | list[Any]:
+        return self.val_dataloader()
+
     def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Batch:
         if self.tensors.coords.device != device:
             self.tensors = _to(self.tensors, device)

@@ -94,7 +94,7 @@ def fit(
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train")
     last = folder / LAST
     with _quiet():
-        trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder)
+        trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
         torch.manual_seed(seed)
         try:
             trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
@@ -117,7 +117,9 @@ def _checkpoints(folder: Path, monitor: str) -> list[Callback]:
     return [best, last, CheckpointOnException(folder / FAILED)]
 
 
-def _trainer(settings: Training, callbacks: list[Callback], log: Log | None, folder: Path) -> pl.Trainer:
+def _trainer(
+    settings: Training, callbacks: list[Callback], log: Log | None, folder: Path, validate: bool
+) -> pl.Trainer:
     return pl.Trainer(
         accelerator="gpu" if settings.device.type == "cuda" else "cpu",
         devices=1,
@@ -132,6 +134,7 @@ def _trainer(settings: Training, callbacks: list[Callback], log: Log | None, fol
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        limit_val_batches=1.0 if validate else 0,
         log_every_n_steps=50,
         deterministic=True if settings.device.type == "cpu" else "warn",
     )
@@ -176,6 +179,7 @@ class _quiet:
             "GPU available but not used",
             "Checkpoint directory",
             "LeafSpec",
+            "flops_per_batch",
         ):
             warnings.filterwarnings("ignore", f".*{text}.*")
         self._logger = logging.getLogger("pytorch_lightning")

@@ -18,7 +18,7 @@ def make_kernel(name: str, network: EnergyTerm) -> Kernel:
     if name not in KERNELS:
         raise InputError(f"unknown kernel={name}{did_you_mean(name, KERNELS)}: expected {' or '.join(KERNELS)}")
     if not network.conservative:  # a direct-force control has no second derivative to speed up
-        return network
+        return lambda coords: network(coords)  # not the module itself, which its owner would take for a part of it
     return KERNELS[name](network)
 
 

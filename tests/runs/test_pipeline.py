@@ -1,0 +1,198 @@
+"""A run from config to metrics: skipped when finished, resumed when not, reused by later stages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import cgexp
+from cgexp.config.checks import check
+from cgexp.config.compose import Config, compose
+from cgexp.config.paths import group_options
+from cgexp.errors import InputError
+from cgexp.runs import pipeline, stages
+from cgexp.runs.folder import RunFolder
+from cgexp.runs.lock import lock
+from cgexp.runs.pipeline import run
+
+
+def configure(outputs: Path, *overrides: str) -> Config:
+    config = compose(["debug=fast", f"outputs={outputs}", *overrides])
+    check(config)
+    return config
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture(scope="module")
+def finished(outputs: Path) -> RunFolder:
+    return run(configure(outputs, "experiment=toy_cgnet"), say=quiet)
+
+
+# The OpenMM experiments sample for minutes even when little is asked for; they run here on the shipped data.
+NEEDS_SHIPPED_DATA = ("chignolin_cgnet", "chignolin_cgschnet")
+
+
+@pytest.mark.parametrize("experiment", group_options("experiment"))
+def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: str) -> None:
+    overrides = [f"experiment={experiment}"]
+    if experiment in NEEDS_SHIPPED_DATA:
+        overrides.append("dataset=chignolin_mini")
+    folder = run(configure(outputs, *overrides), say=quiet)
+    metrics = json.loads(folder.metrics.read_text())
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert metrics["replicas_failed"] == 0
+    assert {"loss_train", "loss_validation", "loss_zero_force", "loss_prior_only"} <= metrics.keys()
+    assert "w1_tica" in metrics or "force_rmse_relative" in metrics
+    figures = {path.name for path in folder.figures.iterdir()}
+    assert {"training.png", "training.pdf", "prior_fit.png"} <= figures
+    assert not list(folder.path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("loss", group_options("loss"))
+def test_every_loss_trains(outputs: Path, loss: str) -> None:
+    config = configure(outputs, f"loss={loss}")
+    if loss == "inverse_variance":
+        with pytest.raises(InputError, match="no force_sem"):
+            run(config, "train", say=quiet)
+        return
+    assert run(config, "train", say=quiet).potential.is_file()
+
+
+def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
+    said: list[str] = []
+    before = finished.metrics.stat().st_mtime_ns
+    run(configure(outputs, "experiment=toy_cgnet"), say=said.append)
+    assert "finished, skipped" in said[0]
+    assert "force=true" in said[0]
+    assert finished.metrics.stat().st_mtime_ns == before
+
+
+def test_another_code_version_is_named_when_skipping(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.provenance, "code_version", lambda: {"version": "99", "commit": None, "dirty": None})
+    assert f"made by version {cgexp.__version__}" in pipeline._made_by(finished)
+
+
+def test_force_runs_again(outputs: Path) -> None:
+    config = configure(outputs, "seed=11")
+    folder = run(config, say=quiet)
+    before = folder.metrics.stat().st_mtime_ns
+    run({**config, "force": True}, say=quiet)
+    assert folder.metrics.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("stage", ["train", "simulate", "evaluate"])
+def test_a_run_stopped_before_a_stage_goes_on_to_the_same_numbers(
+    outputs: Path, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    config = configure(tmp_path, "experiment=toy_cgnet")
+
+    def stop(_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(pipeline.WORK, stage, stop)
+        with pytest.raises(RuntimeError, match="killed"):
+            run(config, say=quiet)
+    folder = RunFolder(tmp_path / finished.path.relative_to(outputs))
+    assert "RuntimeError: killed" in folder.log.read_text()
+    assert not folder.metrics.exists()
+    run(config, say=quiet)
+    measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
+    ours, theirs = (json.loads(f.metrics.read_text()) for f in (folder, finished))
+    assert {k: v for k, v in ours.items() if k not in measured} == {
+        k: v for k, v in theirs.items() if k not in measured
+    }
+
+
+def test_a_later_stage_needs_the_earlier_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="do `cgexp train` first"):
+        run(configure(tmp_path), "simulate", say=quiet)
+
+
+def test_later_stages_of_a_given_run_reuse_the_earlier_ones(outputs: Path, finished: RunFolder) -> None:
+    config = compose([f"run={finished.path}", "simulation.n_steps=100", "logger=csv"])
+    folder = run(config, "simulate", say=quiet)
+    assert folder.path != finished.path
+    assert folder.path.parent == finished.path.parent
+    assert folder.potential.read_bytes() == finished.potential.read_bytes()
+    assert folder.read_config()["simulation"]["n_steps"] == 100
+    assert not folder.metrics.exists()
+    again = run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+    assert again.path == folder.path
+    assert again.metrics.is_file()
+
+
+def test_a_given_run_cannot_be_trained_otherwise(finished: RunFolder) -> None:
+    with pytest.raises(InputError, match=r"model\.width differ.*start a new run"):
+        run(compose([f"run={finished.path}", "model.width=8"]), "simulate", say=quiet)
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is not a run: it has no config\.yaml"):
+        run(compose([f"run={tmp_path}"]), "evaluate", say=quiet)
+
+
+def test_two_processes_cannot_work_in_one_run(tmp_path: Path) -> None:
+    with lock(tmp_path), pytest.raises(InputError, match="another process"), lock(tmp_path):
+        pass
+    with lock(tmp_path):
+        pass
+
+
+def test_a_time_step_that_the_fitted_prior_forbids_is_refused_before_training(tmp_path: Path) -> None:
+    config = configure(tmp_path, "experiment=chignolin_first")
+    config["simulation"]["dt"] = 0.2  # past the check of the config, which knows the stiffness from the data card
+    with pytest.raises(InputError, match="stiffest bond"):
+        run(config, "train", say=quiet)
+    assert not list(tmp_path.rglob("potential.npz"))
+
+
+def test_the_python_face(finished: RunFolder) -> None:
+    loaded = cgexp.load(finished.path)
+    assert loaded.config["dataset"]["name"] == "toy_cgnet"
+    assert loaded.metrics["replicas_failed"] == 0
+    assert len(loaded.frames) == 240
+    coords = torch.tensor(loaded.frames.coords[:5])
+    assert loaded.potential.energy(coords).shape == (5,)
+    assert loaded.potential.forces(coords).shape == coords.shape
+    assert loaded.trajectory().coords.shape == (20, 4, 1, 1)
+    with pytest.raises(InputError, match="is not a run"):
+        cgexp.load("/nowhere")
+
+
+def test_outputs_can_be_moved(finished: RunFolder, outputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(outputs, tmp_path / "moved")
+    moved = cgexp.load(tmp_path / "moved" / finished.path.relative_to(outputs))
+    assert len(moved.frames) == 240
+
+
+def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(outputs, tmp_path / "moved")
+    folder = RunFolder(tmp_path / "moved" / finished.path.relative_to(outputs))
+    recorded = folder.read_provenance()
+    recorded["data"]["content_hash"] = "0"
+    folder.provenance.write_text(json.dumps(recorded))
+    with pytest.raises(InputError, match="has changed since the run"):
+        _ = cgexp.load(folder.path).frames
+
+
+def test_forces_of_many_frames_are_those_of_each(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = cgexp.load(finished.path)
+    potential: Any = loaded.potential.double()
+    whole = stages.forces_of(potential, loaded.frames.coords)
+    monkeypatch.setattr(stages, "FORCE_BATCH", 7)
+    np.testing.assert_allclose(stages.forces_of(potential, loaded.frames.coords), whole, rtol=1e-12)

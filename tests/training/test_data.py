@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.reference.packaged import load_packaged
+from cgexp.testing.configurations import toy_frames
+from cgexp.training.data import IndexBatches, ResidentData, split_by_block
+
+
+def test_no_block_is_on_both_sides() -> None:
+    block = np.repeat(np.arange(20), 50)
+    train, validation = split_by_block(block, 0.1, seed=0)
+    assert not set(block[train]) & set(block[validation])
+    assert len(train) + len(validation) == len(block)
+    assert len(validation) == pytest.approx(0.1 * len(block), abs=50)
+
+
+def test_a_split_by_frames_leaks_and_a_split_by_blocks_does_not() -> None:
+    """A copy-the-nearest-frame "model" looks good on shuffled frames of a trajectory and is exposed by blocks."""
+    frames = load_packaged("chignolin_mini")
+
+    def nearest_training_frame(train: Any, validation: Any) -> float:
+        i, j = np.triu_indices(10, 1)
+        features = np.linalg.norm(frames.coords[:, i] - frames.coords[:, j], axis=-1)
+        chosen = validation[:: max(1, len(validation) // 100)]
+        distances = np.linalg.norm(features[chosen][:, None] - features[train][None], axis=-1)
+        return float(np.median(distances.min(axis=1)))
+
+    by_block = nearest_training_frame(*split_by_block(frames.block, 0.1, seed=0))
+    order = np.random.default_rng(0).permutation(len(frames))
+    by_frame = nearest_training_frame(order[500:], order[:500])
+    assert by_frame < 0.7 * by_block
+
+
+def test_one_block_cannot_be_split() -> None:
+    with pytest.raises(InputError, match="one block"):
+        split_by_block(np.zeros(10, int), 0.1, seed=0)
+    train, validation = split_by_block(np.zeros(10, int), 0.0, seed=0)
+    assert (len(train), len(validation)) == (10, 0)
+
+
+def test_an_epochs_order_is_a_function_of_seed_and_epoch() -> None:
+    batches = IndexBatches(np.arange(10), 3, seed=1)
+    batches.set_epoch(4)
+    first, again = (torch.cat(list(batches)) for _ in range(2))
+    assert torch.equal(first, again)
+    assert len(first) == 9  # a ragged last batch is dropped
+    batches.set_epoch(5)
+    assert not torch.equal(first, torch.cat(list(batches)))
+
+
+def test_validation_keeps_every_frame_in_order() -> None:
+    batches = IndexBatches(np.arange(10), 4, seed=None)
+    assert torch.cat(list(batches)).tolist() == list(range(10))
+    assert len(batches) == len(list(batches)) == 3
+
+
+def make(frames: Frames, **changes: Any) -> ResidentData:
+    settings: dict[str, Any] = {
+        "prior_forces": np.zeros(frames.coords.shape),
+        "batch_size": 4,
+        "validation_fraction": 0.25,
+        "seed": 0,
+        "dtype": torch.float64,
+        **changes,
+    }
+    return ResidentData(frames, **settings)
+
+
+def test_prior_forces_are_subtracted_and_weights_normalised() -> None:
+    frames = toy_frames(80).with_labels(weights=np.linspace(1, 3, len(toy_frames(80))))
+    prior = np.full(frames.coords.shape, 0.5)
+    data = make(frames, prior_forces=prior)
+    assert frames.forces is not None
+    np.testing.assert_allclose(data.tensors.forces.numpy(), frames.forces - 0.5)
+    assert float(data.tensors.weights.mean()) == pytest.approx(1.0)
+
+
+def test_a_batch_is_an_index_into_resident_tensors() -> None:
+    data = make(toy_frames(80))
+    batch = data.transfer_batch_to_device(torch.tensor([3, 1]), torch.device("cpu"), 0)
+    torch.testing.assert_close(batch.coords, data.tensors.coords[[3, 1]])
+
+
+def test_missing_labels_are_named() -> None:
+    with pytest.raises(InputError, match="has no forces"):
+        make(toy_frames(80).with_labels(forces=None))
+    with pytest.raises(InputError, match="no force_sem"):
+        make(toy_frames(80), needs_force_sem=True)

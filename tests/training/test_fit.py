@@ -1,0 +1,212 @@
+"""Training with Lightning: it learns, it resumes bit for bit, and it writes down what it kept."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.cgnet import CGnet
+from cgexp.models.cgschnet import CGSchNet
+from cgexp.models.direct_force import DirectForce
+from cgexp.models.toy_mlp import ToyMLP
+from cgexp.testing.configurations import chain_frames, toy_frames
+from cgexp.training.callbacks import AveragedWeights, Throughput
+from cgexp.training.checkpoint import ArrayCheckpointIO, decode, encode
+from cgexp.training.data import ResidentData
+from cgexp.training.fit import BEST, LAST, Training, fit
+from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.module import ForceMatching
+
+ADAM = {"_target_": "torch.optim.Adam", "lr": 1e-2}
+ONE_CYCLE = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}
+
+
+def spring_frames() -> Frames:
+    frames = toy_frames(200)
+    return frames.with_labels(forces=-2.0 * frames.coords)
+
+
+def train(folder: Path, network: EnergyTerm, frames: Frames, **changes: Any) -> dict[str, float]:
+    settings = Training(max_epochs=8, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)})
+    arguments: dict[str, Any] = {
+        "settings": settings,
+        "loss": Loss({"force": MeanSquaredError()}),
+        "optimizer": ADAM,
+        "scheduler": ONE_CYCLE,
+        "folder": folder,
+        "seed": 0,
+        **changes,
+    }
+    network.fit(frames)
+    return fit(network, frames, np.zeros(frames.coords.shape), **arguments)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+def make_toy() -> EnergyTerm:
+    torch.manual_seed(0)
+    return ToyMLP(1, 1, width=16)
+
+
+def make_direct() -> EnergyTerm:
+    torch.manual_seed(0)
+    return DirectForce(1, 1, width=16)
+
+
+def make_cgnet() -> EnergyTerm:
+    torch.manual_seed(0)
+    return CGnet(5, width=8, depth=1, lipschitz=4.0)
+
+
+def make_cgschnet() -> EnergyTerm:
+    torch.manual_seed(0)
+    return CGSchNet(5, n_features=8, n_filters=8, n_rbf=6, n_blocks=1)
+
+
+def test_it_learns_a_spring_and_reports_its_levels(tmp_path: Path) -> None:
+    frames = spring_frames()
+    numbers = train(tmp_path, make_toy(), frames)
+    assert numbers["loss_validation"] < 0.1 * numbers["loss_zero_force"]
+    assert numbers["loss_prior_only"] == pytest.approx(numbers["loss_zero_force"])
+    assert numbers["train_frames_per_second"] > 0
+
+
+def test_the_weights_kept_are_those_with_the_best_validation_loss(tmp_path: Path) -> None:
+    network, frames = make_toy(), spring_frames()
+    numbers = train(tmp_path, network, frames)
+    rows = rows_of(tmp_path)
+    best = min(rows, key=lambda row: float(row["loss_validation"]))
+    assert numbers["checkpoint_epoch"] == float(best["epoch"])
+    assert numbers["loss_validation"] == float(best["loss_validation"])
+    state = ArrayCheckpointIO().load_checkpoint(tmp_path / BEST)["state_dict"]
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, state[f"network.{name}"])
+
+
+class Stop(Exception):
+    """What a kill looks like from inside."""
+
+
+def stop_after(epoch: int) -> Callable[[int, int, str], None]:
+    def progress(done: int, total: int, text: str) -> None:
+        if done == epoch:
+            raise Stop
+
+    return progress
+
+
+@pytest.mark.parametrize("make", [make_toy, make_direct, make_cgnet, make_cgschnet])
+def test_stop_and_resume_equals_run_through_bit_for_bit(tmp_path: Path, make: Callable[[], EnergyTerm]) -> None:
+    frames = spring_frames() if make in (make_toy, make_direct) else chain_frames(80, 5)
+    through, resumed, stopped = make(), make(), make()
+    expected = train(tmp_path / "a", through, frames)
+    with pytest.raises(Stop):
+        train(tmp_path / "b", stopped, frames, progress=stop_after(5))
+    numbers = train(tmp_path / "b", resumed, frames)
+    for name, value in through.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert numbers["loss_validation"] == expected["loss_validation"]
+    first, second = (rows_of(tmp_path / x) for x in "ab")
+    for row, other in zip(first, second, strict=True):
+        assert {**row, "seconds": None} == {**other, "seconds": None}
+
+
+def test_a_loss_that_is_not_finite_ends_with_a_sentence(tmp_path: Path) -> None:
+    frames = spring_frames()
+    steep = frames.with_labels(forces=frames.coords * 1e30)
+    with pytest.raises(InputError, match=r"not finite.*lower optimizer\.lr"):
+        train(tmp_path, make_toy(), steep, scheduler=None)
+    assert (tmp_path / "history.csv").is_file()
+
+
+def test_without_validation_the_training_loss_decides(tmp_path: Path) -> None:
+    settings = Training(max_epochs=2, batch_size=16, validation_fraction=0.0)
+    numbers = train(tmp_path, make_toy(), spring_frames(), settings=settings)
+    assert "loss_validation" not in numbers
+
+
+def test_float64_early_stopping_clipping_and_throughput(tmp_path: Path) -> None:
+    callbacks = {
+        "early_stopping": pl.callbacks.EarlyStopping("loss_validation", patience=1, min_delta=1e9),
+        "throughput": Throughput(window_size=2),
+    }
+    logged: list[str] = []
+    network = make_toy()
+    settings = Training(8, 16, precision="float64", gradient_clip=1.0, use_weights="last", callbacks=callbacks)
+    numbers = train(tmp_path, network, spring_frames(), settings=settings, log=lambda m, step: logged.extend(m))
+    assert numbers["epochs"] < 8
+    assert next(network.parameters()).dtype == torch.float64
+    assert {"loss_train", "loss_validation"} <= set(logged)
+
+
+@pytest.mark.parametrize("scheduler", ["StepLR", "ReduceLROnPlateau", "CosineAnnealingLR", "ExponentialLR"])
+def test_schedulers(tmp_path: Path, scheduler: str) -> None:
+    spec: dict[str, Any] = {"_target_": f"torch.optim.lr_scheduler.{scheduler}"}
+    spec |= {"StepLR": {"step_size": 1}, "ExponentialLR": {"gamma": 0.5}}.get(scheduler, {})
+    settings = Training(max_epochs=3, batch_size=16)
+    train(tmp_path, make_toy(), spring_frames(), scheduler=spec, settings=settings)
+    rows = rows_of(tmp_path)
+    if scheduler != "ReduceLROnPlateau":
+        assert float(rows[-1]["lr"]) < float(rows[0]["lr"])
+
+
+def test_the_learning_rate_finder_works(tmp_path: Path) -> None:
+    finder = pl.callbacks.LearningRateFinder(num_training_steps=20)
+    settings = Training(max_epochs=1, batch_size=16, callbacks={"lr_finder": finder})
+    train(tmp_path, make_toy(), spring_frames(), scheduler=None, settings=settings)
+    assert finder.optimal_lr is not None
+
+
+def test_forces_work_in_validate_and_test(tmp_path: Path) -> None:
+    """Lightning evaluates without gradients, but forces are gradients."""
+    network, frames = make_toy(), spring_frames()
+    network.fit(frames)
+    module = ForceMatching(network, Loss({"force": MeanSquaredError()}), ADAM, None)
+    data = ResidentData(frames, np.zeros(frames.coords.shape), 16, 0.2, 0, torch.float32)
+    trainer = pl.Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False, inference_mode=False
+    )
+    validated = trainer.validate(module, datamodule=data, verbose=False)
+    tested = trainer.test(module, datamodule=data, verbose=False)
+    assert validated[0]["loss_validation"] > 0
+    assert tested[0]["loss_test"] == pytest.approx(validated[0]["loss_validation"])
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match="no GPU was found"):
+        _ = Training(1, 1, accelerator="gpu").device
+    assert replace(Training(1, 1), accelerator="auto").device.type == "cpu"
+
+
+def test_checkpoints_hold_no_pickle_and_come_back_whole(tmp_path: Path) -> None:
+    tree: dict[str, Any] = {
+        "state": {0: {"step": torch.tensor(3.0), "name": "x"}, "t": (1, [2.5, None, True])},
+        "empty": torch.zeros(0, dtype=torch.int64),
+        "flag": False,
+    }
+    arrays: dict[str, Any] = {}
+    back = decode(encode(tree, arrays), arrays)
+    assert back["state"]["t"] == (1, [2.5, None, True])
+    assert torch.equal(back["state"][0]["step"], torch.tensor(3.0))
+    assert back["empty"].dtype == torch.int64
+    with pytest.raises(TypeError, match="holds a function"):
+        encode({"f": encode}, {})
+    train(tmp_path, make_toy(), spring_frames(), settings=Training(1, 16))
+    content = (tmp_path / LAST).read_bytes()
+    assert content[:2] == b"PK"
+    assert b"torch._utils" not in content
