@@ -10,7 +10,7 @@ from cgexp.config.compose import Config
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    return run_jobs(arguments, job)
+    return run_jobs(arguments, job, groups=("dataset",))
 
 
 def job(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import is_spec, problems
 from cgexp.config.compose import SETTINGS, Config
@@ -29,24 +29,25 @@ RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 
 
-def check(config: Config) -> None:
-    """Raise InputError with the first problem of the config, if any."""
-    for problem in all_problems(config):
+def check(config: Config, groups: Collection[str] = tuple(GROUPS)) -> None:
+    """Raise InputError with the first problem of the config, if any; ``groups`` are those that will be used."""
+    for problem in all_problems(config, groups):
         raise InputError(problem)
 
 
-def all_problems(config: Config) -> Iterator[str]:
+def all_problems(config: Config, groups: Collection[str] = tuple(GROUPS)) -> Iterator[str]:
     """Yield a sentence for every problem of form; problems of physics follow only if there is none."""
     sound = True
-    for problem in _form(config):
+    for problem in _form(config, groups):
         sound = False
         yield problem
     if sound:
-        for rule in PHYSICS:
-            yield from rule(config)
+        for involved, rule in PHYSICS:
+            if set(involved) <= set(groups):
+                yield from rule(config)
 
 
-def _form(config: Config) -> Iterator[str]:
+def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
     known = [*GROUPS, *SETTINGS]
     for key in config:
         if key not in (*known, *RECORDED):
@@ -58,7 +59,7 @@ def _form(config: Config) -> Iterator[str]:
             yield f"{key}={config[key]} is not valid: expected {expected}"
     if config.get("kernel") not in KERNELS:
         yield f"kernel={config.get('kernel')} is not valid: expected one of {', '.join(KERNELS)}"
-    for group, provided in GROUPS.items():
+    for group in groups:
         node = config.get(group)
         if node is None and group in OPTIONAL:
             continue
@@ -66,7 +67,7 @@ def _form(config: Config) -> Iterator[str]:
             yield f"{group} is missing or has no _target_: choose {group}=<option>"
         else:
             assert isinstance(node, Mapping)
-            yield from problems(node, group, provided)
+            yield from problems(node, group, GROUPS[group])
 
 
 def _same_temperature(config: Config) -> Iterator[str]:
@@ -127,10 +128,12 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
-PHYSICS: tuple[Callable[[Config], Iterator[str]], ...] = (
-    _same_temperature,
-    _fits_system,
-    _force_map,
-    _time_step,
-    _simulation_length,
+Rule = Callable[[Config], Iterator[str]]
+# the groups that a rule reads, and the rule
+PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    (("dataset",), _force_map),
+    (("dataset", "prior", "simulation"), _same_temperature),
+    (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
+    (("dataset", "simulation"), _time_step),
+    (("simulation",), _simulation_length),
 )

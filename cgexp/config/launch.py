@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from cgexp.config.checks import check
+from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import CONFIG_NAME, Config, compose, expand, finish, forgiving, search_path
 from cgexp.config.identity import digest
 from cgexp.config.paths import conf_dir
@@ -16,15 +16,16 @@ from cgexp.errors import InputError
 Job = Callable[[Config], float | None]
 
 
-def multirun(overrides: Sequence[str], job: Job) -> int:
+def multirun(overrides: Sequence[str], job: Job, groups: Collection[str] = tuple(GROUPS)) -> int:
     """Run ``job`` on every combination of the overrides' values; return the number of jobs.
 
-    All jobs are composed and checked before the first starts. A job that fails does not stop the others; its error is
-    raised at the end. The sweep's name is a hash of the overrides, so a repeated call falls into the same group.
+    ``groups`` are the config groups that the job uses. All jobs are composed and checked before the first starts. A job
+    that fails does not stop the others; its error is raised at the end. The sweep's name is a hash of the overrides, so
+    a repeated call falls into the same group.
     """
     jobs = expand(overrides)
     for job_overrides in jobs:
-        check(compose(job_overrides))
+        check(compose(job_overrides), groups)
     launch(overrides, job, name="sweep-" + digest(sorted(overrides)))
     return len(jobs)
 

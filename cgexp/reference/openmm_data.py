@@ -67,7 +67,7 @@ class OpenMMPeptide(Recipe):
             raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
         sequence = self.system.sequence
         walkers = sample(self.system, sequence, self.protocol, folder, self.n_parallel, progress)
-        return self.check(self._coarse_grain(sequence, walkers))
+        return self.check(self.thin(self._coarse_grain(sequence, walkers)))
 
     def _coarse_grain(self, sequence: str, walkers: list[Chunks]) -> Frames:
         """Beads from the stored atoms: C-alpha positions, mapped forces, one block a walker."""

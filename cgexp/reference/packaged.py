@@ -84,7 +84,4 @@ class Packaged(Recipe):
 
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
-        frames = load_packaged(self.name)
-        if self.n_frames is not None and self.n_frames < len(frames):
-            frames = frames.select(np.linspace(0, len(frames) - 1, self.n_frames).round().astype(np.int64))
-        return self.check(frames)
+        return self.check(self.thin(load_packaged(self.name)))

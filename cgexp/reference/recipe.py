@@ -82,3 +82,9 @@ class Recipe(ABC):
                 f"set dataset.n_frames={len(frames)} or make the frames again"
             )
         return frames
+
+    def thin(self, frames: Frames) -> Frames:
+        """``n_frames`` of the frames, evenly spaced; all of them if n_frames is None or more than there are."""
+        if self.n_frames is None or self.n_frames >= len(frames):
+            return frames
+        return frames.select(np.linspace(0, len(frames) - 1, self.n_frames).round().astype(np.int64))

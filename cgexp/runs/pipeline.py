@@ -46,6 +46,7 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
     with lock(folder.path):
         if config["force"]:
             discard(folder, stages[0])
+            folder.provenance.unlink(missing_ok=True)
         say(f"{folder.path}")
         try:
             _work(config, folder, verb)
@@ -109,6 +110,7 @@ def _require_earlier(folder: RunFolder, verb: str) -> None:
 
 def _work(config: Config, folder: RunFolder, verb: str) -> None:
     frames, recipe, data_path = get_data(config)
+    _check_same_data(folder, frames.content_hash)
     folder.write_config(config)
     write_json(folder.provenance, provenance.describe(frames.content_hash, _relative(data_path), config["kernel"]))
     group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
@@ -117,6 +119,14 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
         for stage in VERBS[verb]:
             if not folder.done(stage):
                 WORK[stage](context)
+
+
+def _check_same_data(folder: RunFolder, content_hash: str) -> None:
+    """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
+    if folder.provenance.is_file() and folder.read_provenance()["data"]["content_hash"] != content_hash:
+        raise InputError(
+            f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
+        )
 
 
 def _made_by(folder: RunFolder) -> str:

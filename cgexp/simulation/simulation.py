@@ -92,7 +92,6 @@ class Simulation:
         while replicas.step < self.n_steps:
             self._refuse_all_failed(replicas)
             self._write_chunk(chunks, replicas, evaluate, bath, report)
-        report(replicas.step, self.n_steps, replicas.summary())
 
     def _write_chunk(self, chunks: Chunks, replicas: Replicas, evaluate: Evaluate, bath: Bath, report: Report) -> None:
         begun = time.perf_counter()

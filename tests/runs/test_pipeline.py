@@ -20,6 +20,7 @@ from cgexp.runs import pipeline, stages
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
+from cgexp.store import write_frames
 
 
 def configure(outputs: Path, *overrides: str) -> Config:
@@ -42,15 +43,19 @@ def finished(outputs: Path) -> RunFolder:
     return run(configure(outputs, "experiment=toy_cgnet"), say=quiet)
 
 
-# The OpenMM experiments sample for minutes even when little is asked for; they run here on the shipped data.
-NEEDS_SHIPPED_DATA = ("chignolin_cgnet", "chignolin_cgschnet")
+# Seconds of all-atom sampling instead of minutes.
+LITTLE_SAMPLING = [
+    *("dataset.n_native=1", "dataset.n_extended=0", "dataset.n_hot=1", "dataset.ps_per_walker=8"),
+    *("dataset.segment_ps=4", "dataset.drop_ps=0.4", "dataset.hot_ps=4", "dataset.save_ps=0.04"),
+]
 
 
 @pytest.mark.parametrize("experiment", group_options("experiment"))
 def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: str) -> None:
     overrides = [f"experiment={experiment}"]
-    if experiment in NEEDS_SHIPPED_DATA:
-        overrides.append("dataset=chignolin_mini")
+    if compose(overrides)["dataset"]["name"] == "chignolin_openmm":
+        pytest.importorskip("openmm")
+        overrides += LITTLE_SAMPLING
     folder = run(configure(outputs, *overrides), say=quiet)
     metrics = json.loads(folder.metrics.read_text())
     assert all(np.isfinite(value) for value in metrics.values())
@@ -188,6 +193,33 @@ def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: 
     folder.provenance.write_text(json.dumps(recorded))
     with pytest.raises(InputError, match="has changed since the run"):
         _ = cgexp.load(folder.path).frames
+
+
+def peptide_file(folder: Path, path: Path, *overrides: str) -> Config:
+    return configure(folder, "experiment=chignolin_first", "dataset=peptide_file", f"dataset.path={path}", *overrides)
+
+
+def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+    mini = cgexp.load_dataset("chignolin_mini").select(slice(0, 2000, 4))
+    path = tmp_path / "mine.npz"
+    write_frames(path, mini)
+    config = peptide_file(tmp_path, path)
+    folder = run(config, "train", say=quiet)
+    assert folder.potential.is_file()
+    write_frames(path, mini.with_labels(notes="changed"))
+    with pytest.raises(InputError, match="another data set"):
+        run(config, say=quiet)
+    for changes, sentence in (
+        ({"temperature": 300.0}, "states temperature=350.0 but its frames have 300.0"),
+        ({"force_map": "slice"}, "states force_map=constraint_group"),
+        ({"forces": None}, "has no forces"),
+    ):
+        write_frames(path, mini.with_labels(**changes))
+        with pytest.raises(InputError, match=sentence):
+            run(peptide_file(tmp_path, path, "seed=3"), say=quiet)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match="truncated"):
+        run(peptide_file(tmp_path, path, "seed=3"), say=quiet)
 
 
 def test_forces_of_many_frames_are_those_of_each(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,13 +18,6 @@ def network_and_coords() -> tuple[CGSchNet, torch.Tensor]:
     return network, torch.tensor(frames.coords[:16], dtype=torch.float64)
 
 
-def gradients(kernel: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    network, coords = network_and_coords()
-    forces = make_kernel(kernel, network)(coords)
-    forces.pow(2).mean().backward()
-    return forces.detach(), [p.grad for p in network.parameters() if p.grad is not None]
-
-
 def test_the_reference_kernel_gives_the_potentials_forces() -> None:
     from cgexp.models.potential import Potential
     from cgexp.priors.prior import Prior
@@ -32,16 +25,6 @@ def test_the_reference_kernel_gives_the_potentials_forces() -> None:
     network, coords = network_and_coords()
     expected = Potential(network, Prior({}, 350.0)).forces(coords)
     torch.testing.assert_close(make_kernel("reference", network)(coords).detach(), expected)
-
-
-@pytest.mark.slow
-def test_the_compiled_kernel_equals_the_reference_with_every_parameter_gradient() -> None:
-    forces, reference = gradients("reference")
-    compiled_forces, compiled = gradients("compiled")
-    torch.testing.assert_close(compiled_forces, forces, rtol=1e-9, atol=1e-9)
-    assert len(compiled) == len(reference) > 0
-    for ours, theirs in zip(compiled, reference, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
 
 
 def test_a_direct_force_network_needs_no_gradient() -> None:

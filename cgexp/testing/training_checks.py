@@ -1,0 +1,94 @@
+"""Checks of a model's training: resuming changes nothing, and every kernel gives the reference's gradients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm
+from cgexp.frames import Frames
+from cgexp.testing.finite_difference import relative_error
+from cgexp.training.callbacks import AveragedWeights
+from cgexp.training.fit import Training, fit
+from cgexp.training.kernels import KERNELS, make_kernel
+from cgexp.training.losses import Loss, MeanSquaredError
+
+MAX_KERNEL_ERROR = 1e-9  # float64, relative
+N_EPOCHS, N_BEFORE_STOP = 5, 3
+
+
+class Stop(Exception):
+    """What a kill looks like from inside."""
+
+
+class TrainingChecks:
+    """Subclass for a model: ``make_network`` returns a fresh one with the same weights each time, ``make_frames`` data.
+
+    The kernel checks compile, which takes a while: they are marked slow.
+    """
+
+    def make_network(self) -> EnergyTerm:
+        raise NotImplementedError
+
+    def make_frames(self) -> Frames:
+        raise NotImplementedError
+
+    def test_stop_and_resume_equals_run_through_bit_for_bit(self, tmp_path: Path) -> None:
+        through, stopped, resumed = (self.make_network() for _ in range(3))
+        expected = self._train(through, tmp_path / "through")
+        with pytest.raises(Stop):
+            self._train(stopped, tmp_path / "stopped", stop=True)
+        numbers = self._train(resumed, tmp_path / "stopped")
+        for name, value in through.state_dict().items():
+            assert torch.equal(value, resumed.state_dict()[name]), name
+        assert numbers["loss_validation"] == expected["loss_validation"]
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"reference"}))
+    def test_kernel_gives_the_references_forces_and_gradients(self, kernel: str) -> None:
+        forces, gradients = self._forces_and_gradients("reference")
+        fast_forces, fast_gradients = self._forces_and_gradients(kernel)
+        assert relative_error(fast_forces, forces) <= MAX_KERNEL_ERROR
+        assert fast_gradients.keys() == gradients.keys()
+        for name, gradient in gradients.items():
+            scale = max(float(gradient.square().mean().sqrt()), 1e-12)
+            assert float((fast_gradients[name] - gradient).abs().max()) <= MAX_KERNEL_ERROR * scale, name
+
+    def _forces_and_gradients(self, kernel: str) -> tuple[Tensor, dict[str, Tensor]]:
+        network, frames = self.make_network().double(), self.make_frames()
+        network.fit(frames)
+        network.eval()  # the same state in both kernels, where a training step would move it
+        coords = torch.tensor(frames.coords, dtype=torch.float64)
+        forces = make_kernel(kernel, network)(coords)
+        assert frames.forces is not None
+        (forces - torch.tensor(frames.forces)).pow(2).mean().backward()
+        found = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        return forces.detach(), found
+
+    def _train(self, network: EnergyTerm, folder: Path, stop: bool = False) -> dict[str, float]:
+        frames = self.make_frames()
+        network.fit(frames)
+        settings = Training(
+            max_epochs=N_EPOCHS, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)}
+        )
+
+        def progress(done: int, total: int, text: str) -> None:
+            if stop and done == N_BEFORE_STOP:
+                raise Stop
+
+        return fit(
+            network,
+            frames,
+            np.zeros(frames.coords.shape),
+            settings,
+            Loss({"force": MeanSquaredError()}),
+            {"_target_": "torch.optim.Adam", "lr": 1e-2},
+            {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
+            folder,
+            seed=0,
+            progress=progress,
+        )

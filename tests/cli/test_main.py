@@ -1,0 +1,185 @@
+"""The command line as its user sees it: sentences, exit codes, multiruns, kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cgexp.cli.completion import candidates
+from cgexp.cli.main import main
+
+FAST = ["debug=fast", "experiment=toy_cgnet"]
+
+
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def is_one_sentence(error: str) -> bool:
+    return len(error.strip().splitlines()) <= 3 and error.startswith("cgexp: ") and "Traceback" not in error
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["--help"], ["run", "--help"], ["--version"]):
+        code, out, _ = output_of(capsys, *arguments)
+        assert code == 0
+        assert out
+    assert "dataset" in output_of(capsys, "train", "-h")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["rnu"], "did you mean 'run'"),
+        (["run", "--mutlirun"], "unknown option --mutlirun"),
+        (["run", "trainer.max_epocs=3"], "did you mean 'max_epochs'"),
+        (["run", "+trainer.foo=1"], "unknown key 'trainer.foo'"),
+        (["run", "optimizer.lr=-1"], "expected a positive number"),
+        (["run", "model=cgschnet"], "choose another model"),
+        (["run", "model._target_=os.system"], "not allowed"),
+        (["run", "-m", "seed=1,2", "model.activation=tanh,slu"], "model.activation=slu"),
+        (["run", "-m", "seed=1,two"], "seed=two"),
+        (["evaluate", "run=/nowhere"], "is not a run"),
+        (["completion", "fish"], "expected one of bash, zsh"),
+    ],
+)
+def test_mistakes_are_a_sentence_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], part: str
+) -> None:
+    code, _, error = output_of(capsys, *arguments)
+    assert code == 2
+    assert is_one_sentence(error)
+    assert part in error
+
+
+def test_a_directory_in_the_way_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, error = output_of(capsys, "run", *FAST, f"outputs={tmp_path}/file/outputs")
+    assert code == 2
+    assert is_one_sentence(error)
+    assert "choose a writable directory" in error
+
+
+def test_no_openmm_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openmm", None)
+    code, _, error = output_of(capsys, "data", "dataset=chignolin_openmm", f"outputs={tmp_path}")
+    assert code == 2
+    assert is_one_sentence(error)
+    assert "OpenMM is not installed" in error
+
+
+def test_a_failure_of_our_own_is_named_and_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("something broke")
+
+    monkeypatch.setitem(__import__("cgexp.runs.pipeline", fromlist=["WORK"]).WORK, "prior", fail)
+    code, _, error = output_of(capsys, "run", *FAST, f"outputs={tmp_path}")
+    assert code == 1
+    assert "failed with RuntimeError: something broke" in error
+    assert "RuntimeError: something broke" in next(tmp_path.rglob("log.txt")).read_text()
+
+
+def test_cfg_prints_what_is_composed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = output_of(capsys, "run", "--cfg", "seed=5")
+    assert code == 0
+    assert "seed: 5" in out
+
+
+def test_check_reports_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for experiment in ("toy_julia", "chignolin_cgnet", "chignolin_cgschnet"):
+        code, out, _ = output_of(capsys, "check", f"experiment={experiment}")
+        assert code == 0
+        assert "the double backward works" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_prints_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = output_of(capsys, "data", "dataset.n_frames=20", f"outputs={tmp_path}")
+    assert code == 0
+    assert "content_hash" in out
+    assert "frames.npz" in out
+
+
+def test_a_multirun_makes_each_run_and_skips_them_when_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "-m", *FAST, "seed=1,2", f"outputs={tmp_path}"]
+    assert output_of(capsys, *command)[0] == 0
+    metrics = sorted(tmp_path.glob("toy_cgnet/*/metrics.json"))
+    assert len(metrics) == 2
+    code, out, _ = output_of(capsys, *command)
+    assert code == 0
+    assert out.count("finished, skipped") == 2
+
+
+def test_a_failing_job_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # a learning rate this high is no mistake of form, but the loss overflows
+    command = ["run", "-m", *FAST, "scheduler=none", "optimizer.lr=1e30,1e-3", f"outputs={tmp_path}"]
+    code, _, error = output_of(capsys, *command)
+    assert code in (1, 2)
+    assert "not finite" in error
+    assert len(list(tmp_path.glob("toy_cgnet/*/metrics.json"))) == 1
+
+
+def test_the_sweeps_objective_is_returned(tmp_path: Path) -> None:
+    from cgexp.cli.stages import job
+    from cgexp.config.compose import compose
+
+    config = compose([*FAST, f"outputs={tmp_path}", "sweep.objective=force_rmse_relative"])
+    value = job(config, "run")
+    recorded = json.loads(next(tmp_path.glob("toy_cgnet/*/metrics.json")).read_text())
+    assert value == recorded["force_rmse_relative"]
+
+
+def test_completion() -> None:
+    assert candidates([], "r") == ["run "]
+    assert candidates(["run"], "model=cg") == ["model=cgnet ", "model=cgschnet "]
+    assert "model.width=" in candidates(["run"], "model.w")
+    assert "model.cutoff=" in candidates(["run", "model=cgschnet"], "model.c")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_and_repeated_it_ends_as_an_undisturbed_run(tmp_path: Path) -> None:
+    overrides = ["experiment=toy_cgnet", "dataset.n_frames=20000", "trainer.max_epochs=4", "logger=csv"]
+    overrides += ["simulation.n_replicas=50", "simulation.n_steps=4000", "simulation.save_every=20"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "cgexp.cli.main", "run", *overrides, f"outputs={tmp_path / name}"]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    began = time.monotonic()
+    assert start("whole").wait() == 0
+    whole = time.monotonic() - began
+    n_kills = 0
+    for fraction in (0.5, 0.4, 0.3, 0.3, 0.3):
+        process = start("killed")
+        try:
+            process.wait(fraction * whole)
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            n_kills += 1
+    assert n_kills
+    assert start("killed").wait() == 0
+    first, second = (json.loads(next((tmp_path / n).glob("toy_cgnet/*/metrics.json")).read_text()) for n in ("whole", "killed"))  # fmt: skip  # noqa: E501
+    measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
+    for name in first.keys() - set(measured):
+        assert first[name] == second[name], name

@@ -1,0 +1,205 @@
+"""The documentation says what is: keys, links, commands and metric names are held to the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from cgexp.analysis.observables import QUANTITIES
+from cgexp.config.checks import check
+from cgexp.config.compose import compose, expand
+from cgexp.config.launch import split_multirun
+from cgexp.config.paths import conf_dir, group_options, groups
+from cgexp.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference.yaml"
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
+VERBS = ("run", "data", "train", "simulate", "evaluate", "check")
+KeyPath = tuple[str, ...]
+
+
+def keys(node: Any, above: KeyPath = ()) -> Iterator[KeyPath]:
+    """Every key of nested mappings, as its path."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield (*above, name)
+            yield from keys(value, (*above, name))
+
+
+def own_content(group: str, option: str) -> dict[str, Any]:
+    """What an option's file says itself, without its defaults."""
+    content = yaml.safe_load((conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")) or {}
+    return {name: value for name, value in content.items() if name != "defaults"}
+
+
+def at(node: Any, path: KeyPath) -> Any:
+    for name in path:
+        if not isinstance(node, dict) or name not in node:
+            return KeyError
+        node = node[name]
+    return node
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Any]:
+    content = yaml.safe_load(REFERENCE.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+@pytest.fixture(scope="module")
+def default() -> dict[str, Any]:
+    return compose([])
+
+
+def test_reference_begins_with_what_a_bare_run_composes(reference: dict[str, Any], default: dict[str, Any]) -> None:
+    first = {name: value for name, value in reference.items() if name != "other_options"}
+    composed = {name: value for name, value in default.items() if name not in ("choices", "overrides")}
+    assert OmegaConf.to_container(OmegaConf.create(first), resolve=True) == composed
+
+
+def test_reference_has_only_options_that_exist(reference: dict[str, Any]) -> None:
+    listed = {(group, option) for group, options in reference["other_options"].items() for option in options}
+    assert listed <= set(OPTIONS)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda name: name)
+def test_reference_has_every_key_of_every_option(
+    group: str, option: str, reference: dict[str, Any], default: dict[str, Any]
+) -> None:
+    content = own_content(group, option)
+    listed = reference["other_options"].get(group, {}).get(option)
+    if listed is None:
+        assert default["choices"].get(group) == option, f"docs/reference.yaml lacks other_options.{group}.{option}"
+    for path in keys(listed or {}):
+        value = at(listed, path)
+        if not isinstance(value, dict):
+            assert at(content, path) == value, f"docs/reference.yaml: {group}={option} {'.'.join(path)} is stale"
+    is_global = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8").startswith("# @package _global_")
+    for path in keys(content):
+        full = path if is_global else (group, *path)
+        found = at(listed, path) is not KeyError or at(reference, full) is not KeyError
+        assert found, f"docs/reference.yaml lacks {'.'.join(full)} of {group}={option}"
+
+
+def test_every_key_of_the_reference_has_a_comment() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    lines = text.splitlines()
+
+    def bare(node: yaml.Node) -> Iterator[str]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                line = key.start_mark.line
+                if " # " not in f"{lines[line]} " and not lines[line - 1].lstrip().startswith("# "):
+                    yield f"line {line + 1}: {key.value}"
+                yield from bare(value)
+
+    assert list(bare(yaml.compose(text, Loader=yaml.SafeLoader))) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    broken = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert broken == []
+
+
+def fences(page: Path, language: str) -> list[str]:
+    """Contents of the fenced code blocks of one language, indented ones included."""
+    pattern = rf"^( *)```{language}\n(.*?)^\1```"
+    return [body for _, body in re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)]
+
+
+def commands(page: Path) -> Iterator[tuple[str, str | None]]:
+    """Every ``cgexp`` command of a page, with the error that stands on the line below it if one does."""
+    for language in ("bash", "console"):
+        for block in fences(page, language):
+            lines = [line.strip() for line in block.splitlines()]
+            for line, following in zip(lines, [*lines[1:], ""], strict=True):
+                command = line.removeprefix("$ ")
+                if command.startswith("cgexp ") and "<" not in command:
+                    yield command, following if following.startswith("cgexp: ") else None
+
+
+COMMANDS = sorted({(command, error or "") for page in PAGES for command, error in commands(page)})
+
+
+@pytest.mark.parametrize(("command", "error"), COMMANDS, ids=lambda text: text[:80])
+def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a ./conf or ./outputs of the checkout plays no part
+    _, verb, *arguments = shlex.split(command, comments=True)
+    if verb not in VERBS or "--help" in arguments or "-h" in arguments:
+        pytest.skip("composes nothing")
+    many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
+
+    def check_all() -> None:
+        for job in expand(overrides) if many else [overrides]:
+            check(compose(job))
+
+    if error:
+        with pytest.raises(InputError) as raised:
+            check_all()
+        assert f"cgexp: {raised.value}" == error
+    else:
+        check_all()
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_blocks_can_be_parsed(page: Path) -> None:
+    for block in fences(page, "python"):
+        ast.parse(block)
+    for block in fences(page, "yaml"):
+        yaml.safe_load(block)
+
+
+def test_every_metric_is_explained() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    names = [
+        "loss_train",
+        "loss_validation",
+        "loss_zero_force",
+        "loss_prior_only",
+        "loss_noise_floor",
+        "loss_excess_relative",
+        "force_rmse_relative",
+        "pmf_rmse_integration",
+        "pmf_rmse_simulation",
+        "w1_x",
+        "w1_tica",
+        "w1_tica_ic1",
+        "w1_tica_ic2",
+        "w1_tica_kde",
+        "w1_tica_resolution",
+        "w1_dihedral_linear",
+        "js_tica",
+        "kl_tica",
+        "folded_fraction",
+        "folded_fraction_reference",
+        "mean_force_rmse",
+        "replicas_failed",
+        "replicas_failed_fraction",
+        "checkpoint_epoch",
+        "epochs",
+        "n_parameters",
+        "train_seconds",
+        "train_frames_per_second",
+        "simulation_replica_steps_per_second",
+        "memory_peak_mb",
+    ]
+    names += [f"{kind}_{quantity}" for kind in ("w1", "js", "kl") for quantity in QUANTITIES]
+    missing = [name for name in names if f"`{name}`" not in text]
+    assert missing == []
