@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +27,11 @@ class EnergyTerm(nn.Module):
 
     def forward(self, coords: Tensor) -> Tensor:
         return self.energy(coords)
+
+
+def float64_coords(frames: Frames) -> Tensor:
+    """Coordinates of frames [n_frames, n_beads, n_dims] as a float64 tensor, in which terms are fitted."""
+    return torch.from_numpy(np.array(frames.coords, dtype=np.float64))
 
 
 def negative_gradient(energy: Tensor, coords: Tensor, create_graph: bool = False) -> Tensor:

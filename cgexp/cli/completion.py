@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cgexp.cli.verbs import VERBS
 from cgexp.config.paths import conf_dir, group_options
 from cgexp.errors import InputError
 
@@ -42,8 +43,6 @@ def complete(arguments: Sequence[str]) -> int:
 
 def candidates(before: Sequence[str], word: str) -> list[str]:
     """Completions of ``word`` after the words ``before`` (the verb first)."""
-    from cgexp.cli.main import VERBS
-
     if not before:
         options = [f"{verb} " for verb in VERBS]
     elif before[0] == "completion":

@@ -7,17 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from cgexp.cli.verbs import VERBS
 from cgexp.errors import InputError, did_you_mean
 
-VERBS = {
-    "run": "data, prior, training, simulation, evaluation, figures",
-    "data": "make or find the data set and print its data card",
-    "train": "fit the prior and train the network",
-    "simulate": "simulate a trained potential",
-    "evaluate": "metrics and figures of a simulated run",
-    "check": "check a config, build its parts and try one training step; writes nothing",
-    "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
-}
 STAGES = ("run", "train", "simulate", "evaluate")
 HELP = """usage: cgexp VERB [-m] [--cfg] [group=option] [group.key=value] ...
 

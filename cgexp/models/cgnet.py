@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cgexp.energy import EnergyTerm
+from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angle_list, dihedral_cos_sin, dihedral_list, distances, pair_list
@@ -15,7 +15,7 @@ from cgexp.geometry import angles as bond_angles
 from cgexp.models.activations import warn_if_not_smooth
 from cgexp.models.lipschitz import bound_spectral_norm
 from cgexp.models.mlp import mlp
-from cgexp.models.normalisation import ZScore, check_fits, float64_coords, frame_weights
+from cgexp.models.normalisation import ZScore, check_fits, frame_weights
 from cgexp.signatures import Positive, PositiveInt
 
 

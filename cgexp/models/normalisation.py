@@ -37,11 +37,6 @@ class ZScore(nn.Module):
         return (values - self.mean) / self.std
 
 
-def float64_coords(frames: Frames) -> Tensor:
-    """Coordinates of frames as a float64 tensor, in which statistics are taken."""
-    return torch.from_numpy(np.array(frames.coords, dtype=np.float64))
-
-
 def frame_weights(frames: Frames) -> Tensor | None:
     """Weights of frames as a float64 tensor, or None where all count the same."""
     return None if frames.weights is None else torch.from_numpy(np.array(frames.weights, dtype=np.float64))

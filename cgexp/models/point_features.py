@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cgexp.energy import float64_coords
 from cgexp.frames import Frames
-from cgexp.models.normalisation import ZScore, float64_coords, frame_weights
+from cgexp.models.normalisation import ZScore, frame_weights
 
 
 class PointFeatures(nn.Module):

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cgexp.energy import float64_coords
 from cgexp.frames import Frames
 from cgexp.geometry import dihedral_list, dihedrals
-from cgexp.priors.statistics import float64_coords, frame_shares, histograms
+from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
 from cgexp.signatures import Fraction, PositiveInt
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cgexp.energy import float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angle_list, angles, bond_list, distances
-from cgexp.priors.statistics import float64_coords, frame_shares, mean_and_variance
+from cgexp.priors.statistics import frame_shares, mean_and_variance
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
 
 FIT = (

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cgexp.energy import float64_coords
 from cgexp.frames import Frames
 from cgexp.geometry import distances, pair_list
-from cgexp.priors.statistics import float64_coords, frame_shares, quantile
+from cgexp.priors.statistics import frame_shares, quantile
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
 from cgexp.signatures import Fraction, Positive, PositiveInt
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cgexp.frames import Frames
 
 Array = NDArray[np.floating]
-
-
-def float64_coords(frames: Frames) -> Tensor:
-    """Coordinates of frames as a float64 tensor, in which fits are made."""
-    return torch.from_numpy(np.array(frames.coords, dtype=np.float64))
 
 
 def frame_shares(frames: Frames) -> Array:

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cgexp.energy import EnergyTerm
+from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.priors.statistics import float64_coords, frame_shares, histograms
+from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.units import UnitSystem, unit_system
 
 INDEX = "bead index"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +15,26 @@ from cgexp.store import read_json, write_bytes
 STAGES = ("prior", "train", "simulate", "evaluate")
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Paths inside ``outputs/<experiment>/<run id>``. A stage is done when its last file is there."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def provenance(self) -> Path:
-        return self.path / "provenance.json"
-
-    @property
-    def prior(self) -> Path:
-        return self.path / "prior.json"
-
-    @property
-    def training(self) -> Path:
-        return self.path / "train"
-
-    @property
-    def training_metrics(self) -> Path:
-        return self.training / "metrics.json"
-
-    @property
-    def potential(self) -> Path:
-        return self.path / "potential.npz"
-
-    @property
-    def trajectory(self) -> Path:
-        return self.path / "trajectory"
-
-    @property
-    def simulated(self) -> Path:
-        return self.path / "simulation.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.provenance = path / "provenance.json"
+        self.prior = path / "prior.json"
+        self.training = path / "train"
+        self.training_metrics = self.training / "metrics.json"
+        self.potential = path / "potential.npz"
+        self.trajectory = path / "trajectory"
+        self.simulated = path / "simulation.json"
+        self.figures = path / "figures"
+        self.metrics = path / "metrics.json"
+        self.log = path / "log.txt"
 
     def definition(self, name: str) -> Path:
         """What the metrics are measured in, for example the TICA coordinates."""
         return self.path / f"{name}.npz"
-
-    @property
-    def figures(self) -> Path:
-        return self.path / "figures"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.json"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
 
     def done(self, stage: str) -> bool:
         """Whether ``stage`` has finished here."""

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from cgexp.build import build, problems
+from cgexp.config.compose import compose
+from cgexp.config.paths import group_options
 from cgexp.energy import EnergyTerm
 
-CONF = Path(__file__).parents[2] / "conf"
-FILES = sorted([*(CONF / "model").glob("*.yaml"), *(CONF / "prior").glob("*.yaml")])
+OPTIONS = [(group, option) for group in ("model", "prior") for option in group_options(group)]
 
 
-def read(path: Path) -> dict:
-    """The spec as Hydra would resolve it for a data set of ten beads at 300 K."""
-    text = path.read_text(encoding="utf-8")
-    return yaml.safe_load(text.replace("${dataset.n_beads}", "10").replace("${dataset.temperature}", "300.0"))
+def read(group: str, option: str) -> dict[str, Any]:
+    return dict(compose(["experiment=chignolin_first", f"{group}={option}"])[group])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}={path.stem}")
-def test_config_builds(path):
-    spec = read(path)
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_config_builds(group: str, option: str) -> None:
+    spec = read(group, option)
     assert list(problems(spec)) == []
     assert isinstance(build(spec), EnergyTerm)
-    if path.parent.name == "model":
+    if group == "model":
         assert {"n_beads", "n_dims", "activation"} <= spec.keys()
 
 
-def test_a_wrong_activation_is_named_before_anything_is_made():
-    spec = {**read(CONF / "model" / "cgschnet.yaml"), "activation": "tan"}
+def test_a_wrong_activation_is_named_before_anything_is_made() -> None:
+    spec = {**read("model", "cgschnet"), "activation": "tan"}
     (problem,) = problems(spec)
     assert "activation=tan is not valid: expected one of tanh, silu, softplus, gelu, relu" in problem

@@ -1,0 +1,11 @@
+"""The verbs of the command line, and what each does."""
+
+VERBS = {
+    "run": "data, prior, training, simulation, evaluation, figures",
+    "data": "make or find the data set and print its data card",
+    "train": "fit the prior and train the network",
+    "simulate": "simulate a trained potential",
+    "evaluate": "metrics and figures of a simulated run",
+    "check": "check a config, build its parts and try one training step; writes nothing",
+    "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
+}
