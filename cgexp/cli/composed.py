@@ -13,10 +13,16 @@ from cgexp.config.paths import groups as all_groups
 Job = Callable[[Config], float | None]
 
 
-def run_jobs(arguments: Sequence[str], job: Job, groups: Collection[str] = tuple(GROUPS)) -> int:
+def run_jobs(
+    arguments: Sequence[str],
+    job: Job,
+    groups: Collection[str] = tuple(GROUPS),
+    after: Callable[[list[Config]], None] | None = None,
+) -> int:
     """Compose and check the config (or every config of a multirun), then run ``job``; return the exit code.
 
-    ``groups`` are the config groups that the job uses; mistakes in others do not matter to it.
+    ``groups`` are the config groups that the job uses; mistakes in others do not matter to it. ``after`` is given the
+    configs of a multirun when all its jobs are done.
     """
     print_config = "--cfg" in arguments
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
@@ -26,7 +32,9 @@ def run_jobs(arguments: Sequence[str], job: Job, groups: Collection[str] = tuple
         print(yaml.safe_dump(compose(overrides), sort_keys=False, allow_unicode=True), end="")
         return 0
     if many:
-        multirun(overrides, job, groups)
+        configs = multirun(overrides, job, groups)
+        if after is not None:
+            after(configs)
     else:
         config = compose(overrides)
         check(config, groups)

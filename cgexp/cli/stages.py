@@ -11,7 +11,7 @@ from cgexp.config.compose import Config
 
 def main(arguments: Sequence[str], verb: str) -> int:
     """Run the command; return its exit code."""
-    return run_jobs(arguments, partial(job, verb=verb))
+    return run_jobs(arguments, partial(job, verb=verb), after=table)
 
 
 def job(config: Config, verb: str) -> float | None:
@@ -20,5 +20,13 @@ def job(config: Config, verb: str) -> float | None:
     from cgexp.runs.summary import objective, print_table
 
     folder = run(config, verb)
-    print_table(folder)
+    if config["sweep"]["name"] is None:  # a multirun ends with one table of all its runs
+        print_table(folder)
     return objective(folder, config)
+
+
+def table(configs: list[Config]) -> None:
+    """Print the results of a multirun, with mean and spread over seeds."""
+    from cgexp.runs.summary import print_runs
+
+    print_runs(configs)

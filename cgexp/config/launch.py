@@ -16,18 +16,18 @@ from cgexp.errors import InputError
 Job = Callable[[Config], float | None]
 
 
-def multirun(overrides: Sequence[str], job: Job, groups: Collection[str] = tuple(GROUPS)) -> int:
-    """Run ``job`` on every combination of the overrides' values; return the number of jobs.
+def multirun(overrides: Sequence[str], job: Job, groups: Collection[str] = tuple(GROUPS)) -> list[Config]:
+    """Run ``job`` on every combination of the overrides' values; return the jobs' configs.
 
     ``groups`` are the config groups that the job uses. All jobs are composed and checked before the first starts. A job
     that fails does not stop the others; its error is raised at the end. The sweep's name is a hash of the overrides, so
     a repeated call falls into the same group.
     """
-    jobs = expand(overrides)
-    for job_overrides in jobs:
-        check(compose(job_overrides), groups)
+    configs = [compose(job_overrides) for job_overrides in expand(overrides)]
+    for config in configs:
+        check(config, groups)
     launch(overrides, job, name="sweep-" + digest(sorted(overrides)))
-    return len(jobs)
+    return configs
 
 
 def launch(overrides: Sequence[str], job: Job, name: str) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
-from cgexp.report.table import metrics_table
-from cgexp.runs.folder import RunFolder
+from cgexp.report.table import metrics_table, runs_table
+from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.store import read_json
+
+NO_LABEL = ("seed=", "outputs=", "logger", "force=", "launcher")
+HEADLINES = (
+    "loss_validation",
+    "loss_excess_relative",
+    "force_rmse_relative",
+    "pmf_rmse_integration",
+    "pmf_rmse_simulation",
+    "w1_tica",
+    "folded_fraction",
+    "replicas_failed",
+    "train_seconds",
+)
 
 
 def print_table(folder: RunFolder) -> None:
@@ -23,6 +36,19 @@ def print_table(folder: RunFolder) -> None:
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
         print(f"figures ({names}): {folder.figures}")
+
+
+def print_runs(configs: Sequence[Config]) -> None:
+    """Print mean and spread over the runs that differ by their seed alone, for the metrics that matter most."""
+    rows = []
+    for config in configs:
+        folder = folder_of(config)
+        if folder.metrics.is_file():
+            label = " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
+            rows.append((label or config["choices"].get("experiment", "run"), read_json(folder.metrics)))
+    if rows:
+        found = {name for _, metrics in rows for name in metrics}
+        print(runs_table(rows, [name for name in HEADLINES if name in found], configs[0]["dataset"]["units"]))
 
 
 def print_card(card: Mapping[str, Any], path: Path | None) -> None:

@@ -126,6 +126,7 @@ def test_a_multirun_makes_each_run_and_skips_them_when_repeated(
     code, out, _ = output_of(capsys, *command)
     assert code == 0
     assert out.count("finished, skipped") == 2
+    assert "mean ± spread" in out  # over the seeds
 
 
 def test_a_failing_job_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
