@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from cgexp.analysis.observables import QUANTITIES
-from cgexp.config.checks import check
+from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import compose, expand
 from cgexp.config.launch import split_multirun
 from cgexp.config.paths import conf_dir, group_options, groups
@@ -144,7 +145,7 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
 
     def check_all() -> None:
         for job in expand(overrides) if many else [overrides]:
-            check(compose(job))
+            check(compose(job), ("dataset",) if verb == "data" else tuple(GROUPS))
 
     if error:
         with pytest.raises(InputError) as raised:
@@ -159,11 +160,18 @@ def test_there_are_commands_to_check() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_code_blocks_can_be_parsed(page: Path) -> None:
-    for block in fences(page, "python"):
-        ast.parse(block)
+def test_code_blocks_can_be_parsed_and_import_what_exists(page: Path) -> None:
     for block in fences(page, "yaml"):
         yaml.safe_load(block)
+    written_there = {
+        path.removesuffix(".py").replace("/", ".")
+        for path in re.findall(r"^`(cgexp/\S+)`:$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    for block in fences(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module not in written_there:
+                module = importlib.import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == [], node.module
 
 
 def test_every_metric_is_explained() -> None:
@@ -203,3 +211,9 @@ def test_every_metric_is_explained() -> None:
     names += [f"{kind}_{quantity}" for kind in ("w1", "js", "kl") for quantity in QUANTITIES]
     missing = [name for name in names if f"`{name}`" not in text]
     assert missing == []
+
+
+def test_every_module_has_a_line_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = {path.name for path in (ROOT / "cgexp").rglob("*.py") if path.name != "__init__.py"}
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
