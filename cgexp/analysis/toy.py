@@ -29,13 +29,14 @@ Values = NDArray[np.float64]
 class ToyAnalysis:
     """Metrics and curves of a one-dimensional toy.
 
-    grid: from and to which x the model is compared with the exact answer, length. n_grid: points on it. n_bins: of the
-    simulation's histogram over the same range. n_bootstrap: draws for errors (0: none). seed: of these draws.
+    grid: from and to which x the model is compared with the exact answer, length; None: the system's own range.
+    n_grid: points on it. n_bins: of the simulation's histogram over the same range. n_bootstrap: draws for errors
+    (0: none). seed: of these draws.
     """
 
     def __init__(
         self,
-        grid: tuple[float, float],
+        grid: tuple[float, float] | None = None,
         n_dims: Literal[1] = 1,
         n_grid: PositiveInt = 1001,
         n_bins: PositiveInt = 50,
@@ -43,13 +44,11 @@ class ToyAnalysis:
         seed: NonNegativeInt = 0,
     ) -> None:
         self.n_dims = n_dims
-        low, high = grid
-        if not low < high:
-            raise InputError(f"analysis.grid=[{low}, {high}] is empty: expected [lowest x, highest x]")
+        if grid is not None and not grid[0] < grid[1]:
+            raise InputError(f"analysis.grid=[{grid[0]}, {grid[1]}] is empty: expected [lowest x, highest x]")
         if n_grid < 3:
             raise InputError(f"analysis.n_grid={n_grid} is too small: expected at least 3 points")
-        self.x = np.linspace(low, high, n_grid)
-        self.edges = np.linspace(low, high, n_bins + 1)
+        self.grid, self.n_grid, self.n_bins = grid, n_grid, n_bins
         self.n_bootstrap = n_bootstrap
         self.seed = seed
 
@@ -61,6 +60,9 @@ class ToyAnalysis:
         frames: the data the model was trained on, for the figure. trajectory: simulation.Trajectory, or None if there
         is no simulation. burn_in: fraction of it that is dropped. All PMFs are in kT of the frames.
         """
+        low, high = self.grid or system.evaluation_range
+        self.x = np.linspace(low, high, self.n_grid)
+        self.edges = np.linspace(low, high, self.n_bins + 1)
         rng = np.random.default_rng(self.seed)
         quadrature = _Exact.of(system)
         metrics, curves = self._compare_model(system, quadrature, potential, frames.kT)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cgexp.cli.verbs import VERBS
-from cgexp.config.paths import conf_dir, group_options
+from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 
 BASH = """_cgexp() {
@@ -66,18 +66,25 @@ def _keys(chosen: dict[str, str]) -> Iterator[str]:
     yield from (f"{key}=" for key in _read(conf_dir() / "config.yaml") if key not in ("defaults", "hydra"))
     for group, option in chosen.items():
         yield f"{group}="
-        path = conf_dir() / group / f"{option}.yaml"
-        if path.is_file() and not path.read_text().startswith("# @package _global_"):
-            yield from _flat(_read(path), f"{group}.")
+        yield from _flat(_option(group, option), f"{group}.")
+
+
+def _option(group: str, option: str) -> dict[str, Any]:
+    """The keys of an option, with those of the options it starts from; none for one that sets global keys."""
+    path = next((p for folder in conf_dirs() if (p := folder / group / f"{option}.yaml").is_file()), None)
+    if path is None or path.read_text(encoding="utf-8").startswith("# @package _global_"):
+        return {}
+    content = _read(path)
+    parents = [entry for entry in content.pop("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    return {key: value for parent in parents for key, value in _option(group, parent).items()} | content
 
 
 def _flat(node: dict[str, Any], prefix: str) -> Iterator[str]:
     for key, value in node.items():
-        if key in ("_target_", "defaults"):
-            continue
-        yield f"{prefix}{key}" + ("." if isinstance(value, dict) else "=")
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+        if key != "_target_":
+            yield f"{prefix}{key}" + ("." if isinstance(value, dict) else "=")
+            if isinstance(value, dict):
+                yield from _flat(value, f"{prefix}{key}.")
 
 
 def _read(path: Path) -> dict[str, Any]:

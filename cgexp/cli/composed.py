@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from cgexp.config.checks import GROUPS, check
-from cgexp.config.compose import Config, compose
-from cgexp.config.launch import multirun, split_multirun
+from cgexp.config.compose import Config, compose, expand
+from cgexp.config.launch import launch, split_multirun
 from cgexp.config.paths import group_options
 from cgexp.config.paths import groups as all_groups
 
@@ -21,8 +21,8 @@ def run_jobs(
 ) -> int:
     """Compose and check the config (or every config of a multirun), then run ``job``; return the exit code.
 
-    ``groups`` are the config groups that the job uses; mistakes in others do not matter to it. ``after`` is given the
-    configs of a multirun when all its jobs are done.
+    ``groups`` are the config groups that the job uses; mistakes in others do not matter to it. ``after`` is given all
+    configs when the jobs are done.
     """
     print_config = "--cfg" in arguments
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
@@ -31,14 +31,21 @@ def run_jobs(
 
         print(yaml.safe_dump(compose(overrides), sort_keys=False, allow_unicode=True), end="")
         return 0
-    if many:
-        configs = multirun(overrides, job, groups)
-        if after is not None:
-            after(configs)
-    else:
-        config = compose(overrides)
+    configs = [compose(o) for o in expand(overrides)] if many else [compose(overrides)]
+    for config in configs:
         check(config, groups)
-        job(config)
+    if not many:
+        job(configs[0])
+    failed: Exception | None = None
+    if many:
+        try:
+            launch(overrides, job)
+        except Exception as error:  # the jobs that did not fail are still shown
+            failed = error
+    if after is not None:
+        after(configs)
+    if failed is not None:
+        raise failed
     return 0
 
 

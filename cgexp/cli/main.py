@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from cgexp.cli.verbs import VERBS
 from cgexp.errors import InputError, did_you_mean
@@ -32,6 +34,7 @@ Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run aga
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.showwarning = show_warning
     try:
         return _dispatch(given)
     except InputError as error:
@@ -48,8 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         text = " ".join(str(error).split()) or "no message"
         print(f"cgexp: failed with {type(error).__name__}: {text}", file=sys.stderr)
-        print("cgexp: the traceback is in the run's log.txt; CGEXP_TRACEBACK=1 prints it here", file=sys.stderr)
+        where = [*getattr(error, "__notes__", []), "CGEXP_TRACEBACK=1 prints the traceback here"]
+        print(f"cgexp: {'; '.join(where)}", file=sys.stderr)
         return 1
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one line."""
+    print(f"cgexp: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _dispatch(given: list[str]) -> int:

@@ -15,18 +15,18 @@ def main(arguments: Sequence[str], verb: str) -> int:
 
 
 def job(config: Config, verb: str) -> float | None:
-    """Do the stages of ``verb`` for one config, print the table, return the sweep's objective."""
+    """Do the stages of ``verb`` for one config; return the sweep's objective."""
     from cgexp.runs.pipeline import run
-    from cgexp.runs.summary import objective, print_table
+    from cgexp.runs.summary import objective
 
-    folder = run(config, verb)
-    if config["sweep"]["name"] is None:  # a multirun ends with one table of all its runs
-        print_table(folder)
-    return objective(folder, config)
+    return objective(run(config, verb), config)
 
 
 def table(configs: list[Config]) -> None:
-    """Print the results of a multirun, with mean and spread over seeds."""
-    from cgexp.runs.summary import print_runs
+    """Print the results: all metrics of one run, or mean and spread over seeds of many."""
+    from cgexp.runs.summary import print_runs, print_table
 
-    print_runs(configs)
+    if len(configs) == 1:
+        print_table(configs[0])
+    else:
+        print_runs(configs)

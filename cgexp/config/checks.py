@@ -128,6 +128,16 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
+def _has_validation(config: Config) -> Iterator[str]:
+    if config["trainer"].get("validation_fraction") != 0:
+        return
+    specs = {f"trainer.callbacks.{n}": s for n, s in (config["trainer"].get("callbacks") or {}).items() if s}
+    specs["scheduler"] = config["scheduler"] or {}
+    for place, spec in specs.items():
+        if spec.get("monitor") == "loss_validation" or str(spec.get("_target_")).endswith("ReduceLROnPlateau"):
+            yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
+
+
 Rule = Callable[[Config], Iterator[str]]
 # the groups that a rule reads, and the rule
 PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
@@ -136,4 +146,5 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
+    (("trainer", "scheduler"), _has_validation),
 )

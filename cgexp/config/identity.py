@@ -52,8 +52,17 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
 
 def _physics(group: str, node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {key: value for key, value in node.items() if key not in EXECUTION.get(group, ())}
-    return node
+        return {key: _numbers(value) for key, value in node.items() if key not in EXECUTION.get(group, ())}
+    return _numbers(node)
+
+
+def _numbers(node: Any) -> Any:
+    """2 and 2.0 are the same setting."""
+    if isinstance(node, Mapping):
+        return {key: _numbers(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_numbers(value) for value in node]
+    return float(node) if isinstance(node, int) and not isinstance(node, bool) else node
 
 
 def _differing(first: Any, second: Any, place: str) -> list[str]:

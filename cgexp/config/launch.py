@@ -1,14 +1,13 @@
-"""Multirun: every job is checked first, then Hydra's sweeper and launcher run them."""
+"""Multirun: Hydra's sweeper and launcher run the jobs, which are checked before (cli/composed.py)."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from cgexp.config.checks import GROUPS, check
-from cgexp.config.compose import CONFIG_NAME, Config, compose, expand, finish, forgiving, search_path
+from cgexp.config.compose import CONFIG_NAME, Config, finish, forgiving, search_path
 from cgexp.config.identity import digest
 from cgexp.config.paths import conf_dir
 from cgexp.errors import InputError
@@ -16,24 +15,16 @@ from cgexp.errors import InputError
 Job = Callable[[Config], float | None]
 
 
-def multirun(overrides: Sequence[str], job: Job, groups: Collection[str] = tuple(GROUPS)) -> list[Config]:
-    """Run ``job`` on every combination of the overrides' values; return the jobs' configs.
+def launch(overrides: Sequence[str], job: Job) -> None:
+    """Run ``job`` on every combination of the overrides' values, with Hydra's sweeper and launcher.
 
-    ``groups`` are the config groups that the job uses. All jobs are composed and checked before the first starts. A job
-    that fails does not stop the others; its error is raised at the end. The sweep's name is a hash of the overrides, so
-    a repeated call falls into the same group.
+    A job that fails does not stop the others; its error is raised at the end. The sweep's name is a hash of the
+    overrides, so a repeated call falls into the same group.
     """
-    configs = [compose(job_overrides) for job_overrides in expand(overrides)]
-    for config in configs:
-        check(config, groups)
-    launch(overrides, job, name="sweep-" + digest(sorted(overrides)))
-    return configs
-
-
-def launch(overrides: Sequence[str], job: Job, name: str) -> None:
-    """Hand the sweep to Hydra."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+
+    name = "sweep-" + digest(sorted(overrides))
 
     def task(node: Any) -> float | None:
         runtime = HydraConfig.get()

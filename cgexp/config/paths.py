@@ -19,6 +19,12 @@ def user_conf_dir() -> Path | None:
     return own if own.is_dir() and own.resolve() != conf_dir().resolve() else None
 
 
+def conf_dirs() -> list[Path]:
+    """The folders that options are looked up in."""
+    own = user_conf_dir()
+    return [conf_dir()] + ([own] if own else [])
+
+
 def groups() -> list[str]:
     """The config groups, sorted."""
     return sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
@@ -26,5 +32,4 @@ def groups() -> list[str]:
 
 def group_options(group: str) -> list[str]:
     """The options of a config group, sorted."""
-    folders = [conf_dir() / group] + ([own / group] if (own := user_conf_dir()) else [])
-    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    return sorted({path.stem for folder in conf_dirs() for path in (folder / group).glob("*.yaml")})

@@ -25,6 +25,7 @@ UNITS = {
     "mean_force_rmse": "{force}",
     "train_frames_per_second": "1/s",
     "simulation_replica_steps_per_second": "1/s",
+    "train_seconds": "s",
     "memory_peak_mb": "MB",
 }
 

@@ -28,6 +28,7 @@ WORK: dict[str, Callable[[Context], object]] = {
     "simulate": simulate,
     "evaluate": evaluate,
 }
+OF_THE_COMMAND = ("run=", "force=", "outputs=", "logger", "launcher=", "sweep.")
 Say = Callable[[str], None]
 
 
@@ -40,21 +41,22 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
     stages = VERBS[verb]
     finished = all(folder.done(stage) for stage in stages)
     if finished and not config["force"]:
-        say(f"{folder.path}: finished, skipped{_made_by(folder)}; force=true runs it again")
+        say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
     _require_earlier(folder, verb)
     with lock(folder.path):
         if config["force"]:
             discard(folder, stages[0])
-            folder.provenance.unlink(missing_ok=True)
         say(f"{folder.path}")
         try:
             _work(config, folder, verb)
         except InputError:
             raise
-        except Exception:
+        except Exception as error:
             write_bytes(folder.log, traceback.format_exc().encode())
+            error.add_note(f"the traceback is in {folder.log}")
             raise
+        folder.log.unlink(missing_ok=True)  # of an earlier failure
     return folder
 
 
@@ -66,14 +68,17 @@ def resolve(config: Config) -> tuple[Config, RunFolder]:
     if config["run"] is None:
         folder = folder_of(config)
         return config, folder
-    parent = RunFolder(Path(config["run"]))
+    parent = RunFolder(Path(config["run"]).resolve())
+    # what concerns this command alone: where the folder is now, how to log, whether to repeat
+    present: Config = {key: config[key] for key in ("logger", "sweep", "force")}
+    present |= {"outputs": str(parent.path.parent.parent), "run": None}
     recorded = parent.read_config()
-    extra = [o for o in config["overrides"] if o.split("=")[0].lstrip("+") not in ("run", "force", "outputs", "logger")]
+    extra = [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
     if not extra:
-        return {**recorded, "force": config["force"], "run": None}, parent
+        return {**recorded, **present}, parent
     merged = compose([*recorded["overrides"], *extra])
     check(merged)
-    merged |= {"outputs": recorded["outputs"], "force": config["force"]}
+    merged |= present
     changed = differences(recorded, merged, "train")
     if changed:
         raise InputError(
@@ -112,26 +117,32 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
     frames, recipe, data_path = get_data(config)
     _check_same_data(folder, frames.content_hash)
     folder.write_config(config)
-    write_json(folder.provenance, provenance.describe(frames.content_hash, _relative(data_path), config["kernel"]))
+    record = provenance.begin(folder.provenance, frames.content_hash, _relative(data_path))
     group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
     with open_wandb(build(config["logger"]), config, folder.path, folder.path.name, group, verb) as tracker:
         context = Context(config, folder, frames, recipe, tracker)
         for stage in VERBS[verb]:
             if not folder.done(stage):
                 WORK[stage](context)
+                record["stages"][stage] = provenance.describe(config["kernel"])
+                write_json(folder.provenance, record)
 
 
 def _check_same_data(folder: RunFolder, content_hash: str) -> None:
     """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if folder.provenance.is_file() and folder.read_provenance()["data"]["content_hash"] != content_hash:
+    if (
+        any(folder.done(stage) for stage in STAGES)
+        and folder.provenance.is_file()
+        and folder.read_provenance()["data"]["content_hash"] != content_hash
+    ):
         raise InputError(
             f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
         )
 
 
-def _made_by(folder: RunFolder) -> str:
+def _made_by(folder: RunFolder, stage: str) -> str:
     """Name the code that made a finished run, if it is not the code that runs now."""
-    recorded, current = read_json(folder.provenance)["code"], provenance.code_version()
+    recorded, current = read_json(folder.provenance)["stages"][stage]["code"], provenance.code_version()
     if recorded == current:
         return ""
     dirty = ", modified" if recorded.get("dirty") else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cgexp
+from cgexp.store import read_json, write_json
 
 LIBRARIES = ("torch", "numpy", "scipy", "pytorch-lightning", "hydra-core", "deeptime", "pot", "mdtraj", "openmm")
 
@@ -26,12 +27,19 @@ def code_version() -> dict[str, Any]:
     }
 
 
-def describe(data_hash: str, data_path: str | None, kernel: str) -> dict[str, Any]:
-    """The content of provenance.json."""
+def begin(path: Path, data_hash: str, data_path: str | None) -> dict[str, Any]:
+    """The record of a run, as it is on disk or new: its data, and what made each stage."""
+    record: dict[str, Any] = read_json(path) if path.is_file() else {"stages": {}}
+    record["data"] = {"content_hash": data_hash, "path": data_path}
+    write_json(path, record)
+    return record
+
+
+def describe(kernel: str) -> dict[str, Any]:
+    """What makes a stage now: code, time, kernel, machine and libraries."""
     return {
         "code": code_version(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": {"content_hash": data_hash, "path": data_path},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "kernel": kernel,
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -9,7 +9,8 @@ from typing import Any
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.report.table import metrics_table, runs_table
-from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.folder import RunFolder
+from cgexp.runs.pipeline import resolve
 from cgexp.store import read_json
 
 NO_LABEL = ("seed=", "outputs=", "logger", "force=", "launcher")
@@ -26,13 +27,13 @@ HEADLINES = (
 )
 
 
-def print_table(folder: RunFolder) -> None:
+def print_table(config: Config) -> None:
     """Print the metrics of a run on one screen, or those of its training if it is not evaluated yet."""
+    folder = resolve(config)[1]
     path = folder.metrics if folder.metrics.is_file() else folder.training_metrics
     if not path.is_file():
         return
-    config = folder.read_config()
-    print(metrics_table(read_json(path), units=config["dataset"]["units"]))
+    print(metrics_table(read_json(path), units=folder.read_config()["dataset"]["units"]))
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
         print(f"figures ({names}): {folder.figures}")
@@ -40,15 +41,16 @@ def print_table(folder: RunFolder) -> None:
 
 def print_runs(configs: Sequence[Config]) -> None:
     """Print mean and spread over the runs that differ by their seed alone, for the metrics that matter most."""
-    rows = []
+    rows: dict[str, list[tuple[str, dict[str, float]]]] = {}
     for config in configs:
-        folder = folder_of(config)
+        folder = resolve(config)[1]
         if folder.metrics.is_file():
             label = " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
-            rows.append((label or config["choices"].get("experiment", "run"), read_json(folder.metrics)))
-    if rows:
-        found = {name for _, metrics in rows for name in metrics}
-        print(runs_table(rows, [name for name in HEADLINES if name in found], configs[0]["dataset"]["units"]))
+            row = (label or config["choices"].get("experiment", "run"), read_json(folder.metrics))
+            rows.setdefault(folder.read_config()["dataset"]["units"], []).append(row)
+    for units, alike in rows.items():
+        found = {name for _, metrics in alike for name in metrics}
+        print(runs_table(alike, [name for name in HEADLINES if name in found], units))
 
 
 def print_card(card: Mapping[str, Any], path: Path | None) -> None:

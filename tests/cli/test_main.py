@@ -152,6 +152,7 @@ def test_completion() -> None:
     assert candidates([], "r") == ["run "]
     assert candidates(["run"], "model=cg") == ["model=cgnet ", "model=cgschnet "]
     assert "model.width=" in candidates(["run"], "model.w")
+    assert "model.width=" in candidates(["run", "model=toy_fourier"], "model.w")  # from the option it starts from
     assert "model.cutoff=" in candidates(["run", "model=cgschnet"], "model.c")
 
 

@@ -54,6 +54,11 @@ def test_every_option_is_sound(group: str) -> None:
         (["experiment=chignolin_first", "dataset.force_map=slice"], ["slice is biased", "in words"]),
         (["experiment=chignolin_first", "dataset.force_map=none"], ["set dataset.force_map"]),
         (["experiment=chignolin_first", "simulation.dt=0.2"], ["simulation.dt=0.2", "stiffest bond", "ps or less"]),
+        (
+            ["trainer=early_stopping", "trainer.validation_fraction=0"],
+            ["early_stopping watches", "hold some"],
+        ),
+        (["scheduler=plateau", "trainer.validation_fraction=0"], ["scheduler watches the validation loss"]),
         (["simulation.save_every=10000000"], ["nothing would be saved"]),
     ],
 )

@@ -16,6 +16,11 @@ def test_nothing_else_does() -> None:
         assert run_id(compose([override])) == base, override
 
 
+def test_the_spelling_of_a_number_does_not_matter() -> None:
+    assert run_id(compose(["simulation.dt=1e-2"])) == run_id(compose(["simulation.dt=0.01"]))
+    assert data_id(compose(["dataset.temperature=2"])) == data_id(compose(["dataset.temperature=2.0"]))
+
+
 def test_seeds_of_the_model_share_data() -> None:
     assert data_id(compose(["seed=1"])) == data_id(compose(["seed=2"]))
     assert data_id(compose(["dataset.seed=1"])) != data_id(compose([]))

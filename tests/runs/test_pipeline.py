@@ -88,7 +88,7 @@ def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
 
 def test_another_code_version_is_named_when_skipping(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.provenance, "code_version", lambda: {"version": "99", "commit": None, "dirty": None})
-    assert f"made by version {cgexp.__version__}" in pipeline._made_by(finished)
+    assert f"made by version {cgexp.__version__}" in pipeline._made_by(finished, "evaluate")
 
 
 def test_force_runs_again(outputs: Path) -> None:
