@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from cgexp.errors import InputError, did_you_mean
-from cgexp.signatures import Signature, mismatch, read_signature
+from cgexp.signatures import Signature, ancestors, mismatch, object_type, read_signature
 
 TARGET = "_target_"
 ALLOWED = ("cgexp.", "torch.optim.", "pytorch_lightning.")
@@ -23,6 +23,8 @@ FOREIGN_RANGES = {
     "weight_decay": "NonNegative",
     "patience": "NonNegativeInt",
     "decay": "Fraction",
+    "pct_start": "OpenFraction",
+    "factor": "OpenFraction",
     "gamma": "Positive",
 }
 
@@ -50,8 +52,13 @@ def build(spec: Mapping[str, Any], **provided: Any) -> Any:
     return _import(spec[TARGET])(**arguments)
 
 
-def problems(spec: Mapping[str, Any], where: str = "", provided: Collection[str] = ()) -> Iterator[str]:
-    """Yield a sentence for everything wrong with ``spec`` and the specs inside it; ``where`` is its place."""
+def problems(
+    spec: Mapping[str, Any], where: str = "", provided: Collection[str] = (), kind: str | None = None
+) -> Iterator[str]:
+    """Yield a sentence for everything wrong with ``spec`` and the specs inside it.
+
+    ``where`` is its place, ``kind`` the class that it must be or inherit from.
+    """
     target = spec.get(TARGET)
     if not isinstance(target, str) or not target.startswith(ALLOWED):
         yield (
@@ -61,7 +68,10 @@ def problems(spec: Mapping[str, Any], where: str = "", provided: Collection[str]
         return
     signature = read_signature(target)
     if signature is None:
-        yield f"{_join(where, TARGET)}={target} was not found: check the spelling of the module and the class"
+        yield f"{_join(where, TARGET)}={target} is no class: check the spelling of the module and the class"
+        return
+    if kind is not None and kind not in ancestors(target):
+        yield f"{_join(where, TARGET)}={target} is no {kind}, which belongs there: choose another class"
         return
     for name, value in spec.items():
         if name != TARGET:
@@ -88,15 +98,24 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     expected = mismatch(annotation, value) if annotation else None
     if expected:
         yield f"{place}={value} is not valid: expected {expected}"
-    yield from _nested_problems(place, value)
+    yield from _nested_problems(place, value, object_type(annotation))
 
 
-def _nested_problems(place: str, value: Any) -> Iterator[str]:
+def _nested_problems(place: str, value: Any, kind: str | None) -> Iterator[str]:
+    """Problems of an object, or of a mapping of objects of class ``kind``, in which null switches one off."""
     if is_spec(value):
-        yield from problems(value, place)
+        yield from problems(value, place, kind=kind)
     elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _nested_problems(_join(place, str(key)), child)
+        objects = [name for name, child in value.items() if is_spec(child)]
+        for name, child in value.items():
+            child_place = _join(place, str(name))
+            if kind is not None and child is not None and not is_spec(child):
+                yield (
+                    f"{child_place} is no {kind}{did_you_mean(str(name), objects)}: expected null or an object with "
+                    f"{TARGET}"
+                )
+            else:
+                yield from _nested_problems(child_place, child, kind)
 
 
 def _build_value(value: Any) -> Any:

@@ -63,6 +63,8 @@ class Frames:
             _check_finite(name, getattr(self, name))
         if self.weights is not None and (self.weights < 0).any():
             raise InputError(f"weights of frame {int(np.argmax(self.weights < 0))} are negative: expected >= 0")
+        if self.weights is not None and len(self.weights) and not self.weights.any():
+            raise InputError("weights are all zero: expected at least one frame that counts")
         if self.force_sem is not None and (self.force_sem < 0).any():
             raise InputError("force_sem has negative entries: a standard error is >= 0")
 

@@ -1,4 +1,4 @@
-"""Signatures of classes and functions read from their source text, and config values checked against them.
+"""Signatures of classes read from their source text, and config values checked against them.
 
 Nothing is imported: the module's file is found and parsed, so checking ``torch.optim.Adam`` does not load torch.
 The range aliases below are what a constructor annotates its arguments with; they are checked by name.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +19,12 @@ from typing import Any, NamedTuple
 Positive = float
 NonNegative = float
 Fraction = float  # 0 <= x <= 1
+OpenFraction = float  # 0 < x < 1
+Share = float  # 0 <= x < 1
 PositiveInt = int
 NonNegativeInt = int
+Seed = int  # 0 <= n < 2^31
+ROOTS = ("cgexp", "torch", "pytorch_lightning")  # packages whose sources are read
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,42 @@ class Signature:
 
 
 class _Definition(NamedTuple):
-    node: ast.ClassDef | ast.FunctionDef
+    node: ast.ClassDef
     module: Path
     package: str  # dotted name of the package that relative imports start from
 
 
 @lru_cache(maxsize=None)
 def read_signature(target: str) -> Signature | None:
-    """Return the signature of a dotted name, or None where there is no such class or function."""
+    """Return the signature of a class given by its dotted name, or None where there is no such class.
+
+    Functions are no targets: calling one could do anything, making an object of this package does not.
+    """
     definition = _find(target)
-    if definition is None:
-        return None
-    if isinstance(definition.node, ast.FunctionDef):
-        return _from_function(target, definition.node, skip_first=False)
-    return _from_class(target, definition)
+    return None if definition is None else _from_class(target, definition)
+
+
+@lru_cache(maxsize=None)
+def ancestors(target: str) -> frozenset[str]:
+    """Names of a class and of all it inherits from, as far as their sources can be read."""
+    definition = _find(target)
+    return frozenset() if definition is None else frozenset(_lineage(definition))
+
+
+def _lineage(definition: _Definition) -> Iterator[str]:
+    yield definition.node.name
+    for base in definition.node.bases:
+        name = _name(base)
+        yield name
+        found = _lookup(name, definition.module, definition.package)
+        if found is not None:
+            yield from _lineage(found)
+
+
+def object_type(annotation: str | None) -> str | None:
+    """The class that an argument or the values of a mapping must have, if the annotation names one."""
+    match = re.fullmatch(r"(?:(?:dict|Mapping)\[str, )?([A-Z]\w*)\]?(?: \| None)?", annotation or "")
+    return match.group(1) if match and match.group(1) not in (*_TESTS, "Any", "None") else None
 
 
 def mismatch(annotation: str, value: Any) -> str | None:
@@ -80,6 +107,9 @@ _TESTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Positive": ("a positive number", lambda v: _is_number(v) and v > 0),
     "NonNegative": ("a number >= 0", lambda v: _is_number(v) and v >= 0),
     "Fraction": ("a number between 0 and 1", lambda v: _is_number(v) and 0 <= v <= 1),
+    "OpenFraction": ("a number above 0 and below 1", lambda v: _is_number(v) and 0 < v < 1),
+    "Share": ("a number >= 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),
+    "Seed": ("an integer >= 0 and below 2^31", lambda v: _is_int(v) and 0 <= v < 2**31),
     "PositiveInt": ("a positive integer", lambda v: _is_int(v) and v > 0),
     "NonNegativeInt": ("an integer >= 0", lambda v: _is_int(v) and v >= 0),
 }
@@ -102,8 +132,8 @@ def _expectations(node: ast.expr, value: Any) -> list[str] | None:
         return None if isinstance(value, (list, tuple)) else ["a list"]
     if name in _MAPPINGS:
         return None if isinstance(value, Mapping) else ["a mapping"]
-    if name and name[0].isupper() and name not in ("Any", "Tensor", "Union") and "." not in name:
-        return None if not isinstance(value, (bool, int, float, list)) else [f"an object ({name})"]
+    if name and name[0].isupper() and name not in ("Any", "Tensor", "Union"):
+        return None if isinstance(value, Mapping) else [f"an object ({name})"]
     return None
 
 
@@ -144,9 +174,9 @@ def _name(node: ast.expr) -> str:
     return ""
 
 
-def _from_function(target: str, node: ast.FunctionDef, skip_first: bool) -> Signature:
+def _from_constructor(target: str, node: ast.FunctionDef) -> Signature:
     arguments = node.args
-    positional = (arguments.posonlyargs + arguments.args)[1 if skip_first else 0 :]
+    positional = (arguments.posonlyargs + arguments.args)[1:]
     n_required = len(positional) - min(len(arguments.defaults), len(positional))
     required = [a.arg for a in positional[:n_required]]
     required += [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
@@ -156,10 +186,9 @@ def _from_function(target: str, node: ast.FunctionDef, skip_first: bool) -> Sign
 
 def _from_class(target: str, definition: _Definition) -> Signature:
     node = definition.node
-    assert isinstance(node, ast.ClassDef)
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return _from_function(target, item, skip_first=True)
+            return _from_constructor(target, item)
     bases = [_from_base(target, base, definition) for base in node.bases]
     inherited = [signature for signature in bases if signature is not None]
     if any(_decorator(d) == "dataclass" for d in node.decorator_list):
@@ -184,9 +213,7 @@ def _from_class(target: str, definition: _Definition) -> Signature:
 
 def _from_base(target: str, base: ast.expr, definition: _Definition) -> Signature | None:
     found = _lookup(_name(base), definition.module, definition.package)
-    if found is None or not isinstance(found.node, ast.ClassDef):
-        return None
-    return _from_class(target, found)
+    return None if found is None else _from_class(target, found)
 
 
 def _decorator(node: ast.expr) -> str:
@@ -226,14 +253,14 @@ def _parse(module: Path) -> ast.Module:
 
 
 def _lookup(name: str, module: Path, package: str) -> _Definition | None:
-    """Find a class or function by name in a module, following ``from x import name``."""
+    """Find a class by name in a module, following ``from x import name``."""
     for node in _parse(module).body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+        if isinstance(node, ast.ClassDef) and node.name == name:
             return _Definition(node, module, package)
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 source = _absolute(node, package)
-                if (alias.asname or alias.name) == name and source.split(".")[0] == package.split(".")[0]:
+                if (alias.asname or alias.name) == name and source.split(".")[0] in ROOTS:
                     return _find(f"{source}.{alias.name}")
     return None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cgexp.errors import InputError
 from cgexp.units import UnitSystem, unit_system
@@ -43,17 +44,27 @@ def max_stable_dt(stiffness: float, mass: float, units: UnitSystem, friction: fl
     return TimeStepLimits(0.5 * friction / rate, 2.0 * friction / rate)
 
 
-def time_step_problem(dt: float, stiffness: float, mass: float, units: str) -> str | None:
-    """Say what is wrong with a BAOAB time step for a bond between two of the lightest beads, or return None.
+def time_step_problem(
+    dt: float, stiffness: float, mass: float, units: str, n_beads: int, friction: float | None = None
+) -> str | None:
+    """Say what is wrong with a time step for the stiffest harmonic term of a system, or return None.
 
-    dt: time unit of ``units``. stiffness: energy/length^2, of 1/2 k x^2. mass: of the lightest bead. The fastest mode
-    of a chain of such bonds is sqrt(2) faster than one bond, which is allowed for.
+    dt: time unit of ``units``. stiffness: k of 1/2 k x^2, energy/length^2. mass: of the lightest bead. n_beads: with
+    one bead the term holds the bead itself, k/m; with more it is a bond of a chain, whose fastest mode has 4 k/m.
+    friction: 1/time for overdamped dynamics; None for BAOAB.
     """
     system = unit_system(units)
-    limits = max_stable_dt(2.0 * stiffness, reduced_mass(mass, mass), system)
+    limits = max_stable_dt(4.0 * stiffness if n_beads > 1 else stiffness, mass, system, friction)
     if dt < limits.limit:
         return None
+    what = "bond" if n_beads > 1 else "wall"
     return (
-        f"is too long for the stiffest bond (k = {stiffness:.4g} {system.energy}/{system.length}^2): it blows up from "
-        f"{limits.limit:.3g} {system.time} on; use {limits.recommended:.2g} {system.time} or less"
+        f"is too long for the stiffest {what} (k = {stiffness:.4g} {system.energy}/{system.length}^2): it blows up "
+        f"from {limits.limit:.3g} {system.time} on; use {limits.recommended:.2g} {system.time} or less"
     )
+
+
+def friction_of(simulation: Mapping[str, Any]) -> float | None:
+    """Friction of a simulation's config if its dynamics are overdamped, else None."""
+    integrator = simulation["integrator"]
+    return float(integrator["friction"]) if str(integrator["_target_"]).endswith("Overdamped") else None

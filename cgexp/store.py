@@ -26,6 +26,19 @@ from cgexp.frames import ARRAYS, METADATA, Frames
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
 FORMAT = 1
+# what NumPy and zipfile raise for files that are damaged or something else
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -91,15 +104,16 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(META).tobytes())
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as error:
+        version, recorded, meta = header["format"], header["sha256"], header["meta"]
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
         ) from error
-    if header["format"] != FORMAT:
-        raise InputError(f"{path} has format {header['format']}, this version reads {FORMAT}: upgrade cgexp")
-    if _digest(arrays, header["meta"]) != header["sha256"]:
+    if version != FORMAT:
+        raise InputError(f"{path} has format {version}, this version reads {FORMAT}: upgrade cgexp")
+    if _digest(arrays, meta) != recorded:
         raise InputError(f"{path} is damaged (its checksum differs): delete it and run the stage that wrote it again")
-    return arrays, header["meta"]
+    return arrays, meta
 
 
 def write_frames(path: Path, frames: Frames, compress: bool = False, **extra: Any) -> None:

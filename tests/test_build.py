@@ -34,13 +34,19 @@ def test_run_time_arguments_are_passed_where_they_fit() -> None:
     ("spec", "sentence"),
     [
         ({"_target_": "os.system"}, "_target_=os.system is not allowed"),
-        ({"_target_": "cgexp.store.os.system"}, "was not found"),
-        ({"_target_": "cgexp.training.losses.importlib"}, "was not found"),
+        ({"_target_": "cgexp.store.os.system"}, "is no class"),
+        ({"_target_": "cgexp.store.write_json", "path": "x", "content": 1}, "is no class"),
+        ({"_target_": "cgexp.training.losses.importlib"}, "is no class"),
         ({"_target_": HUBER, "dleta": 1.0}, "unknown key 'loss.terms.force.dleta' .did you mean 'delta'"),
         ({"_target_": HUBER, "delta": -1.0}, "delta=-1.0 is not valid: expected a positive number"),
         ({"_target_": HUBER, "delta": "big"}, "expected a positive number"),
         ({"_target_": HUBER, "delta": float("nan")}, "expected a positive number"),
         ({"_target_": HUBER, "delta": "???"}, "missing a value"),
+        ({"_target_": "cgexp.training.losses.Loss", "terms": {"a": {"weight": 2}}}, "terms.a is no LossTerm"),
+        (
+            {"_target_": "cgexp.training.losses.Loss", "terms": {"a": {"_target_": "cgexp.config.sweep.Sweep"}}},
+            "Sweep is no LossTerm",
+        ),
         ({"_target_": "cgexp.training.losses.Loss"}, "loss.terms.force.terms is missing"),
         ({"_target_": "cgexp.training.losses.Loss", "terms": {"a": {"_target_": HUBER, "x": 1}}}, "terms.a.x"),
     ],
@@ -82,6 +88,11 @@ def test_signatures_follow_imports_dataclasses_and_bases_without_importing() -> 
         ("dict[str, int]", {"a": 1}, [1]),
         ("Optional[Positive]", None, -1),
         ("System", {"_target_": "x"}, 3),
+        ("System", {"_target_": "x"}, None),
+        ("System", {"_target_": "x"}, "toy"),
+        ("Share", 0, 1),
+        ("OpenFraction", 0.5, 0),
+        ("Seed", 7, 10**12),
     ],
 )
 def test_values_are_checked_against_annotations(annotation: str, good: Any, bad: Any) -> None:

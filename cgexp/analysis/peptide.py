@@ -13,8 +13,8 @@ from cgexp.analysis.comparison import Bins, Ensemble, compare
 from cgexp.analysis.free_energy import free_energy_map
 from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.observables import QUANTITIES
-from cgexp.analysis.result import Evaluation
-from cgexp.analysis.tica import Tica
+from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.frames import Frames
 from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
@@ -23,7 +23,7 @@ FOLDED_DRAWS = 10  # draws for a mean, which costs nothing, to one for a distanc
 REFERENCE_NAME = "data (not an equilibrium reference)"
 
 
-class PeptideAnalysis:
+class PeptideAnalysis(Analysis):
     """Metrics and curves of a peptide; the reference is the data set at hand, with its weights if it has any.
 
     lag_ps: of TICA, ps. scaling: of the ICs, 'kinetic_map' or 'none'. folded_rmsd: a frame is folded below this CA RMSD
@@ -55,6 +55,10 @@ class PeptideAnalysis:
         self.n_bins_tica = n_bins_tica
         self.n_bootstrap = n_bootstrap
         self.seed = seed
+
+    def check(self, frames: Frames) -> None:
+        """Raise InputError if TICA cannot be fitted on the frames with this lag."""
+        lagged_pairs(frames, self.lag_ps)
 
     def evaluate(
         self, system: Peptide, potential: nn.Module | None, frames: Frames, trajectory: Any, burn_in: float

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
+
+from cgexp.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -18,3 +21,14 @@ class Evaluation:
     metrics: dict[str, float]
     curves: dict[str, dict[str, Any]]
     definitions: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+
+
+class Analysis(ABC):
+    """What the config group ``analysis`` makes."""
+
+    def check(self, frames: Frames) -> None:  # noqa: B027 (most analyses need nothing)
+        """Raise InputError if ``evaluate`` could not use these frames; asked before anything is computed."""
+
+    @abstractmethod
+    def evaluate(self, system: Any, potential: Any, frames: Frames, trajectory: Any, burn_in: float) -> Evaluation:
+        """Compare a potential and its simulation with a reference."""

@@ -54,7 +54,7 @@ class Tica:
         from deeptime.decomposition import TICA  # takes seconds to import
         from deeptime.numeric import ZeroRankError
 
-        first, second, lag = _lagged_pairs(frames, lag_ps)
+        first, second, lag = lagged_pairs(frames, lag_ps)
         features = pair_distances(frames.coords)
         if len(first) <= features.shape[1]:
             raise InputError(
@@ -105,7 +105,7 @@ def _signs(features: NDArray[np.float64], components: NDArray[np.float64]) -> ND
     return np.where(correlation[strongest, np.arange(components.shape[1])] < 0, -1.0, 1.0)
 
 
-def _lagged_pairs(frames: Frames, lag_ps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
+def lagged_pairs(frames: Frames, lag_ps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
     """Indices of all pairs of frames of one block whose times differ by the lag, and the mean difference in ps."""
     if frames.time_ps is None:
         raise InputError(

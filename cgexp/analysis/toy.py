@@ -13,7 +13,7 @@ from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
 from cgexp.analysis.divergences import thin, wasserstein_1d
 from cgexp.analysis.free_energy import exact_bin_pmf, histogram_pmf, integrate_force, pmf_rmse, remove_mean, rmse
 from cgexp.analysis.health import replica_metrics
-from cgexp.analysis.result import Evaluation
+from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.signatures import NonNegativeInt, PositiveInt
@@ -26,7 +26,7 @@ NO_NOISE = 1e-9  # (kT/length)^2: below this the instantaneous force has no scat
 Values = NDArray[np.float64]
 
 
-class ToyAnalysis:
+class ToyAnalysis(Analysis):
     """Metrics and curves of a one-dimensional toy.
 
     grid: from and to which x the model is compared with the exact answer, length; None: the system's own range.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import Config, compose, expand
 from cgexp.config.launch import launch, split_multirun
 from cgexp.config.paths import group_options
 from cgexp.config.paths import groups as all_groups
+from cgexp.runs.lock import require_writable
 
 Job = Callable[[Config], float | None]
 
@@ -38,6 +40,7 @@ def run_jobs(
         job(configs[0])
     failed: Exception | None = None
     if many:
+        require_writable(Path(configs[0]["outputs"]))
         try:
             launch(overrides, job)
         except Exception as error:  # the jobs that did not fail are still shown

@@ -8,20 +8,21 @@ from cgexp.build import is_spec, problems
 from cgexp.config.compose import SETTINGS, Config
 from cgexp.errors import InputError, did_you_mean
 from cgexp.signatures import mismatch
+from cgexp.stability import friction_of, time_step_problem
 
-# group -> constructor arguments that only exist at run time
-GROUPS: dict[str, tuple[str, ...]] = {
-    "dataset": (),
-    "model": (),
-    "prior": (),
-    "loss": (),
-    "optimizer": ("params",),
-    "scheduler": ("optimizer", "total_steps", "T_max"),
-    "trainer": (),
-    "simulation": (),
-    "analysis": (),
-    "logger": (),
-    "sweep": (),
+# group -> class of its object, constructor arguments that only exist at run time
+GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "dataset": ("Recipe", ()),
+    "model": ("EnergyTerm", ()),
+    "prior": ("Prior", ()),
+    "loss": ("Loss", ()),
+    "optimizer": ("Optimizer", ("params",)),
+    "scheduler": (None, ("optimizer", "total_steps", "T_max")),
+    "trainer": ("Training", ()),
+    "simulation": ("Simulation", ()),
+    "analysis": ("Analysis", ()),
+    "logger": ("WandbSettings", ()),
+    "sweep": ("Sweep", ()),
 }
 OPTIONAL = ("scheduler",)
 KERNELS = ("reference", "compiled")
@@ -67,7 +68,7 @@ def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
             yield f"{group} is missing or has no _target_: choose {group}=<option>"
         else:
             assert isinstance(node, Mapping)
-            yield from problems(node, group, GROUPS[group])
+            yield from problems(node, group, GROUPS[group][1], GROUPS[group][0])
 
 
 def _same_temperature(config: Config) -> Iterator[str]:
@@ -109,12 +110,12 @@ def _force_map(config: Config) -> Iterator[str]:
 
 
 def _time_step(config: Config) -> Iterator[str]:
-    from cgexp.stability import time_step_problem
-
     dataset, simulation = config["dataset"], config["simulation"]
     stiffness, mass = dataset.get("stiffness"), dataset.get("lightest_mass")
     if stiffness is not None and mass is not None:
-        problem = time_step_problem(simulation["dt"], stiffness, mass, dataset["units"])
+        problem = time_step_problem(
+            simulation["dt"], stiffness, mass, dataset["units"], dataset["n_beads"], friction_of(simulation)
+        )
         if problem:
             yield f"simulation.dt={simulation['dt']} {problem}"
 
@@ -138,6 +139,16 @@ def _has_validation(config: Config) -> Iterator[str]:
             yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
 
 
+def _learning_rate_finder(config: Config) -> Iterator[str]:
+    scheduler = str((config["scheduler"] or {}).get("_target_"))
+    for name, spec in (config["trainer"].get("callbacks") or {}).items():
+        if spec and str(spec.get("_target_")).endswith("Finder") and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
+            yield (
+                f"trainer.callbacks.{name} looks for a learning rate that scheduler="
+                f"{config['choices'].get('scheduler')} then overrides: use scheduler=none"
+            )
+
+
 Rule = Callable[[Config], Iterator[str]]
 # the groups that a rule reads, and the rule
 PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
@@ -147,4 +158,5 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
     (("trainer", "scheduler"), _has_validation),
+    (("trainer", "scheduler"), _learning_rate_finder),
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
-SETTINGS = {"seed": "NonNegativeInt", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
+SETTINGS = {"seed": "Seed", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
 
 
 def compose(overrides: Sequence[str]) -> Config:

@@ -10,8 +10,13 @@ from typing import Any
 from cgexp.config.compose import Config
 
 PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")
-# how a stage is executed, not what it computes
-EXECUTION = {"trainer": ("accelerator",), "dataset": ("n_parallel",)}
+# how a stage is executed or checked, not what it computes
+EXECUTION = {
+    "trainer": ("accelerator",),
+    "dataset": ("n_parallel", "stiffness", "lightest_mass", "allow_biased_force_map"),
+    "simulation": ("chunk_frames",),
+}
+ONLY_EVALUATED = {"simulation": ("burn_in",)}
 # what each stage depends on, in the order of the stages
 STAGES = {
     "data": ("dataset",),
@@ -34,7 +39,7 @@ def data_id(config: Config) -> str:
 
 def stage_id(config: Config, stage: str) -> str:
     """The hash of the part of the config that the stage's result depends on."""
-    return digest({group: _physics(group, config[group]) for group in STAGES[stage]})
+    return digest({group: _physics(group, config[group], stage) for group in STAGES[stage]})
 
 
 def digest(content: Any) -> str:
@@ -46,13 +51,14 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
     """Dotted keys in which two configs differ as far as ``stage`` depends on them."""
     found: list[str] = []
     for group in STAGES[stage]:
-        found += _differing(_physics(group, first[group]), _physics(group, second[group]), group)
+        found += _differing(_physics(group, first[group], stage), _physics(group, second[group], stage), group)
     return found
 
 
-def _physics(group: str, node: Any) -> Any:
+def _physics(group: str, node: Any, stage: str) -> Any:
     if isinstance(node, Mapping):
-        return {key: _numbers(value) for key, value in node.items() if key not in EXECUTION.get(group, ())}
+        left_out = EXECUTION.get(group, ()) + (() if stage == "evaluate" else ONLY_EVALUATED.get(group, ()))
+        return {key: _numbers(value) for key, value in node.items() if key not in left_out}
     return _numbers(node)
 
 

@@ -44,6 +44,7 @@ class SpectralBound(nn.Module):
 def bound_spectral_norm(network: nn.Module, bound: float) -> None:
     """Keep the spectral norm of every linear layer in ``network`` at or below ``bound``, in place.
 
+    The norm is that of the power iteration, which lags behind fast changes; averaged weights may exceed it slightly.
     The power iteration hangs on the weights of this very network: train it, not a deep copy of it.
     """
     for layer in list(network.modules()):

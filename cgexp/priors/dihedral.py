@@ -13,7 +13,7 @@ from cgexp.frames import Frames
 from cgexp.geometry import dihedral_list, dihedrals
 from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
-from cgexp.signatures import Fraction, PositiveInt
+from cgexp.signatures import OpenFraction, PositiveInt
 
 
 class FourierDihedrals(PriorTerm):
@@ -35,7 +35,7 @@ class FourierDihedrals(PriorTerm):
     cosine: Tensor
     sine: Tensor
 
-    def __init__(self, n_terms: PositiveInt = 3, uniform_share: Fraction = 0.01) -> None:
+    def __init__(self, n_terms: PositiveInt = 3, uniform_share: OpenFraction = 0.01) -> None:
         super().__init__()
         self.n_terms, self.uniform_share = n_terms, uniform_share
 

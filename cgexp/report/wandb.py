@@ -93,6 +93,7 @@ def _start(
     arguments: dict[str, Any] = {
         "project": settings.project,
         "entity": settings.entity,
+        "id": name,  # also offline, so that a resumed job stays one run
         "name": name,
         "group": group,
         "job_type": job_type,
@@ -103,7 +104,7 @@ def _start(
     }
     if mode == "online":
         try:
-            return wandb.init(mode="online", id=name, resume="allow", **arguments)
+            return wandb.init(mode="online", resume="allow", **arguments)
         except Exception as error:  # no network, a wrong key, a timeout: the run goes on
             wandb.finish(exit_code=1)
             mode, reason = "offline", f"no connection: {type(error).__name__}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cgexp.build import build
+from cgexp.errors import InputError
 from cgexp.models.potential_store import load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
@@ -22,6 +23,8 @@ def evaluate(context: Context) -> dict[str, float]:
     """Compare the run with its reference; write figures, then metrics.json; return the metrics."""
     config, folder = context.config, context.folder
     trajectory = Trajectory.load(folder.trajectory)
+    if not trajectory.finished:
+        raise InputError(f"{folder.trajectory} is not finished: run the simulation again, it goes on where it stopped")
     result = build(config["analysis"]).evaluate(
         context.recipe.system,
         load_potential(folder.potential),

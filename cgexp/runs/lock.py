@@ -15,13 +15,8 @@ from cgexp.errors import InputError
 @contextmanager
 def lock(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold ``folder/.lock``. Another holder is waited for (``wait``) or reported in an InputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {folder}: {error.strerror}; choose a writable directory with outputs=<directory>"
-        ) from error
+    require_writable(folder)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _acquire(handle, folder, wait)
         os.ftruncate(handle, 0)
@@ -29,6 +24,18 @@ def lock(folder: Path, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def require_writable(folder: Path) -> None:
+    """Make ``folder``; InputError if it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".lock", "ab"):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; choose a writable directory with outputs=<directory>"
+        ) from error
 
 
 def _acquire(handle: int, folder: Path, wait: bool) -> None:

@@ -16,6 +16,7 @@ from cgexp.runs import provenance
 from cgexp.runs.data import get_data
 from cgexp.runs.evaluate import evaluate
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
+from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, discard, fit_prior, simulate, train
 from cgexp.store import read_json, write_bytes, write_json
@@ -37,18 +38,20 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
 
     ``config`` is checked already. Raises InputError; other errors leave their traceback in the run's log.txt.
     """
-    config, folder = resolve(config)
+    config, folder, parent = resolve(config)
     stages = VERBS[verb]
-    finished = all(folder.done(stage) for stage in stages)
-    if finished and not config["force"]:
+    if all(folder.done(stage) for stage in stages) and not config["force"]:
+        _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
-    _require_earlier(folder, verb)
+    if parent is None:
+        _require_earlier(folder, verb)
     with lock(folder.path):
-        if config["force"]:
-            discard(folder, stages[0])
         say(f"{folder.path}")
         try:
+            if parent is not None:
+                inherit(parent, folder, config)
+                _require_earlier(folder, verb)
             _work(config, folder, verb)
         except InputError:
             raise
@@ -60,14 +63,14 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
     return folder
 
 
-def resolve(config: Config) -> tuple[Config, RunFolder]:
-    """The config and folder to work on: those of ``run=<folder>``, with this command's overrides, or the config's own.
+def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
+    """The config and folder to work on, and the run that earlier stages are taken from, if it is another one.
 
-    Overrides of later stages give a run of their own that reuses the earlier stages of ``run``.
+    With ``run=<folder>`` they are those of that run, with this command's overrides; overrides of later stages give a
+    run of their own.
     """
     if config["run"] is None:
-        folder = folder_of(config)
-        return config, folder
+        return config, folder_of(config), None
     parent = RunFolder(Path(config["run"]).resolve())
     # what concerns this command alone: where the folder is now, how to log, whether to repeat
     present: Config = {key: config[key] for key in ("logger", "sweep", "force")}
@@ -75,7 +78,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder]:
     recorded = parent.read_config()
     extra = [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
     if not extra:
-        return {**recorded, **present}, parent
+        return {**recorded, **present}, parent, None
     merged = compose([*recorded["overrides"], *extra])
     check(merged)
     merged |= present
@@ -86,20 +89,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder]:
             "change only simulation and analysis"
         )
     folder = RunFolder(parent.path.parent / folder_of(merged).path.name)
-    if folder.path != parent.path:
-        _inherit(parent, folder, differences(recorded, merged, "simulate"))
-    return merged, folder
-
-
-def _inherit(parent: RunFolder, folder: RunFolder, simulation_changes: list[str]) -> None:
-    """Copy the files of the stages that both runs share."""
-    shared = [parent.prior, parent.training_metrics, parent.training / "history.csv", parent.potential]
-    if not simulation_changes:
-        shared += [parent.simulated, *sorted(parent.trajectory.glob("*"))]
-    for path in shared:
-        copy = folder.path / path.relative_to(parent.path)
-        if path.is_file() and not copy.exists():
-            write_bytes(copy, path.read_bytes())
+    return (merged, folder, None) if folder.path == parent.path else (merged, folder, parent)
 
 
 def _require_earlier(folder: RunFolder, verb: str) -> None:
@@ -114,12 +104,16 @@ def _require_earlier(folder: RunFolder, verb: str) -> None:
 
 
 def _work(config: Config, folder: RunFolder, verb: str) -> None:
+    parts = {group: build(config[group]) for group in ("trainer", "loss", "simulation", "analysis", "logger")}
     frames, recipe, data_path = get_data(config)
+    parts["analysis"].check(frames)
+    if config["force"]:  # only now, when nothing in the config or the data stands in the way
+        discard(folder, VERBS[verb][0])
     _check_same_data(folder, frames.content_hash)
     folder.write_config(config)
     record = provenance.begin(folder.provenance, frames.content_hash, _relative(data_path))
     group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
-    with open_wandb(build(config["logger"]), config, folder.path, folder.path.name, group, verb) as tracker:
+    with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, verb) as tracker:
         context = Context(config, folder, frames, recipe, tracker)
         for stage in VERBS[verb]:
             if not folder.done(stage):
@@ -130,14 +124,18 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
 
 def _check_same_data(folder: RunFolder, content_hash: str) -> None:
     """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if (
-        any(folder.done(stage) for stage in STAGES)
-        and folder.provenance.is_file()
-        and folder.read_provenance()["data"]["content_hash"] != content_hash
-    ):
+    if not any(folder.done(stage) for stage in STAGES):
+        return
+    if folder.read_provenance()["data"]["content_hash"] != content_hash:
         raise InputError(
             f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
         )
+
+
+def _check_own_file(config: Config, folder: RunFolder) -> None:
+    """The same for a finished run, where the data are not kept in our own cache."""
+    if "path" in config["dataset"]:
+        _check_same_data(folder, get_data(config)[0].content_hash)
 
 
 def _made_by(folder: RunFolder, stage: str) -> str:

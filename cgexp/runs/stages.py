@@ -25,7 +25,7 @@ from cgexp.runs.folder import RunFolder
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.starts import choose_starts
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.stability import time_step_problem
+from cgexp.stability import friction_of, time_step_problem
 from cgexp.store import read_json, write_json
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss
@@ -129,7 +129,9 @@ def _check_time_step(context: Context, prior: Prior) -> None:
     stiffness = prior.stiffness()
     if stiffness is None:
         return
-    dt, system = context.config["simulation"]["dt"], context.recipe.system
-    problem = time_step_problem(dt, stiffness, float(system.masses.min()), system.units)
+    simulation, system = context.config["simulation"], context.recipe.system
+    problem = time_step_problem(
+        simulation["dt"], stiffness, float(system.masses.min()), system.units, system.n_beads, friction_of(simulation)
+    )
     if problem:
-        raise InputError(f"simulation.dt={dt} {problem}")
+        raise InputError(f"simulation.dt={simulation['dt']} {problem}")

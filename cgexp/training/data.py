@@ -90,14 +90,17 @@ class ResidentData(pl.LightningDataModule):
             raise InputError("the loss weighs by 1/sem^2 but the data set has no force_sem: use loss=force")
         if prior_forces.shape != frames.forces.shape:
             raise ValueError(f"prior forces have shape {prior_forces.shape}, forces {frames.forces.shape}")
-        weights = np.ones(len(frames)) if frames.weights is None else frames.weights / frames.weights.mean()
+        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed)
+        weights = np.ones(len(frames)) if frames.weights is None else np.array(frames.weights, dtype=np.float64)
+        for index in (self.train_index, self.validation_index):  # mean 1 on each side: both losses are averages
+            if len(index):
+                weights[index] /= weights[index].mean()
         self.tensors = Batch(
             torch.tensor(frames.coords, dtype=dtype),
             torch.tensor(frames.forces - prior_forces, dtype=dtype),
             torch.tensor(weights, dtype=dtype),
             None if frames.force_sem is None else torch.tensor(frames.force_sem, dtype=dtype),
         )
-        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed)
         self.batch_size, self.seed = batch_size, seed
 
     def train_dataloader(self) -> IndexBatches:

@@ -13,14 +13,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.signatures import Fraction, Positive, PositiveInt
-from cgexp.training.callbacks import CheckpointOnException
+from cgexp.signatures import Positive, PositiveInt, Share
+from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData
 from cgexp.training.forward_logger import ForwardLogger, Log
@@ -44,7 +44,7 @@ class Training:
     batch_size: PositiveInt
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
     precision: Literal["float32", "float64"] = "float32"
-    validation_fraction: Fraction = 0.1
+    validation_fraction: Share = 0.1
     gradient_clip: Positive | None = None
     use_weights: Literal["best", "last"] = "best"
     callbacks: dict[str, Callback] = field(default_factory=dict)
@@ -100,18 +100,20 @@ def fit(
             trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
         except SystemExit as error:  # how Lightning answers Ctrl-C
             raise KeyboardInterrupt from error
+    history.write()
     path = folder / (BEST if settings.use_weights == "best" else LAST)
     state = ArrayCheckpointIO().load_checkpoint(path)["state_dict"]
     module.load_state_dict(state)
     network.to("cpu").eval()
-    levels = loss_levels(frames, prior_forces, data.validation_index)
-    return {**_numbers(history, data, path), **levels}
+    (folder / FAILED).unlink(missing_ok=True)
+    numbers = _numbers(history, data, path) | loss_levels(frames, prior_forces, data.validation_index)
+    return numbers | {"loss_train": module.to("cpu").loss_of(data, data.train_index)}
 
 
 def _checkpoints(folder: Path, monitor: str) -> list[Callback]:
     common: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
-    best = ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="min", save_top_k=1, **common)
-    last = ModelCheckpoint(
+    best = FolderCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="min", save_top_k=1, **common)
+    last = FolderCheckpoint(
         filename=Path(LAST).stem, monitor=None, save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, **common
     )
     return [best, last, CheckpointOnException(folder / FAILED)]
@@ -143,7 +145,7 @@ def _trainer(
 def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str, float]:
     meta = ArrayCheckpointIO().load_checkpoint(checkpoint)
     kept = next((row for row in history.rows if row["epoch"] == meta["epoch"]), history.rows[-1])
-    numbers: dict[str, float] = {name: kept[name] for name in ("loss_train", "loss_validation") if name in kept}
+    numbers: dict[str, float] = {name: kept[name] for name in ("loss_validation",) if name in kept}
     numbers["checkpoint_epoch"] = float(meta["epoch"])
     n_frames = len(history.rows) * len(data.train_dataloader()) * data.train_dataloader().batch_size
     numbers["epochs"] = float(len(history.rows))

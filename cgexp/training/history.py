@@ -15,6 +15,7 @@ from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.store import write_bytes
 
+WRITE_EVERY_S = 5.0
 COLUMNS = ("epoch", "step", "lr", "objective", "loss_train", "loss_validation", "seconds")
 
 
@@ -29,7 +30,7 @@ class History(Callback):
         self.rows: list[dict[str, float]] = []
         self.progress = progress
         self.seconds = 0.0
-        self._started = 0.0
+        self._started = self._written = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds}
@@ -38,6 +39,12 @@ class History(Callback):
         self.rows, self.seconds = list(state_dict["rows"]), float(state_dict["seconds"])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.perf_counter()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds += time.perf_counter() - self._started
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -52,12 +59,11 @@ class History(Callback):
                 f"the training loss is not finite after epoch {trainer.current_epoch}: lower optimizer.lr or set "
                 "trainer.gradient_clip"
             )
+        if time.monotonic() - self._written > WRITE_EVERY_S:
+            self.write()
         if self.progress is not None:
             text = " ".join(f"{name} {row[name]:.5g}" for name in ("loss_train", "loss_validation") if name in row)
             self.progress(trainer.current_epoch + 1, trainer.max_epochs or 0, text)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.write()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self.write()
@@ -69,6 +75,7 @@ class History(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_bytes(self.path, text.getvalue().encode())
+        self._written = time.monotonic()
 
 
 def current_lr(trainer: pl.Trainer) -> float:

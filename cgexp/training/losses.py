@@ -21,8 +21,8 @@ class Batch:
     """One batch of training data, all on one device.
 
     coords, forces: [n_frames, n_beads, n_dims]; ``forces`` is what the network has to explain, that is the reference
-    minus the prior's force (energy/length). weights: [n_frames], mean 1 over the data set. force_sem: standard error
-    of ``forces``, same shape, or None.
+    minus the prior's force (energy/length). weights: [n_frames], mean 1 over the training (or validation) frames.
+    force_sem: standard error of ``forces``, same shape, or None.
     """
 
     coords: Tensor

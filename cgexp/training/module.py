@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
+from cgexp.training.data import ResidentData
 from cgexp.training.kernels import Kernel, make_kernel
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
+EVALUATION_BATCH = 2048  # frames
 PER_STEP_SCHEDULERS = ("OneCycleLR", "CosineAnnealingLR", "LinearLR", "LambdaLR", "CyclicLR")
 
 
@@ -74,6 +78,14 @@ class ForceMatching(pl.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "loss_validation"},
         }
+
+    def loss_of(self, data: ResidentData, index: NDArray[Any]) -> float:
+        """Mean squared force error (force^2) of the present weights on the frames at ``index``."""
+        total = 0.0
+        for part in np.array_split(index, max(1, len(index) // EVALUATION_BATCH)):
+            batch = data.transfer_batch_to_device(torch.as_tensor(part), self.device, 0)
+            total += float(squared_error(self._forces(batch.coords), batch)) * len(part)
+        return total / len(index)
 
     def _forces(self, coords: Tensor) -> Tensor:
         """Forces without a graph through the parameters; works where the caller has switched gradients off."""

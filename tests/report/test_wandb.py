@@ -56,4 +56,8 @@ def test_each_job_is_one_run_and_is_closed(tmp_path: Path, no_key: None, capsys:
     assert wandb.run is None
     for name in ("first", "second", "third"):
         assert len(list((tmp_path / name).glob("wandb/offline-run-*/*.wandb"))) == 1
+    with open_offline(tmp_path / "first"):  # resumed: another file, the same W&B run
+        pass
+    ids = {path.stem for path in (tmp_path / "first").glob("wandb/offline-run-*/*.wandb")}
+    assert ids == {"run-abc"}
     assert "W&B offline (no key)" in capsys.readouterr().err

@@ -99,6 +99,31 @@ def test_force_runs_again(outputs: Path) -> None:
     assert folder.metrics.stat().st_mtime_ns > before
 
 
+def test_mistakes_in_later_stages_are_found_before_training(tmp_path: Path) -> None:
+    for override in ("simulation.n_steps=205", "analysis.grid=[3,-3]"):
+        with pytest.raises(InputError):
+            run(configure(tmp_path, override), say=quiet)
+    with pytest.raises(InputError, match="longer than every block"):
+        run(configure(tmp_path, "experiment=chignolin_first", "analysis.lag_ps=1000"), say=quiet)
+    assert not list(tmp_path.rglob("potential.npz"))
+
+
+def test_force_destroys_nothing_if_the_config_is_wrong(outputs: Path, finished: RunFolder) -> None:
+    config = configure(outputs, "experiment=toy_cgnet", "force=true")
+    config["analysis"] = {**config["analysis"], "_target_": "cgexp.analysis.toy.Nothing"}
+    with pytest.raises(InputError):
+        pipeline._work(config, finished, "run")
+    assert finished.metrics.is_file()
+
+
+def test_an_unfinished_trajectory_is_not_evaluated(tmp_path: Path) -> None:
+    folder = run(configure(tmp_path, "simulation.chunk_frames=5"), say=quiet)
+    folder.metrics.unlink()
+    sorted(folder.trajectory.glob("chunk-*"))[-1].unlink()
+    with pytest.raises(InputError, match="is not finished"):
+        run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+
+
 @pytest.mark.parametrize("stage", ["train", "simulate", "evaluate"])
 def test_a_run_stopped_before_a_stage_goes_on_to_the_same_numbers(
     outputs: Path, finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
@@ -139,6 +164,19 @@ def test_later_stages_of_a_given_run_reuse_the_earlier_ones(outputs: Path, finis
     again = run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
     assert again.path == folder.path
     assert again.metrics.is_file()
+
+
+def test_a_run_that_starts_from_one_trained_again_follows(tmp_path: Path) -> None:
+    config = configure(tmp_path, "seed=21")
+    parent = run(config, "train", say=quiet)
+    child = run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
+    assert json.loads(child.provenance.read_text())["parent"] == parent.path.name
+    # the parent's potential becomes another file, as a training by new code would make it
+    stages.save_potential(
+        parent.potential, cgexp.load(parent.path).potential, config["model"], config["prior"], again=1
+    )
+    again = run(compose([f"run={parent.path}", "simulation.n_steps=100", "force=true"]), "simulate", say=quiet)
+    assert again.potential.read_bytes() == parent.potential.read_bytes()
 
 
 def test_a_given_run_cannot_be_trained_otherwise(finished: RunFolder) -> None:
@@ -209,6 +247,14 @@ def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
     write_frames(path, mini.with_labels(notes="changed"))
     with pytest.raises(InputError, match="another data set"):
         run(config, say=quiet)
+    shutil.rmtree(folder.path)
+    write_frames(path, mini)
+    parent = run(config, say=quiet)
+    write_frames(path, mini.with_labels(notes="changed"))
+    with pytest.raises(InputError, match="another data set"):  # although the run is finished
+        run(config, say=quiet)
+    with pytest.raises(InputError, match="another data set"):  # nor does a run that starts from it take other data
+        run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
     for changes, sentence in (
         ({"temperature": 300.0}, "states temperature=350.0 but its frames have 300.0"),
         ({"force_map": "slice"}, "states force_map=constraint_group"),

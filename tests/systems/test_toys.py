@@ -12,6 +12,7 @@ from cgexp.errors import InputError
 from cgexp.systems.cgnet_toy import CGnetToy
 from cgexp.systems.julia_toy import JuliaToy
 from cgexp.systems.toy import ToyPotential
+from cgexp.testing.toy_checks import ToyChecks
 
 TOYS = [JuliaToy, CGnetToy]
 
@@ -37,11 +38,19 @@ def test_potentials_as_published(toy: ToyPotential, y_part: object, ripple: obje
     np.testing.assert_allclose(toy.energy(points), quartic(x) + y_part(y) + ripple(x, y), rtol=1e-12)  # type: ignore
 
 
-@pytest.mark.parametrize("toy", TOYS)
-def test_force_is_minus_the_derivative(toy: type[ToyPotential]) -> None:
-    points, step = np.random.default_rng(1).uniform(-4, 4, (40, 2)), np.array([1e-5, 0.0])
-    numeric = -(toy().energy(points + step) - toy().energy(points - step)) / 2e-5
-    np.testing.assert_allclose(toy().force_x(points), numeric, atol=1e-7)
+class TestJuliaToy(ToyChecks):
+    def make_toy(self) -> ToyPotential:
+        return JuliaToy()
+
+
+class TestCGnetToy(ToyChecks):
+    def make_toy(self) -> ToyPotential:
+        return CGnetToy()
+
+
+class TestCGnetToyAtAnotherTemperature(ToyChecks):
+    def make_toy(self) -> ToyPotential:
+        return CGnetToy(temperature=2.0)
 
 
 class TestCGnetFacts:

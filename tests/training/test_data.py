@@ -79,7 +79,8 @@ def test_prior_forces_are_subtracted_and_weights_normalised() -> None:
     data = make(frames, prior_forces=prior)
     assert frames.forces is not None
     np.testing.assert_allclose(data.tensors.forces.numpy(), frames.forces - 0.5)
-    assert float(data.tensors.weights.mean()) == pytest.approx(1.0)
+    for index in (data.train_index, data.validation_index):
+        assert float(data.tensors.weights[index].mean()) == pytest.approx(1.0)
 
 
 def test_a_batch_is_an_index_into_resident_tensors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.toy_mlp import ToyMLP
 from cgexp.testing.configurations import toy_frames
-from cgexp.training.callbacks import AveragedWeights, Throughput
+from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
 from cgexp.training.checkpoint import ArrayCheckpointIO, decode, encode
 from cgexp.training.data import ResidentData
 from cgexp.training.fit import BEST, LAST, Training, fit
@@ -92,6 +93,76 @@ def test_a_stopped_training_keeps_its_history(tmp_path: Path) -> None:
     train(tmp_path / "b", make_toy(), spring_frames())
     for row, other in zip(rows_of(tmp_path / "a"), rows_of(tmp_path / "b"), strict=True):
         assert {**row, "seconds": None} == {**other, "seconds": None}
+
+
+class Kill(Exception):
+    """What a kill looks like from inside."""
+
+
+def kill_after(epoch: int) -> Callable[[int, int, str], None]:
+    def progress(done: int, total: int, text: str) -> None:
+        if done == epoch:
+            raise Kill
+
+    return progress
+
+
+def overfitting() -> Training:
+    # no averaging and a high rate on few frames, so that an early epoch is the best
+    return Training(max_epochs=30, batch_size=4, validation_fraction=0.5)
+
+
+def test_a_run_that_was_moved_still_knows_its_best_checkpoint(tmp_path: Path) -> None:
+    frames = toy_frames(40)  # forces are noise: the network can only overfit
+    arguments: dict[str, Any] = {"settings": overfitting(), "scheduler": None}
+    expected = train(tmp_path / "a", make_toy(), frames, **arguments)
+    assert expected["checkpoint_epoch"] < 20
+    with pytest.raises(Kill):
+        train(tmp_path / "b", make_toy(), frames, progress=kill_after(25), **arguments)
+    (tmp_path / "b").rename(tmp_path / "c")
+    moved = train(tmp_path / "c", make_toy(), frames, **arguments)
+    assert moved["checkpoint_epoch"] == expected["checkpoint_epoch"]
+    assert moved["loss_validation"] == expected["loss_validation"]
+
+
+def test_a_resumed_run_does_not_look_for_a_learning_rate_again(tmp_path: Path) -> None:
+    def settings() -> Training:
+        return Training(4, 16, validation_fraction=0.2, callbacks={"finder": RateFinder(num_training_steps=20)})
+
+    train(tmp_path / "a", make_toy(), spring_frames(), scheduler=None, settings=settings())
+    with pytest.raises(Kill):
+        train(tmp_path / "b", make_toy(), spring_frames(), scheduler=None, settings=settings(), progress=kill_after(2))
+    train(tmp_path / "b", make_toy(), spring_frames(), scheduler=None, settings=settings())
+    first, second = (rows_of(tmp_path / x) for x in "ab")
+    assert [row["epoch"] for row in second] == ["0", "1", "2", "3"]
+    assert [row["loss_validation"] for row in first] == [row["loss_validation"] for row in second]
+
+
+def test_a_training_that_had_stopped_early_does_not_go_on(tmp_path: Path) -> None:
+    def settings() -> Training:
+        stop = EarlyStop("loss_validation", patience=2, min_delta=1e9)
+        return Training(20, 16, validation_fraction=0.2, use_weights="last", callbacks={"stop": stop})
+
+    first, again = make_toy(), make_toy()
+    numbers = train(tmp_path, first, spring_frames(), settings=settings())
+    assert numbers["epochs"] < 20
+    (tmp_path / "history.csv").unlink()  # killed before it was written
+    assert train(tmp_path, again, spring_frames(), settings=settings())["epochs"] == numbers["epochs"]
+    assert (tmp_path / "history.csv").is_file()
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+
+def test_losses_and_their_levels_compare_for_weighted_frames(tmp_path: Path) -> None:
+    frames = spring_frames()
+    frames = frames.with_labels(weights=np.where(frames.block % 2 == 0, 10.0, 0.1))
+    zero = make_toy()
+    for parameter in zero.parameters():
+        torch.nn.init.zeros_(parameter)
+    frozen = {"_target_": "torch.optim.Adam", "lr": 1e-30}
+    settings = Training(1, 16, validation_fraction=0.3)
+    numbers = train(tmp_path, zero, frames, optimizer=frozen, scheduler=None, settings=settings)
+    assert numbers["loss_validation"] == pytest.approx(numbers["loss_zero_force"], rel=0.05)
 
 
 def test_a_loss_that_is_not_finite_ends_with_a_sentence(tmp_path: Path) -> None:

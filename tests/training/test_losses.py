@@ -4,7 +4,23 @@ import pytest
 import torch
 
 from cgexp.errors import InputError
-from cgexp.training.losses import Batch, Huber, InverseVariance, Loss, MeanSquaredError, force_error
+from cgexp.testing.loss_checks import LossChecks
+from cgexp.training.losses import Batch, Huber, InverseVariance, Loss, LossTerm, MeanSquaredError, force_error
+
+
+class TestMeanSquaredError(LossChecks):
+    def make_term(self) -> LossTerm:
+        return MeanSquaredError()
+
+
+class TestInverseVariance(LossChecks):
+    def make_term(self) -> LossTerm:
+        return InverseVariance()
+
+
+class TestHuber(LossChecks):
+    def make_term(self) -> LossTerm:
+        return Huber(delta=0.7)
 
 
 def make_batch(n: int = 6, beads: int = 2, dims: int = 3) -> tuple[torch.Tensor, Batch]:
