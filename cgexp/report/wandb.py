@@ -79,7 +79,7 @@ def choose_mode(settings: WandbSettings) -> tuple[str, str]:
         has_key = bool(wandb.login(prompt=False))
     except Exception:  # W&B raises errors of many libraries here; none of them may stop a run
         has_key = False
-    return ("online", "a key was found") if has_key else ("offline", "no key")
+    return ("online", "a key was found") if has_key else ("offline", "no usable key")
 
 
 def _start(

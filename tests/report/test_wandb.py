@@ -34,7 +34,7 @@ def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_key_it_goes_offline(no_key: None) -> None:
-    assert choose_mode(WandbSettings()) == ("offline", "no key")
+    assert choose_mode(WandbSettings()) == ("offline", "no usable key")
     assert choose_mode(WandbSettings(mode="online"))[0] == "online"
 
 
@@ -60,4 +60,4 @@ def test_each_job_is_one_run_and_is_closed(tmp_path: Path, no_key: None, capsys:
         pass
     ids = {path.stem for path in (tmp_path / "first").glob("wandb/offline-run-*/*.wandb")}
     assert ids == {"run-abc"}
-    assert "W&B offline (no key)" in capsys.readouterr().err
+    assert "W&B offline (no usable key)" in capsys.readouterr().err

@@ -50,7 +50,7 @@ class TestCGnetToy(ToyChecks):
 
 class TestCGnetToyAtAnotherTemperature(ToyChecks):
     def make_toy(self) -> ToyPotential:
-        return CGnetToy(temperature=2.0)
+        return CGnetToy(temperature=0.7)
 
 
 class TestCGnetFacts:
