@@ -46,6 +46,9 @@ def build(spec: Mapping[str, Any], **provided: Any) -> Any:
     signature = read_signature(spec[TARGET])
     assert signature is not None  # else there was a problem
     arguments = {name: _build_value(value) for name, value in spec.items() if name != TARGET}
+    for name, value in arguments.items():
+        if isinstance(value, dict) and object_type(signature.parameters.get(name)) is not None:
+            arguments[name] = {key: item for key, item in value.items() if item is not None}
     for name, value in provided.items():
         if name in signature.parameters and name not in arguments:
             arguments[name] = value
@@ -75,7 +78,10 @@ def problems(
         return
     for name, value in spec.items():
         if name != TARGET:
-            yield from _argument_problems(signature, _join(where, name), name, value)
+            if name in provided:
+                yield f"{_join(where, name)} is filled in at run time: leave it out"
+            else:
+                yield from _argument_problems(signature, _join(where, name), name, value)
     for name in signature.required:
         if name not in spec and name not in provided:
             yield f"{_join(where, name)} is missing: {target} needs it; set {_join(where, name)}=<value>"
@@ -122,8 +128,7 @@ def _build_value(value: Any) -> Any:
     if is_spec(value):
         return build(value)
     if isinstance(value, Mapping):
-        specs = any(is_spec(child) for child in value.values())
-        return {key: _build_value(child) for key, child in value.items() if not (specs and child is None)}
+        return {key: _build_value(child) for key, child in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 

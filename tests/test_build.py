@@ -22,6 +22,18 @@ def test_builds_nested_objects_and_drops_what_is_switched_off() -> None:
     assert loss.terms["a"].delta == 2.0
 
 
+def test_all_terms_may_be_switched_off() -> None:
+    prior = build({"_target_": "cgexp.priors.prior.Prior", "temperature": 1.0, "terms": {"wall": None}})
+    assert len(prior.terms) == 0
+    with pytest.raises(InputError, match="is empty"):
+        build({"_target_": "cgexp.training.losses.Loss", "terms": {"force": None}})
+
+
+def test_a_run_time_argument_is_not_for_the_config() -> None:
+    spec = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.1, "total_steps": 3}
+    assert "filled in at run time" in next(problems(spec, "scheduler", ("optimizer", "total_steps")))
+
+
 def test_run_time_arguments_are_passed_where_they_fit() -> None:
     import torch
 

@@ -86,7 +86,7 @@ class ToyAnalysis(Analysis):
         metrics = {
             "force_rmse_relative": rmse(force, exact_force) / float(exact_force.std()),
             "pmf_rmse_integration": pmf_rmse(model_pmf, exact_pmf),
-            "loss_noise_floor": noise,
+            "loss_noise_floor": noise if noise > NO_NOISE else 0.0,  # below it is rounding
         }
         if noise > NO_NOISE:
             metrics["loss_excess_relative"] = quadrature.excess_loss(potential) / noise

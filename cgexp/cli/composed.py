@@ -28,14 +28,14 @@ def run_jobs(
     """
     print_config = "--cfg" in arguments
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
-    if print_config:
-        import yaml
-
-        print(yaml.safe_dump(compose(overrides), sort_keys=False, allow_unicode=True), end="")
-        return 0
     configs = [compose(o) for o in expand(overrides)] if many else [compose(overrides)]
     for config in configs:
         check(config, groups)
+    if print_config:
+        import yaml
+
+        print(yaml.safe_dump_all(configs, sort_keys=False, allow_unicode=True), end="")
+        return 0
     if not many:
         job(configs[0])
     failed: Exception | None = None

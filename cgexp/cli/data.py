@@ -18,5 +18,5 @@ def job(config: Config) -> None:
     from cgexp.runs.data import data_card, get_data
     from cgexp.runs.summary import print_card
 
-    frames, _, path = get_data(config)
+    frames, _, path = get_data(config, again=config["force"])
     print_card(data_card(frames, config["dataset"]), path)

@@ -12,6 +12,7 @@ from typing import TextIO
 from cgexp.cli.verbs import VERBS
 from cgexp.errors import InputError, did_you_mean
 
+SHOWN: set[str] = set()  # warnings
 STAGES = ("run", "train", "simulate", "evaluate")
 HELP = """usage: cgexp VERB [-m] [--cfg] [group=option] [group.key=value] ...
 
@@ -64,8 +65,11 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as one line."""
-    print(f"cgexp: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    """Print a warning as one line, once."""
+    text = " ".join(str(message).split())
+    if text not in SHOWN:
+        SHOWN.add(text)
+        print(f"cgexp: warning: {text}", file=sys.stderr)
 
 
 def _dispatch(given: list[str]) -> int:

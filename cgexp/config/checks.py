@@ -51,7 +51,9 @@ def all_problems(config: Config, groups: Collection[str] = tuple(GROUPS)) -> Ite
 def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
     known = [*GROUPS, *SETTINGS]
     for key in config:
-        if key not in (*known, *RECORDED):
+        if key == "experiment":
+            yield "the experiment file lacks its first line: begin it with '# @package _global_'"
+        elif key not in (*known, *RECORDED):
             yield f"unknown key '{key}'{did_you_mean(str(key), known)}: expected one of {', '.join(known)}"
     for key, annotation in SETTINGS.items():
         if key not in config:

@@ -35,6 +35,11 @@ def compose(overrides: Sequence[str]) -> Config:
         raise InputError(_sentence(error, overrides)) from error
     except YAMLError as error:
         raise InputError(f"a config file is not valid YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"a config file in ./conf is not UTF-8 text ({error.reason}): save it as UTF-8") from error
+    except (TypeError, ValueError) as error:  # Hydra's own, for a group set to something that is no option
+        text = " ".join(str(error).split())
+        raise InputError(f"cannot compose {' '.join(overrides)}: {text}; choose group=<option>") from error
 
 
 def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> Config:
@@ -92,8 +97,10 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     from hydra.errors import OverrideParseException
 
     text = str(error)
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
         group, option = match.groups()
+        if group == "hydra/launcher":
+            return f'launcher={option} is not installed: run pip install "cgexp[cluster]"'
         known = group_options(group)
         return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
     if match := re.search(r"Could not override '([^']+)'", text):
@@ -105,7 +112,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         place = re.search(r"full_key: (\S+)", text)
         return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override '{error.override}': expected key=value with balanced brackets and quotes"
+        given = str(error.override).lstrip("+")
+        return f"cannot read the override '{given}': expected key=value with balanced brackets and quotes"
     if "sweep" in text and "multirun" in text.lower():
         return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
-    return " ".join(text.split())
+    return " ".join(text.split()).replace("++", "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.recipe import Recipe
 from cgexp.store import read_frames
@@ -21,4 +22,9 @@ class FramesFile(Recipe):
 
     def make(self, folder: Path) -> Frames:
         """Read and verify; ``folder`` is not needed. Raises InputError if the file is missing, damaged or another."""
-        return self.check(self.thin(read_frames(Path(self.path))))
+        try:
+            frames = read_frames(Path(self.path))
+        except InputError as error:
+            reason = str(error).split(": ")[0]
+            raise InputError(f"{reason}: give dataset.path=<file written by cgexp.store.write_frames>") from error
+        return self.check(self.thin(frames))

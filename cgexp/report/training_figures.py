@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
@@ -29,7 +30,10 @@ def training_figure(history: Mapping[str, Any]) -> Figure:
         if level is not None and level > 0:
             colour, dashes = LEVEL_STYLE[name]
             axes.axhline(level, color=COLOURS[colour], ls=dashes, lw=1.2, label=label)
-    axes.set_yscale("log")
+    levels = [v for v in (history.get(name) for name in LEVELS) if v is not None and v > 0]
+    shown = np.concatenate([np.asarray(history["train"], dtype=float), levels])
+    if shown.max() > 5.0 * shown.min():
+        axes.set_yscale("log")
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"mean squared force error\n{history['unit']}")
     axes.legend()

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cgexp.errors import InputError, did_you_mean
+
 INIT_TIMEOUT_S = 15.0
+MODES = ("online", "offline", "disabled")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ def open_wandb(
 def choose_mode(settings: WandbSettings) -> tuple[str, str]:
     """Return W&B's mode and why: (online or offline, reason)."""
     if wanted := os.environ.get("WANDB_MODE"):
+        if wanted not in MODES:
+            raise InputError(
+                f"WANDB_MODE={wanted} is not valid{did_you_mean(wanted, MODES)}: expected {', '.join(MODES)}"
+            )
         return wanted, "WANDB_MODE is set"
     if settings.mode != "auto":
         return settings.mode, "logger.mode is set"
@@ -107,7 +114,7 @@ def _start(
             return wandb.init(mode="online", resume="allow", **arguments)
         except Exception as error:  # no network, a wrong key, a timeout: the run goes on
             wandb.finish(exit_code=1)
-            mode, reason = "offline", f"no connection: {type(error).__name__}"
+            mode, reason = "offline", f"online was refused: {type(error).__name__}"
     if mode == "offline":
         print(f"W&B offline ({reason}); upload later with: wandb sync {folder}/wandb/offline-run-*", file=sys.stderr)
     arguments["mode"] = mode

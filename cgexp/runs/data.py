@@ -22,16 +22,19 @@ def data_folder(config: Config) -> Path:
     return Path(config["outputs"]) / "data" / f"{config['dataset']['name']}-{data_id(config)}"
 
 
-def get_data(config: Config) -> tuple[Frames, Recipe, Path | None]:
-    """Return the frames, the recipe, and the file they are kept in (None for a set that ships with the package).
+def get_data(config: Config, again: bool = False) -> tuple[Frames, Recipe, Path | None]:
+    """Return the frames, the recipe, and the file they are kept in (None for a set that is not ours to keep).
 
     Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
+    ``again`` makes it anew.
     """
     recipe: Recipe = build(config["dataset"])
     if not recipe.cached:
         return recipe.check(recipe.make(data_folder(config))), recipe, None
     folder = data_folder(config)
     path = folder / "frames.npz"
+    if again:
+        path.unlink(missing_ok=True)
     if not path.is_file():
         with lock(folder, wait=True):
             if not path.is_file():

@@ -59,7 +59,11 @@ def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]
 
 
 def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
-    table = np.atleast_1d(np.genfromtxt(context.folder.training / "history.csv", delimiter=",", names=True))
+    path = context.folder.history
+    try:
+        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: run `cgexp train` with force=true") from error
     validation = table["loss_validation"]
     levels = {name: metrics.get(f"loss_{name}") for name in ("zero_force", "prior_only", "noise_floor")}
     return {

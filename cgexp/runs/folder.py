@@ -24,6 +24,7 @@ class RunFolder:
         self.provenance = path / "provenance.json"
         self.prior = path / "prior.json"
         self.training = path / "train"
+        self.history = self.training / "history.csv"
         self.training_metrics = self.training / "metrics.json"
         self.potential = path / "potential.npz"
         self.trajectory = path / "trajectory"
@@ -37,14 +38,14 @@ class RunFolder:
         return self.path / f"{name}.npz"
 
     def done(self, stage: str) -> bool:
-        """Whether ``stage`` has finished here."""
-        last = {
-            "prior": self.prior,
-            "train": self.potential,
-            "simulate": self.simulated,
-            "evaluate": self.metrics,
-        }[stage]
-        return last.is_file()
+        """Whether ``stage`` has finished here: its last file is there, and the others that later stages read."""
+        files = {
+            "prior": (self.prior,),
+            "train": (self.potential, self.training_metrics, self.history),
+            "simulate": (self.simulated, self.trajectory),
+            "evaluate": (self.metrics, self.config, self.provenance),
+        }
+        return all(path.exists() for path in files[stage])
 
     def write_config(self, config: Config) -> None:
         """Record the resolved config."""
@@ -60,7 +61,7 @@ class RunFolder:
             ) from error
         except yaml.YAMLError as error:
             raise InputError(f"{self.config} is not valid YAML: restore it or run again") from error
-        if not isinstance(config, dict):
+        if not isinstance(config, dict) or not {"choices", "overrides", "dataset", "model", "outputs"} <= config.keys():
             raise InputError(f"{self.config} holds no config: restore it or run again")
         return config
 

@@ -16,7 +16,7 @@ def inherit(parent: RunFolder, folder: RunFolder, config: Config) -> None:
     """
     if folder.potential.is_file() and folder.potential.read_bytes() != parent.potential.read_bytes():
         discard(folder, "prior")
-    shared = [parent.training / "history.csv", parent.training_metrics, parent.prior, parent.potential]
+    shared = [parent.history, parent.training_metrics, parent.prior, parent.potential]
     stages = ["prior", "train"]
     if not differences(parent.read_config(), config, "simulate"):
         shared += [*sorted(parent.trajectory.glob("*")), parent.simulated]

@@ -19,7 +19,7 @@ from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, discard, fit_prior, simulate, train
-from cgexp.store import read_json, write_bytes, write_json
+from cgexp.store import write_bytes, write_json
 
 # the stages a verb does, in order; those before must be done already
 VERBS = {"run": STAGES, "train": ("prior", "train"), "simulate": ("simulate",), "evaluate": ("evaluate",)}
@@ -124,7 +124,7 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
 
 def _check_same_data(folder: RunFolder, content_hash: str) -> None:
     """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if not any(folder.done(stage) for stage in STAGES):
+    if not any(folder.done(stage) for stage in STAGES) or not folder.provenance.is_file():
         return
     if folder.read_provenance()["data"]["content_hash"] != content_hash:
         raise InputError(
@@ -140,8 +140,9 @@ def _check_own_file(config: Config, folder: RunFolder) -> None:
 
 def _made_by(folder: RunFolder, stage: str) -> str:
     """Name the code that made a finished run, if it is not the code that runs now."""
-    recorded, current = read_json(folder.provenance)["stages"][stage]["code"], provenance.code_version()
-    if recorded == current:
+    stages = folder.read_provenance()["stages"] if folder.provenance.is_file() else {}
+    recorded, current = stages.get(stage, {}).get("code"), provenance.code_version()
+    if recorded in (None, current):
         return ""
     dirty = ", modified" if recorded.get("dirty") else ""
     return f" (made by version {recorded['version']}, commit {str(recorded.get('commit'))[:10]}{dirty})"

@@ -33,7 +33,10 @@ def print_table(config: Config) -> None:
     path = folder.metrics if folder.metrics.is_file() else folder.training_metrics
     if not path.is_file():
         return
-    print(metrics_table(read_json(path), units=folder.read_config()["dataset"]["units"]))
+    metrics = read_json(path)
+    print(metrics_table(metrics, units=folder.read_config()["dataset"]["units"]))
+    if "folded_fraction_reference" in metrics:
+        print("compared with the data at hand, which is not an equilibrium reference")
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
         print(f"figures ({names}): {folder.figures}")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.progress import Report, silent
-from cgexp.signatures import Fraction, Positive, PositiveInt
+from cgexp.signatures import Positive, PositiveInt, Share
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Evaluate, Integrator
 from cgexp.simulation.replicas import Replicas
@@ -43,7 +43,7 @@ class Simulation:
     n_replicas: PositiveInt
     n_steps: PositiveInt
     save_every: PositiveInt
-    burn_in: Fraction = 0.0
+    burn_in: Share = 0.0
     health: HealthCheck = field(default_factory=HealthCheck)
     chunk_frames: PositiveInt = 10
     precision: Literal["float32", "float64"] = "float32"
