@@ -66,6 +66,29 @@ def test_a_users_own_experiment_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     assert (config["seed"], config["choices"]["model"]) == (7, "direct_force")
 
 
+@pytest.mark.parametrize("override", ["model=null", "model=[1,2]", "experiment=3"])
+def test_a_group_set_to_nonsense_is_one_sentence(override: str) -> None:
+    assert override.split("=")[0] in sentence(override)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("seed: 3\n", "# @package _global_"),
+        ("# @package _global_\ndefaults:\n  - toy_cgnett\n", "did you mean 'toy_cgnet'"),
+        ("# @package _global_\ntrainer:\n  max_epocs: 3\n", "did you mean 'max_epochs'"),
+    ],
+)
+def test_mistakes_in_a_users_own_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, part: str
+) -> None:
+    own = tmp_path / "conf" / "experiment"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    assert part in sentence("experiment=mine")
+
+
 def test_broken_yaml_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "conf" / "experiment"
     own.mkdir(parents=True)

@@ -99,6 +99,30 @@ def test_force_runs_again(outputs: Path) -> None:
     assert folder.metrics.stat().st_mtime_ns > before
 
 
+@pytest.mark.parametrize("override", ["trainer.callbacks.ema=null", "prior.terms.wall=null"])
+def test_null_switches_a_part_off(tmp_path: Path, override: str) -> None:
+    assert run(configure(tmp_path, override), "train", say=quiet).potential.is_file()
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "config.yaml", "metrics.json", "simulation.json", "potential.npz"])
+def test_a_run_that_lost_a_file_is_completed_again(tmp_path: Path, name: str) -> None:
+    config = configure(tmp_path, "seed=5")
+    folder = run(config, say=quiet)
+    (folder.path / name).unlink()
+    again = run(config, say=quiet)
+    assert all(again.done(stage) for stage in ("prior", "train", "simulate", "evaluate"))
+
+
+def test_repeated_calls_on_a_run_that_starts_from_another_are_skipped(finished: RunFolder) -> None:
+    given = [f"run={finished.path}", "analysis.n_bins=21"]
+    child = run(compose(given), "evaluate", say=quiet)
+    assert set(json.loads(child.provenance.read_text())["stages"]) == {"prior", "train", "simulate", "evaluate"}
+    said: list[str] = []
+    for verb in ("simulate", "evaluate", "run"):
+        run(compose(given), verb, say=said.append)
+    assert all("finished, skipped" in text for text in said)
+
+
 def test_mistakes_in_later_stages_are_found_before_training(tmp_path: Path) -> None:
     for override in ("simulation.n_steps=205", "analysis.grid=[3,-3]"):
         with pytest.raises(InputError):
