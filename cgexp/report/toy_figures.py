@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cgexp.report.style import COLOURS, axis_label, panels, styled
+from cgexp.report.style import COLOURS, PANEL, axis_label, panels, styled
 
 X_LABEL = axis_label("x", "length")
 FORCE_LABEL = axis_label("force", "kT/length")
@@ -42,6 +42,7 @@ def force_figure(curve: Mapping[str, Any]) -> Figure:
     curve: x, exact, model [n]; and if the data have forces data_x, data [n_dots].
     """
     figure, (axes,) = panels(1, 1)
+    figure.set_figwidth(2 * PANEL[0])  # a fine ripple needs room
     if "data" in curve:
         axes.plot(
             curve["data_x"], curve["data"], ".", ms=2, color=COLOURS["data"], alpha=0.5, mew=0, label="data",
