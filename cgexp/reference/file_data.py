@@ -26,5 +26,7 @@ class FramesFile(Recipe):
             frames = read_frames(Path(self.path))
         except InputError as error:
             reason = str(error).split(": ")[0]
-            raise InputError(f"{reason}: give dataset.path=<file written by cgexp.store.write_frames>") from error
+            raise InputError(
+                f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
+            ) from error
         return self.check(self.thin(frames))

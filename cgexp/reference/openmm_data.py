@@ -11,7 +11,7 @@ import numpy as np
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.reference.all_atom import FORCE_FIELD_NAME, build_peptide, constraint_pairs, make_system
+from cgexp.reference.all_atom import FORCE_FIELD_NAME, build_peptide, constraint_pairs, import_openmm, make_system
 from cgexp.reference.force_maps import apply_map, force_map
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling import Protocol, sample
@@ -65,6 +65,7 @@ class OpenMMPeptide(Recipe):
         """Sample, map and join; continues what ``folder`` holds. Raises InputError without OpenMM."""
         if not isinstance(self.system, Peptide):
             raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
+        import_openmm()  # before anything is written
         sequence = self.system.sequence
         walkers = sample(self.system, sequence, self.protocol, folder, self.n_parallel, progress)
         return self.check(self.thin(self._coarse_grain(sequence, walkers)))
