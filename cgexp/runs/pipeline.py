@@ -105,6 +105,8 @@ def _require_earlier(folder: RunFolder, verb: str) -> None:
 
 def _work(config: Config, folder: RunFolder, verb: str) -> None:
     parts = {group: build(config[group]) for group in ("trainer", "loss", "simulation", "analysis", "logger")}
+    if verb != "evaluate":
+        _ = parts["trainer"].device  # refuses a GPU that is not there
     frames, recipe, data_path = get_data(config)
     parts["analysis"].check(frames)
     if config["force"]:  # only now, when nothing in the config or the data stands in the way

@@ -138,6 +138,10 @@ def test_force_destroys_nothing_if_the_config_is_wrong(outputs: Path, finished: 
     with pytest.raises(InputError):
         pipeline._work(config, finished, "run")
     assert finished.metrics.is_file()
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no GPU was found"):
+            run(configure(outputs, "experiment=toy_cgnet", "force=true", "trainer=gpu"), say=quiet)
+    assert finished.metrics.is_file()
 
 
 def test_an_unfinished_trajectory_is_not_evaluated(tmp_path: Path) -> None:
