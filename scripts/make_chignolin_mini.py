@@ -10,7 +10,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from cgexp.reference.all_atom import FORCE_FIELD_NAME, FRICTION, HYDROGEN_MASS, TIME_STEP
+from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP
+from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
 from cgexp.reference.openmm_data import OpenMMPeptide
 from cgexp.reference.packaged import DATA, write_packaged
 from cgexp.systems.peptide import Peptide

@@ -11,10 +11,12 @@ import numpy as np
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.reference.all_atom import FORCE_FIELD_NAME, build_peptide, constraint_pairs, import_openmm, make_system
-from cgexp.reference.force_maps import apply_map, force_map
+from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, constraint_pairs, make_system
+from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.all_atom.structure import build_peptide
+from cgexp.reference.mapping.force_maps import apply_map, force_map
 from cgexp.reference.recipe import Recipe
-from cgexp.reference.sampling import Protocol, sample
+from cgexp.reference.sampling.protocol import Protocol, sample
 from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide

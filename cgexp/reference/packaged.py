@@ -11,7 +11,7 @@ import numpy as np
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames
-from cgexp.reference.force_maps import force_rms, virial
+from cgexp.reference.mapping.force_maps import force_rms, virial
 from cgexp.reference.recipe import Recipe
 from cgexp.store import read_frames, read_json, write_frames, write_json
 

@@ -11,7 +11,7 @@ from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
 from cgexp.frames import Frames
-from cgexp.reference.force_maps import virial
+from cgexp.reference.mapping.force_maps import virial
 from cgexp.reference.recipe import Recipe
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json

@@ -16,8 +16,8 @@ RESIDUE_MASSES = {
 }  # fmt: skip
 RESIDUES = "".join(sorted(RESIDUE_MASSES))  # a bead's type is its residue's index here
 
-# C-alpha coordinates in Å, centred. CLN025: reference.all_atom.build_native, that is the hairpin built from its
-# backbone torsions and minimised in ff14SB + OBC2; tests/reference/test_all_atom.py makes it again.
+# C-alpha coordinates in Å, centred. CLN025: reference.all_atom.structure.build_native, that is the hairpin built from its
+# backbone torsions and minimised in ff14SB + OBC2; tests/reference/all_atom/test_structure.py makes it again.
 NATIVE = {
     "YYDPETGTWY": (
         (-6.371, 0.843, 0.489), (-2.748, -0.297, 1.114), (-0.577, -1.343, -1.871), (1.087, -4.765, -1.090),

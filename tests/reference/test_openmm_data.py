@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.all_atom import build_peptide
+from cgexp.reference.all_atom.structure import build_peptide
 from cgexp.reference.openmm_data import OpenMMPeptide
 from cgexp.store import Chunks
 from cgexp.systems.base import System

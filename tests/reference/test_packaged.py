@@ -12,7 +12,7 @@ import yaml
 from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.force_maps import BIASED, force_rms, virial
+from cgexp.reference.mapping.force_maps import BIASED, force_rms, virial
 from cgexp.reference.packaged import DATA, Packaged, load_card, load_packaged, packaged_names, write_packaged
 from cgexp.store import write_frames
 from cgexp.systems.peptide import Peptide

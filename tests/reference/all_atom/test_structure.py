@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.reference import all_atom
-from cgexp.reference.all_atom import AllAtom
+from cgexp.reference.all_atom import engine, force_field, structure
+from cgexp.reference.all_atom.structure import AllAtom
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
 
@@ -22,18 +22,18 @@ CLN025 = "YYDPETGTWY"
 @lru_cache(maxsize=None)
 def native() -> AllAtom:
     pytest.importorskip("openmm")
-    return all_atom.build_native(CLN025)
+    return structure.build_native(CLN025)
 
 
 @lru_cache(maxsize=None)
 def extended() -> AllAtom:
     pytest.importorskip("openmm")
-    return all_atom.build_extended(CLN025)
+    return structure.build_extended(CLN025)
 
 
 def energy_and_forces(system: object, peptide: AllAtom) -> tuple[float, NDArray[np.float64]]:
     """kJ/mol and kJ/mol/nm."""
-    context = all_atom.make_context(system, 300.0, 1)
+    context = engine.make_context(system, 300.0, 1)
     context.setPositions(peptide.positions / NM_IN_ANGSTROM)
     state = context.getState(energy=True, forces=True)
     return state.getPotentialEnergy()._value, state.getForces(asNumpy=True)._value
@@ -71,8 +71,8 @@ def test_residues_are_left_handed_and_peptide_bonds_trans() -> None:
 
 def test_a_histidine_has_the_same_atoms_in_every_conformation() -> None:
     pytest.importorskip("openmm")
-    straight = all_atom.build_peptide("AHA")
-    bent = all_atom.build_peptide("AHA", ((-60.0, -60.0), (-45.0, -45.0)))
+    straight = structure.build_peptide("AHA")
+    bent = structure.build_peptide("AHA", ((-60.0, -60.0), (-45.0, -45.0)))
     assert straight.atoms == bent.atoms
     assert (1, "HE2") in straight.atoms
     assert (1, "HD1") not in straight.atoms
@@ -83,33 +83,33 @@ def test_building_repeats_exactly_and_leaves_the_global_generator_alone() -> Non
     random.seed(5)
     expected = random.random()
     random.seed(5)
-    first = all_atom.build_peptide("GA")
+    first = structure.build_peptide("GA")
     assert random.random() == expected
-    np.testing.assert_array_equal(first.positions, all_atom.build_peptide("GA").positions)
+    np.testing.assert_array_equal(first.positions, structure.build_peptide("GA").positions)
 
 
 @pytest.mark.parametrize("peptide", [native, extended])
 def test_native_gbsa_force_equals_the_force_field_files(peptide: object) -> None:
-    structure = peptide()  # type: ignore[operator]
-    fast = energy_and_forces(all_atom.make_system(structure.topology), structure)
-    slow = energy_and_forces(all_atom.make_system(structure.topology, native_gbsa=False), structure)
+    built = peptide()  # type: ignore[operator]
+    fast = energy_and_forces(force_field.make_system(built.topology), built)
+    slow = energy_and_forces(force_field.make_system(built.topology, native_gbsa=False), built)
     assert fast[0] == pytest.approx(slow[0], abs=2e-3)
     assert np.abs(fast[1] - slow[1]).max() < 5e-3
 
 
 def test_hydrogens_weigh_4_amu_and_their_bonds_are_rigid() -> None:
-    system = all_atom.make_system(native().topology)
+    system = force_field.make_system(native().topology)
     masses = np.array([system.getParticleMass(index)._value for index in range(system.getNumParticles())])
     hydrogens = np.array([name.startswith("H") for _, name in native().atoms])
     assert masses[hydrogens] == pytest.approx(4.0)
-    pairs = all_atom.constraint_pairs(system)
+    pairs = force_field.constraint_pairs(system)
     assert len(pairs) == hydrogens.sum()
     assert (hydrogens[pairs].sum(axis=1) == 1).all()
-    assert len(all_atom.constraint_pairs(all_atom.make_system(native().topology, constrained=False))) == 0
+    assert len(force_field.constraint_pairs(force_field.make_system(native().topology, constrained=False))) == 0
 
 
 def test_residue_masses_are_those_of_their_atoms() -> None:
-    system = all_atom.make_system(native().topology)
+    system = force_field.make_system(native().topology)
     total = np.zeros(10)
     for index, (residue, _) in enumerate(native().atoms):
         total[residue] += system.getParticleMass(index)._value
@@ -119,7 +119,7 @@ def test_residue_masses_are_those_of_their_atoms() -> None:
 
 def test_an_unknown_native_structure_is_refused() -> None:
     with pytest.raises(InputError, match=r"no native torsions are known for 'AAA'.*n_native=0"):
-        all_atom.build_native("AAA")
+        structure.build_native("AAA")
 
 
 @pytest.mark.parametrize(("module", "name"), [("openmm", "OpenMM"), ("PeptideBuilder", "PeptideBuilder")])
@@ -128,6 +128,6 @@ def test_a_missing_package_is_one_sentence(module: str, name: str, monkeypatch: 
         pytest.importorskip("openmm")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=f"^{name} is not installed: ") as caught:
-        all_atom.build_peptide("GA")
+        structure.build_peptide("GA")
     assert 'pip install "cgexp[openmm]"' in str(caught.value)
     assert "\n" not in str(caught.value)

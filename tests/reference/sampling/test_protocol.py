@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.reference.sampling import Protocol, farthest_points, sample
-from cgexp.reference.walker import Walker
+from cgexp.reference.sampling.protocol import Protocol, farthest_points, sample
+from cgexp.reference.sampling.walker import Walker
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
 
@@ -34,7 +34,7 @@ PROTOCOL = Protocol(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cgexp.reference.sampling import sample
+from cgexp.reference.sampling.protocol import sample
 from cgexp.systems.peptide import Peptide
 from tests_protocol import PROTOCOL, SEQUENCE
 def kill(done, total, text):
@@ -87,7 +87,7 @@ def test_every_segment_has_a_seed_of_its_own() -> None:
 
 def test_killed_and_continued_gives_the_same_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
     (tmp_path / "tests_protocol.py").write_text(
-        f"from cgexp.reference.sampling import Protocol\nPROTOCOL = {PROTOCOL!r}\nSEQUENCE = {SEQUENCE!r}\n"
+        f"from cgexp.reference.sampling.protocol import Protocol\nPROTOCOL = {PROTOCOL!r}\nSEQUENCE = {SEQUENCE!r}\n"
     )
     paths = [str(tmp_path), *(path for path in sys.path if path)]
     killed = subprocess.run(

@@ -7,7 +7,7 @@ import pytest
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.force_maps import (
+from cgexp.reference.mapping.force_maps import (
     BIASED,
     FORCE_MAPS,
     apply_map,

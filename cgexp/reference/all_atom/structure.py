@@ -1,7 +1,6 @@
-"""The all-atom peptide and its OpenMM system: ff14SB with OBC2 implicit solvent, built without a downloaded structure.
+"""The all-atom peptide, built from its sequence without a downloaded structure. Positions are in Å.
 
 OpenMM and PeptideBuilder are imported inside the functions that use them, so that this module costs nothing to import.
-Positions are in Å outside this module's OpenMM calls; OpenMM itself works in nm, kJ/mol and ps.
 """
 
 from __future__ import annotations
@@ -10,21 +9,17 @@ import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.reference.all_atom.engine import make_context
+from cgexp.reference.all_atom.force_field import FORCE_FIELD, make_system
+from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.units import NM_IN_ANGSTROM
 
-FORCE_FIELD = ("amber14/protein.ff14SB.xml", "implicit/obc2.xml")
-FORCE_FIELD_NAME = "ff14SB + OBC2"
-HYDROGEN_MASS = 4.0  # amu, taken from the bonded heavy atom: allows a 4 fs step
-FRICTION = 1.0  # 1/ps
-TIME_STEP = 0.004  # ps
-SOLUTE_DIELECTRIC, SOLVENT_DIELECTRIC = 1.0, 78.5
-BORN_OFFSET = 0.009  # nm, which the file's parameter `or` has subtracted from the radius
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
 
 # Backbone torsions in degrees, phi of residues 2..n and psi of residues 1..n-1, of the native hairpin.
@@ -35,24 +30,6 @@ NATIVE_TORSIONS = {
     ),
 }
 EXTENDED_PHI, EXTENDED_PSI = -120.0, 140.0
-
-
-class OpenMM(NamedTuple):
-    """The modules of OpenMM: openmm, openmm.app, openmm.unit."""
-
-    mm: Any
-    app: Any
-    unit: Any
-
-
-def import_openmm() -> OpenMM:
-    """Import OpenMM, or raise InputError saying how to install it."""
-    try:
-        import openmm
-        from openmm import app, unit
-    except ImportError as error:
-        raise InputError('OpenMM is not installed: all-atom forces need it; run pip install "cgexp[openmm]"') from error
-    return OpenMM(openmm, app, unit)
 
 
 @dataclass(frozen=True)
@@ -127,43 +104,6 @@ def minimise(peptide: AllAtom) -> AllAtom:
     return AllAtom(peptide.sequence, peptide.topology, np.array(positions, dtype=np.float64))
 
 
-def make_system(topology: Any, *, constrained: bool = True, native_gbsa: bool = True) -> Any:
-    """Return the openmm.System of a topology: no cutoff, 4 amu hydrogens.
-
-    constrained: bonds to hydrogen are rigid (HBonds). native_gbsa: the compiled GBSAOBCForce in place of the custom
-    force of the force-field file; the same model, four times faster.
-    """
-    _, app, unit = import_openmm()
-    system = app.ForceField(*FORCE_FIELD).createSystem(
-        topology,
-        nonbondedMethod=app.NoCutoff,
-        constraints=app.HBonds if constrained else None,
-        hydrogenMass=HYDROGEN_MASS * unit.amu,
-        removeCMMotion=False,
-    )
-    if native_gbsa:
-        _use_native_gbsa(system)
-    return system
-
-
-def make_context(system: Any, temperature: float, seed: int) -> Any:
-    """Return a fresh openmm.Context with Langevin dynamics (LangevinMiddle, 1/ps, 4 fs) on one CPU thread.
-
-    temperature: K. seed: positive; the dynamics repeat exactly for the same seed, state and machine.
-    """
-    mm, _, _ = import_openmm()
-    integrator = mm.LangevinMiddleIntegrator(temperature, FRICTION, TIME_STEP)
-    integrator.setRandomNumberSeed(seed)
-    platform = mm.Platform.getPlatformByName("CPU")
-    return mm.Context(system, integrator, platform, {"Threads": "1", "DeterministicForces": "true"})
-
-
-def constraint_pairs(system: Any) -> NDArray[np.int64]:
-    """Atom indices of the constrained bonds of an openmm.System, [n_constraints, 2]."""
-    pairs = [system.getConstraintParameters(index)[:2] for index in range(system.getNumConstraints())]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
 def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]] | None) -> str:
     """Heavy atoms of the peptide as the text of a PDB file."""
     try:
@@ -181,21 +121,3 @@ def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]
     writer.set_structure(structure)
     writer.save(text)
     return text.getvalue()
-
-
-def _use_native_gbsa(system: Any) -> None:
-    """Replace the CustomGBForce of implicit/obc2.xml by the compiled GBSAOBCForce, in place."""
-    mm, _, _ = import_openmm()
-    (index,) = (i for i, force in enumerate(system.getForces()) if isinstance(force, mm.CustomGBForce))
-    custom = system.getForce(index)
-    names = [custom.getPerParticleParameterName(i) for i in range(custom.getNumPerParticleParameters())]
-    native = mm.GBSAOBCForce()
-    native.setNonbondedMethod(mm.GBSAOBCForce.NoCutoff)
-    native.setSoluteDielectric(SOLUTE_DIELECTRIC)
-    native.setSolventDielectric(SOLVENT_DIELECTRIC)
-    for particle in range(custom.getNumParticles()):
-        values = dict(zip(names, custom.getParticleParameters(particle), strict=True))
-        reduced_radius = values["or"]
-        native.addParticle(values["charge"], reduced_radius + BORN_OFFSET, values["sr"] / reduced_radius)
-    system.removeForce(index)
-    system.addForce(native)

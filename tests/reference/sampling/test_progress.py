@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cgexp.reference.progress import Stopped, Tally
+from cgexp.reference.sampling.progress import Stopped, Tally
 
 
 def test_tally_counts_earlier_steps_but_not_in_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr("cgexp.reference.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("cgexp.reference.sampling.progress.time.monotonic", lambda: clock[0])
     seen: list[tuple[int, int, str]] = []
     tally = Tally(1000, 0.004, lambda *report: seen.append(report))
     tally.skip(400)

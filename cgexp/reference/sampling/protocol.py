@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.progress import Report
-from cgexp.reference.all_atom import NATIVE_TORSIONS, TIME_STEP, AllAtom, build_extended, build_native, make_system
-from cgexp.reference.progress import Tally
-from cgexp.reference.walker import Walker, run_walkers
+from cgexp.reference.all_atom.engine import TIME_STEP
+from cgexp.reference.all_atom.force_field import make_system
+from cgexp.reference.all_atom.structure import NATIVE_TORSIONS, AllAtom, build_extended, build_native
+from cgexp.reference.sampling.progress import Tally
+from cgexp.reference.sampling.walker import Walker, run_walkers
 from cgexp.store import Chunks, read_json, write_json
 from cgexp.systems.base import System
 

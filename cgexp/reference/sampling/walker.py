@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom import import_openmm, make_context
-from cgexp.reference.progress import Tally
+from cgexp.reference.all_atom.engine import derived_seed, make_context, restore_state, save_state
+from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.sampling.progress import Tally
 from cgexp.store import Chunks, read_arrays
 from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 
@@ -46,8 +47,8 @@ class Walker:
         return self.drop_steps + (n_chunks - 1) * self.segment_steps if n_chunks else 0
 
     def segment_seed(self, segment: int) -> int:
-        """Seed of a segment: positive, for OpenMM takes 0 as 'any'."""
-        return int(np.random.SeedSequence([*self.key, segment]).generate_state(1)[0] >> 1) | 1
+        """Seed of a segment."""
+        return derived_seed(*self.key, segment)
 
 
 def run_walkers(walkers: Sequence[Walker], system: Any, n_parallel: int, tally: Tally) -> None:
@@ -87,33 +88,23 @@ def _quench(walker: Walker, system: Any, tally: Tally) -> dict[str, NDArray[Any]
     if walker.drop_steps:
         _step(context, walker.drop_steps, tally)
     nothing = np.zeros((0, *walker.start.shape), dtype=np.float32)
-    return {"coords": nothing, "forces": nothing, **_state(context)}
+    return {"coords": nothing, "forces": nothing, **save_state(context)}
 
 
 def _segment(walker: Walker, segment: int, system: Any, tally: Tally) -> dict[str, NDArray[Any]]:
     """Go on from the last chunk's state; return the chunk of this segment."""
     last, _ = read_arrays(walker.chunks.paths[-1])
     context = make_context(system, walker.temperature, walker.segment_seed(segment))
-    context.setPositions(last["state_positions_nm"])
-    context.setVelocities(last["state_velocities_nm_per_ps"])
+    restore_state(context, last)
     coords, forces = [], []
     for _ in range(walker.segment_steps // walker.save_steps):
         _step(context, walker.save_steps, tally)
         state = context.getState(positions=True, forces=True)
         coords.append(state.getPositions(asNumpy=True)._value * NM_IN_ANGSTROM)
         forces.append(state.getForces(asNumpy=True)._value * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
-    return {"coords": np.array(coords, np.float32), "forces": np.array(forces, np.float32), **_state(context)}
+    return {"coords": np.array(coords, np.float32), "forces": np.array(forces, np.float32), **save_state(context)}
 
 
 def _step(context: Any, n_steps: int, tally: Tally) -> None:
     context.getIntegrator().step(n_steps)
     tally.add(n_steps)
-
-
-def _state(context: Any) -> dict[str, NDArray[np.float64]]:
-    """Positions and velocities to go on from, exactly as OpenMM holds them."""
-    state = context.getState(positions=True, velocities=True)
-    return {
-        "state_positions_nm": state.getPositions(asNumpy=True)._value.astype(np.float64),
-        "state_velocities_nm_per_ps": state.getVelocities(asNumpy=True)._value.astype(np.float64),
-    }

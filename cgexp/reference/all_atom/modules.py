@@ -1,0 +1,25 @@
+"""OpenMM, imported when used: the only place that does."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cgexp.errors import InputError
+
+
+class OpenMM(NamedTuple):
+    """The modules of OpenMM: openmm, openmm.app, openmm.unit."""
+
+    mm: Any
+    app: Any
+    unit: Any
+
+
+def import_openmm() -> OpenMM:
+    """Import OpenMM, or raise InputError saying how to install it."""
+    try:
+        import openmm
+        from openmm import app, unit
+    except ImportError as error:
+        raise InputError('OpenMM is not installed: all-atom forces need it; run pip install "cgexp[openmm]"') from error
+    return OpenMM(openmm, app, unit)
