@@ -159,6 +159,11 @@ class Chunks:
         """Add one chunk after the last."""
         write_arrays(self.folder / self._name(len(self)), arrays, meta)
 
+    def replace(self, arrays: Arrays, meta: Mapping[str, Any] | None = None) -> None:
+        """Make this the only chunk, compressed."""
+        write_arrays(self.folder / self._name(0), arrays, meta, compress=True)
+        self.truncate(1)
+
     def truncate(self, n_chunks: int) -> None:
         """Forget the chunks from ``n_chunks`` on (a resumed writer makes them again)."""
         for path in reversed(self.paths[n_chunks:]):

@@ -1,0 +1,321 @@
+"""Replica exchange of all-atom walkers over a ladder of temperatures, resumable.
+
+Every walker runs a segment at its own temperature; then neighbours in temperature may swap. A round of such cycles is
+stored whole or not at all. Seeds depend on (seed, walker, cycle) alone, so a run that was killed, moved to another
+machine or spread over several processes gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.progress import Report
+from cgexp.reference.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
+from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.sampling.exchange import acceptance, exchange, round_trips
+from cgexp.reference.sampling.progress import Tally
+from cgexp.reference.sampling.segment import Segment, SegmentResult, pack_system, run_segment, unpack_system
+from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.units import NM_IN_ANGSTROM
+
+QUENCH, DYNAMICS, SWAPS = 0, 1, 2  # what a random number is for
+QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 100  # kJ/mol/nm and iterations
+SETTINGS_FILE = "replica_exchange.json"
+PER_CYCLE = ("levels", "energies", "outcomes")
+
+
+@dataclass(frozen=True)
+class ReplicaExchange:
+    """How replicas are exchanged.
+
+    temperatures: K, ascending; one walker each. exchange_ps: between attempts to swap. cycles_per_save: attempts
+    between stored frames. cycles_per_round: attempts in a stored round, the most that a kill loses. friction: 1/ps (low
+    friction explores faster; the ensemble does not depend on it). seed: of all randomness. time_step: ps.
+    Raises InputError for a ladder that does not ascend or lengths that do not fit.
+    """
+
+    temperatures: Sequence[float]
+    exchange_ps: float = 2.0
+    cycles_per_save: int = 2
+    cycles_per_round: int = 24
+    friction: float = 0.2
+    seed: int = 0
+    time_step: float = TIME_STEP
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperatures", tuple(float(value) for value in self.temperatures))
+        ladder = self.temperatures
+        if len(ladder) < 2 or min(ladder) <= 0 or any(a >= b for a, b in pairwise(ladder)):
+            raise InputError(f"temperatures={list(ladder)}: expected at least two, positive and ascending, in K")
+        if self.cycles_per_save < 1 or self.cycles_per_round < 1 or self.cycles_per_round % self.cycles_per_save:
+            raise InputError(
+                f"cycles_per_round={self.cycles_per_round} is not a multiple of "
+                f"cycles_per_save={self.cycles_per_save}: change one"
+            )
+        steps = self.exchange_ps / self.time_step
+        if steps < 1 or abs(steps - round(steps)) > 1e-6:
+            raise InputError(
+                f"exchange_ps={self.exchange_ps} is not a whole number of time steps ({self.time_step} ps): change one"
+            )
+
+    @property
+    def n_walkers(self) -> int:
+        return len(self.temperatures)
+
+    @property
+    def cycle_steps(self) -> int:
+        """Steps of one walker in one cycle."""
+        return round(self.exchange_ps / self.time_step)
+
+    @property
+    def round_ps(self) -> float:
+        """Length of a round, one walker's."""
+        return self.cycles_per_round * self.exchange_ps
+
+
+def run_replica_exchange(
+    system: Any,
+    starts: Sequence[NDArray[np.floating]],
+    protocol: ReplicaExchange,
+    folder: Path,
+    n_rounds: int,
+    *,
+    atoms: NDArray[np.integer] | None = None,
+    executor: Executor | None = None,
+    platform: PlatformName = "auto",
+    progress: Report | None = None,
+) -> Chunks:
+    """Go on until ``n_rounds`` rounds are in ``folder``; return its chunks (read them with ``load_exchange``).
+
+    system: openmm.System. starts: positions of all atoms, Å, one a walker; each is relaxed first. atoms: indices of the
+    atoms whose positions are stored every save; None stores all. executor: runs the segments; None runs them here.
+    Raises InputError if the folder holds a run with other settings.
+    """
+    if len(starts) != protocol.n_walkers:
+        raise InputError(f"{len(starts)} starts for {protocol.n_walkers} temperatures: expected one a walker")
+    folder = Path(folder)
+    _check_settings(folder / SETTINGS_FILE, protocol)
+    chunks, packed = Chunks(folder), pack_system(system)
+    done = n_rounds_done(chunks, protocol)
+    tally = Tally(
+        n_rounds * protocol.cycles_per_round * protocol.cycle_steps * protocol.n_walkers, protocol.time_step, progress
+    )
+    tally.skip(done * protocol.cycles_per_round * protocol.cycle_steps * protocol.n_walkers)
+    if not len(chunks):
+        chunks.append(_relaxed(packed, starts, protocol, atoms, platform))
+    while done < n_rounds:
+        chunks.append(_round(packed, chunks, protocol, atoms, executor, platform, tally))
+        done += 1
+    return chunks
+
+
+def n_rounds_done(chunks: Chunks, protocol: ReplicaExchange) -> int:
+    """Rounds stored so far."""
+    if not len(chunks):
+        return 0
+    last, _ = read_arrays(chunks.paths[-1])
+    return int(last["n_cycles"]) // protocol.cycles_per_round
+
+
+@dataclass(frozen=True)
+class ExchangeTrajectory:
+    """What a replica-exchange run left; a column is a walker, whose trajectory is continuous.
+
+    coords: [n_frames, n_walkers, n_kept, 3], Å. frame_levels, frame_energies (kcal/mol): [n_frames, n_walkers], of the
+    saved frames. levels, energies: [n_cycles, n_walkers], of every cycle. outcomes: [n_cycles, n_walkers - 1], see
+    ``exchange``. frame_ps, cycle_ps: time between frames and between cycles. temperatures: of the levels, K.
+    """
+
+    coords: NDArray[np.float32]
+    frame_levels: NDArray[np.int64]
+    frame_energies: NDArray[np.float64]
+    levels: NDArray[np.int64]
+    energies: NDArray[np.float64]
+    outcomes: NDArray[np.int64]
+    temperatures: NDArray[np.float64]
+    frame_ps: float
+    cycle_ps: float
+
+    @property
+    def aggregate_ns(self) -> float:
+        """Simulated time of all walkers together."""
+        return self.levels.size * self.cycle_ps / 1000.0
+
+    @property
+    def acceptance(self) -> NDArray[np.float64]:
+        """Accepted fraction of the swaps tried between neighbouring temperatures, [n_walkers - 1]."""
+        return acceptance(self.outcomes)
+
+    @property
+    def round_trips(self) -> NDArray[np.int64]:
+        """Round trips of each walker through the ladder, [n_walkers]."""
+        return round_trips(self.levels)
+
+    def at_level(self, level: int) -> NDArray[np.float32]:
+        """Coordinates of the walker at a level, in time: [n_frames, n_kept, 3]."""
+        walker = np.argmax(self.frame_levels == level, axis=1)
+        return self.coords[np.arange(len(self.coords)), walker]
+
+
+def load_exchange(folder: Path) -> ExchangeTrajectory:
+    """Read a run, finished or not. Raises InputError if it has no round yet."""
+    settings = read_json(Path(folder) / SETTINGS_FILE)
+    parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
+    if not parts:
+        raise InputError(f"{folder} holds no round yet: run the sampling first")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
+    levels, energies = joined["levels"].astype(np.int64), joined["energies"]
+    every = settings["cycles_per_save"]
+    return ExchangeTrajectory(
+        coords=joined["coords"],
+        frame_levels=levels[every - 1 :: every],
+        frame_energies=energies[every - 1 :: every],
+        levels=levels,
+        energies=energies,
+        outcomes=joined["outcomes"].astype(np.int64),
+        temperatures=np.array(settings["temperatures"]),
+        frame_ps=every * settings["exchange_ps"],
+        cycle_ps=settings["exchange_ps"],
+    )
+
+
+def pack_exchange(folder: Path, target: Path) -> None:
+    """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it."""
+    parts = [arrays for arrays, _ in Chunks(folder)]
+    if not parts:
+        raise InputError(f"{folder} holds no round yet: run the sampling first")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
+    write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
+    Chunks(target).replace({**parts[-1], **joined})
+
+
+def _check_settings(path: Path, protocol: ReplicaExchange) -> None:
+    settings = {**asdict(protocol), "temperatures": list(protocol.temperatures)}
+    if not path.exists():
+        write_json(path, settings)
+        return
+    stored = read_json(path)
+    for name, value in settings.items():
+        if stored.get(name) != value:
+            raise InputError(
+                f"{path.parent} was begun with {name}={stored.get(name)}, not {value}: "
+                "choose another folder or delete this one"
+            )
+
+
+def _relaxed(
+    packed: str,
+    starts: Sequence[NDArray[np.floating]],
+    protocol: ReplicaExchange,
+    atoms: NDArray[np.integer] | None,
+    platform: PlatformName,
+) -> dict[str, NDArray[Any]]:
+    """The chunk before the first round: walkers relaxed from their starts, each at its own temperature."""
+    states = []
+    for walker, (start, temperature) in enumerate(zip(starts, protocol.temperatures, strict=True)):
+        seed = derived_seed(protocol.seed, QUENCH, walker, 0)
+        context = make_context(
+            unpack_system(packed), temperature, seed, time_step=protocol.time_step, platform=platform
+        )
+        context.setPositions(np.asarray(start, dtype=np.float64) / NM_IN_ANGSTROM)
+        import_openmm().mm.LocalEnergyMinimizer.minimize(context, QUENCH_TOLERANCE, QUENCH_STEPS)
+        context.setVelocitiesToTemperature(temperature, seed)
+        states.append(save_state(context))
+    n = protocol.n_walkers
+    n_kept = len(starts[0]) if atoms is None else len(atoms)
+    return {
+        "coords": np.zeros((0, n, n_kept, 3), np.float32),
+        "levels": np.zeros((0, n), np.int8),
+        "energies": np.zeros((0, n)),
+        "outcomes": np.zeros((0, n - 1), np.int8),
+        "n_cycles": np.array(0),
+        "next_levels": np.arange(n),
+        **_stack(states),
+    }
+
+
+def _round(
+    packed: str,
+    chunks: Chunks,
+    protocol: ReplicaExchange,
+    atoms: NDArray[np.integer] | None,
+    executor: Executor | None,
+    platform: PlatformName,
+    tally: Tally,
+) -> dict[str, NDArray[Any]]:
+    """Go on from the last chunk by one round; return its chunk."""
+    last, _ = read_arrays(chunks.paths[-1])
+    levels, first = last["next_levels"].astype(np.int64), int(last["n_cycles"])
+    temperatures = np.array(protocol.temperatures)
+    states = _unstack(last)
+    record: dict[str, list[Any]] = {name: [] for name in ("coords", *PER_CYCLE)}
+    for cycle in range(first, first + protocol.cycles_per_round):
+        segments = [
+            Segment(
+                system=packed,
+                state=state,
+                temperature=float(temperatures[level]),
+                seed=derived_seed(protocol.seed, DYNAMICS, walker, cycle),
+                n_steps=protocol.cycle_steps,
+                save_steps=protocol.cycle_steps,
+                atoms=atoms,
+                forces=False,
+                friction=protocol.friction,
+                time_step=protocol.time_step,
+                platform=platform,
+            )
+            for walker, (state, level) in enumerate(zip(states, levels, strict=True))
+        ]
+        results = _run(segments, executor, tally)
+        energies = np.array([result.energy for result in results])
+        uniforms = np.random.default_rng([protocol.seed, SWAPS, cycle]).random(protocol.n_walkers - 1)
+        new, outcomes = exchange(energies, levels, temperatures, cycle % 2, uniforms)
+        if (cycle + 1) % protocol.cycles_per_save == 0:
+            record["coords"].append(np.stack([result.coords[-1] for result in results]))
+        for name, value in zip(PER_CYCLE, (levels.astype(np.int8), energies, outcomes), strict=True):
+            record[name].append(value)
+        states = [
+            _rescaled(result.state, temperatures[after] / temperatures[before])
+            for result, before, after in zip(results, levels, new, strict=True)
+        ]
+        levels = new
+    return {
+        **{name: np.array(values) for name, values in record.items()},
+        "n_cycles": np.array(first + protocol.cycles_per_round),
+        "next_levels": levels,
+        **_stack(states),
+    }
+
+
+def _run(segments: Sequence[Segment], executor: Executor | None, tally: Tally) -> list[SegmentResult]:
+    results = []
+    for result, segment in zip(
+        map(run_segment, segments) if executor is None else executor.map(run_segment, segments), segments, strict=True
+    ):
+        results.append(result)
+        tally.add(segment.n_steps)
+    return results
+
+
+def _rescaled(state: dict[str, NDArray[np.float64]], ratio: float) -> dict[str, NDArray[np.float64]]:
+    """The state at ``ratio`` times its temperature: velocities scaled, positions kept."""
+    return {**state, "state_velocities_nm_per_ps": state["state_velocities_nm_per_ps"] * np.sqrt(ratio)}
+
+
+def _stack(states: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _unstack(chunk: dict[str, NDArray[Any]]) -> list[dict[str, NDArray[np.float64]]]:
+    stacked = {name: value for name, value in chunk.items() if name.startswith("state_")}
+    n_walkers = len(next(iter(stacked.values())))
+    return [{name: value[walker] for name, value in stacked.items()} for walker in range(n_walkers)]

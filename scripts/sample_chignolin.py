@@ -1,0 +1,95 @@
+"""Replica exchange of CLN025 (ff14SB + OBC2) from one kind of start: the pilot, and then the reference ensemble.
+
+Run from the root of a checkout, once from each start:
+
+    python scripts/sample_chignolin.py native --ns 20
+    python scripts/sample_chignolin.py unfolded --ns 20
+
+Killed and repeated, or repeated with a larger --ns, it goes on where it was. --pack joins what there is into
+experiments/chignolin_reference/<start>/, small enough to keep; on a fresh machine the run goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.reference.all_atom.engine import derived_seed
+from cgexp.reference.all_atom.force_field import make_system
+from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
+from cgexp.reference.sampling.replica_exchange import (
+    ReplicaExchange,
+    load_exchange,
+    pack_exchange,
+    run_replica_exchange,
+)
+from cgexp.reference.sampling.segment import Segment, pack_system, run_segment
+from cgexp.store import Chunks
+
+SEQUENCE = "YYDPETGTWY"
+TEMPERATURES = (300.0, 325.0, 350.0, 378.0, 409.0, 442.0)
+SEEDS = {"native": 11, "unfolded": 12}
+HOT_TEMPERATURE, HOT_STEPS, HOT_TIME_STEP = 600.0, 15_000, 0.002  # 30 ps at 600 K collapse the extended chain
+PACKED = Path("experiments/chignolin_reference")
+
+
+def starts_of(kind: str, system: object) -> list[NDArray[np.float64]]:
+    """All-atom starts, one a walker: the native structure, or the extended chain as it collapses at 600 K."""
+    if kind == "native":
+        return [build_native(SEQUENCE).positions] * len(TEMPERATURES)
+    extended: AllAtom = build_extended(SEQUENCE)
+    state = {
+        "state_positions_nm": extended.positions / 10.0,
+        "state_velocities_nm_per_ps": np.zeros_like(extended.positions),
+    }
+    starts = [extended.positions]
+    for walker in range(1, len(TEMPERATURES)):
+        segment = Segment(
+            system=pack_system(system),
+            state=state,
+            temperature=HOT_TEMPERATURE,
+            seed=derived_seed(SEEDS[kind], 99, walker),
+            n_steps=HOT_STEPS,
+            save_steps=HOT_STEPS,
+            forces=False,
+            time_step=HOT_TIME_STEP,
+        )
+        starts.append(run_segment(segment).coords[-1].astype(np.float64))
+    return starts
+
+
+def main() -> None:
+    """Sample, or pack what was sampled."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("start", choices=sorted(SEEDS), help="where the walkers start")
+    parser.add_argument("--ns", type=float, default=20.0, help="aggregate length, ns")
+    parser.add_argument("--cache", type=Path, default=Path("outputs/chignolin_reference"), help="working folder")
+    parser.add_argument("--pack", action="store_true", help="join what there is into --packed instead of sampling")
+    parser.add_argument("--packed", type=Path, default=PACKED, help="where the packed runs are kept")
+    arguments = parser.parse_args()
+    folder, packed = arguments.cache / arguments.start, arguments.packed / arguments.start
+    if arguments.pack:
+        pack_exchange(folder, packed)
+        trajectory = load_exchange(packed)
+        print(
+            f"{packed}: {trajectory.aggregate_ns:.1f} ns in all; acceptance {trajectory.acceptance.round(2).tolist()}; "
+            f"round trips {trajectory.round_trips.tolist()}"
+        )
+        return
+    if not len(Chunks(folder)) and len(Chunks(packed)):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(packed, folder, dirs_exist_ok=True)
+    protocol = ReplicaExchange(temperatures=TEMPERATURES, seed=SEEDS[arguments.start])
+    peptide = build_native(SEQUENCE)
+    system = make_system(peptide.topology)
+    n_rounds = round(arguments.ns * 1000.0 / (protocol.round_ps * protocol.n_walkers))
+    starts = starts_of(arguments.start, system)
+    run_replica_exchange(system, starts, protocol, folder, n_rounds, atoms=peptide.ca)
+
+
+if __name__ == "__main__":
+    main()
