@@ -116,10 +116,42 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return arrays, meta
 
 
-def write_frames(path: Path, frames: Frames, compress: bool = False, **extra: Any) -> None:
-    """Write frames to one file; ``extra`` (JSON-able) is kept in the metadata."""
+def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:
+    """``values`` in units of ``step``, rounded to 16-bit integers. Raises InputError if they do not fit."""
+    scaled = np.rint(np.asarray(values, dtype=np.float64) / step)
+    limit = np.iinfo(np.int16).max
+    if scaled.size and np.abs(scaled).max() > limit:
+        raise InputError(
+            f"values up to {np.abs(values).max():.6g} do not fit 16 bits in steps of {step:g}: "
+            f"take steps of at least {np.abs(values).max() / limit:.2g}"
+        )
+    return scaled.astype(np.int16)
+
+
+def dequantise(values: NDArray[np.integer], step: float) -> NDArray[np.float32]:
+    """The float32 values of ``quantise``; each is within ``step`` / 2 of what it was."""
+    return (values * step).astype(np.float32)
+
+
+def rounded(frames: Frames, steps: Mapping[str, float]) -> Frames:
+    """Frames whose arrays named in ``steps`` are rounded to multiples of these, as a quantised file gives them back."""
+    return frames.with_labels(
+        **{name: dequantise(quantise(frames.arrays[name], step), step) for name, step in steps.items()}
+    )
+
+
+def write_frames(
+    path: Path, frames: Frames, compress: bool = False, steps: Mapping[str, float] | None = None, **extra: Any
+) -> None:
+    """Write frames to one file; ``extra`` (JSON-able) is kept in the metadata.
+
+    steps: array name -> step, for arrays kept as 16-bit multiples of it; the frames read back are ``rounded``.
+    """
+    steps = dict(steps or {})
+    frames = rounded(frames, steps)
+    arrays = {**frames.arrays, **{name: quantise(frames.arrays[name], step) for name, step in steps.items()}}
     meta = {**frames.metadata, "content_hash": frames.content_hash, "extra": extra}
-    write_arrays(path, frames.arrays, meta, compress)
+    write_arrays(path, arrays, {**meta, "steps": steps} if steps else meta, compress)
 
 
 def read_frames(path: Path) -> Frames:
@@ -128,7 +160,12 @@ def read_frames(path: Path) -> Frames:
     missing = {"coords", "bead_types", "block"} - arrays.keys()
     if missing or not set(METADATA) <= meta.keys():
         raise InputError(f"{path} holds no frames: expected coords, bead_types, block and their metadata")
-    fields: dict[str, Any] = {name: value for name, value in arrays.items() if name in ARRAYS}
+    steps = meta.get("steps", {})
+    fields: dict[str, Any] = {
+        name: dequantise(value, steps[name]) if name in steps else value
+        for name, value in arrays.items()
+        if name in ARRAYS
+    }
     frames = Frames(**fields, **{name: meta[name] for name in METADATA})
     if frames.content_hash != meta["content_hash"]:
         raise InputError(f"{path} does not match its content hash: delete it and make the data set again")

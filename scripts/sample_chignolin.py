@@ -21,12 +21,8 @@ from numpy.typing import NDArray
 from cgexp.reference.all_atom.engine import derived_seed
 from cgexp.reference.all_atom.force_field import make_system
 from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
-from cgexp.reference.sampling.replica_exchange import (
-    ReplicaExchange,
-    load_exchange,
-    pack_exchange,
-    run_replica_exchange,
-)
+from cgexp.reference.sampling.exchange_trajectory import load_exchange, pack_exchange
+from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
 from cgexp.reference.sampling.segment import Segment, pack_system, run_segment
 from cgexp.store import Chunks
 

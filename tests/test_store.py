@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_arrays, read_frames, read_json, write_arrays, write_frames, write_json
+from cgexp.store import (
+    Chunks,
+    dequantise,
+    quantise,
+    read_arrays,
+    read_frames,
+    read_json,
+    write_arrays,
+    write_frames,
+    write_json,
+)
 from tests.test_frames import make
 
 
@@ -96,3 +106,15 @@ def test_broken_json_is_named(tmp_path: Path) -> None:
         read_json(tmp_path / "x.json")
     with pytest.raises(InputError, match="is missing"):
         read_json(tmp_path / "y.json")
+
+
+def test_values_too_large_for_16_bits_are_refused() -> None:
+    with pytest.raises(InputError, match=r"values up to 40 do not fit 16 bits.*take steps of at least"):
+        quantise(np.array([40.0]), 0.001)
+
+
+def test_quantised_values_come_back_within_half_a_step() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    back = dequantise(quantise(values, 0.01), 0.01)
+    assert back.dtype == np.float32
+    assert np.abs(back - values).max() <= 0.005 + 1e-6

@@ -1,4 +1,7 @@
-"""Observables of a chain of C-alpha beads: coords [n_frames, n_beads, 3] in Å -> [n_frames, n_coordinates]."""
+"""Observables of a chain of C-alpha beads: coords [n_frames, n_beads, 3] in Å -> [n_frames, n_coordinates].
+
+Of a peptide with other beads too, its C-alpha beads alone are measured, so that mappings can be compared.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cgexp import geometry
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import Peptide, superposed_rmsd
 
 Values = NDArray[np.float64]
 
@@ -66,18 +69,19 @@ def radius_of_gyration(coords: NDArray[np.floating]) -> Values:
 
 
 def rmsd_to_native(coords: NDArray[np.floating], system: Peptide) -> Values:
-    """Superposed RMSD to the system's native structure: [n_frames, 1], Å. A mirror image is not the same."""
-    return system.distance(coords, system.native()[None])
+    """Superposed RMSD of the C-alpha beads to the native structure: [n_frames, 1], Å. A mirror image is another."""
+    return superposed_rmsd(coords[:, system.ca], system.native()[None])
 
 
 def peptide_observables(coords: NDArray[np.floating], system: Peptide) -> dict[str, Values]:
-    """Every quantity in QUANTITIES by name, each [n_frames, n_coordinates]."""
+    """Every quantity in QUANTITIES by name, each [n_frames, n_coordinates]; coords are of all beads of the system."""
+    alpha = coords[:, system.ca]
     return {
-        "bond": bonds(coords),
-        "angle": angles(coords),
-        "dihedral": dihedrals(coords),
-        "end_to_end": end_to_end(coords),
-        "rg": radius_of_gyration(coords),
+        "bond": bonds(alpha),
+        "angle": angles(alpha),
+        "dihedral": dihedrals(alpha),
+        "end_to_end": end_to_end(alpha),
+        "rg": radius_of_gyration(alpha),
         "rmsd": rmsd_to_native(coords, system),
     }
 

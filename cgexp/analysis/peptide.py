@@ -69,7 +69,8 @@ class PeptideAnalysis(Analysis):
         described. burn_in: fraction of the trajectory that is dropped. Raises InputError if TICA cannot be fitted.
         """
         rng = np.random.default_rng(self.seed)
-        tica = Tica.fit(frames, self.lag_ps, self.scaling)
+        other_beads = system.n_beads > len(system.ca)
+        tica = Tica.fit(frames, self.lag_ps, self.scaling, system.ca if other_beads else None)
         reference = Ensemble.of(frames.coords, system, tica, frames.weights)
         metrics = self._folded("folded_fraction_reference", reference, frames.block, rng)
         notes = {

@@ -31,7 +31,7 @@ class Tica:
 
     features: what they are, in words. lag_ps: mean over the pairs of frames, ps. scaling: 'kinetic_map' multiplies each
     IC, which has unit variance in the fitted data, by its eigenvalue. data_hash: content hash of the frames it was
-    fitted on. n_pairs: of frames.
+    fitted on. n_pairs: of frames. beads: the C-alpha beads among those of the frames; None where there are no others.
     """
 
     mean: NDArray[np.float64]
@@ -42,9 +42,16 @@ class Tica:
     data_hash: str
     n_pairs: int
     features: str = FEATURES
+    beads: NDArray[np.int64] | None = None
 
     @classmethod
-    def fit(cls, frames: Frames, lag_ps: float, scaling: Scaling = "kinetic_map") -> Tica:
+    def fit(
+        cls,
+        frames: Frames,
+        lag_ps: float,
+        scaling: Scaling = "kinetic_map",
+        beads: NDArray[np.int64] | None = None,
+    ) -> Tica:
         """Fit on pairs of frames of one block that are ``lag_ps`` (ps) apart in time; weights are not used.
 
         Where no frame lies at the lag, the next one is the partner: the lag is rounded up to the frames' spacing. The
@@ -55,7 +62,7 @@ class Tica:
         from deeptime.numeric import ZeroRankError
 
         first, second, lag = lagged_pairs(frames, lag_ps)
-        features = pair_distances(frames.coords)
+        features = pair_distances(_chosen(frames.coords, beads))
         if len(first) <= features.shape[1]:
             raise InputError(
                 f"the reference has {len(first)} pairs of frames {lag_ps:g} ps apart but TICA has {features.shape[1]} "
@@ -72,19 +79,25 @@ class Tica:
         components = components[:, :N_COMPONENTS] * _signs(features, components[:, :N_COMPONENTS])
         if scaling == "kinetic_map":
             components = components * eigenvalues
-        return cls(model.mean_0, components, eigenvalues, lag, scaling, frames.content_hash, len(first))
+        return cls(model.mean_0, components, eigenvalues, lag, scaling, frames.content_hash, len(first), beads=beads)
 
     def transform(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The first two ICs of coords [n_frames, n_beads, 3] in Å: [n_frames, 2]."""
+        """The first two ICs of coords [n_frames, n_beads, 3] in Å, beads as in the fitted frames: [n_frames, 2]."""
         parts = [
-            (pair_distances(coords[start : start + BATCH]) - self.mean) @ self.components
+            (pair_distances(_chosen(coords[start : start + BATCH], self.beads)) - self.mean) @ self.components
             for start in range(0, len(coords), BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, N_COMPONENTS))
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays and JSON-able metadata, as store.write_arrays takes them."""
-        arrays = {"mean": self.mean, "components": self.components, "eigenvalues": self.eigenvalues}
+        arrays: dict[str, NDArray[Any]] = {
+            "mean": self.mean,
+            "components": self.components,
+            "eigenvalues": self.eigenvalues,
+        }
+        if self.beads is not None:
+            arrays["beads"] = self.beads
         names = ("lag_ps", "scaling", "data_hash", "n_pairs", "features")
         return arrays, {name: getattr(self, name) for name in names}
 
@@ -94,6 +107,10 @@ class Tica:
         if meta["features"] != FEATURES:
             raise InputError(f"this TICA was fitted on '{meta['features']}': expected '{FEATURES}'; fit it again")
         return cls(**arrays, **meta)
+
+
+def _chosen(coords: NDArray[np.floating], beads: NDArray[np.int64] | None) -> NDArray[np.floating]:
+    return coords if beads is None else coords[:, beads]
 
 
 def _signs(features: NDArray[np.float64], components: NDArray[np.float64]) -> NDArray[np.float64]:

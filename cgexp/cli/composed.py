@@ -54,5 +54,5 @@ def run_jobs(
 
 def groups_help() -> str:
     """The config groups with their options."""
-    lines = [f"  {group:<12}{', '.join(group_options(group))}" for group in all_groups()]
+    lines = [f"  {group:<18}{', '.join(group_options(group))}" for group in all_groups()]
     return "Config groups (group=option; group.key=value for what is inside):\n" + "\n".join(lines)

@@ -23,8 +23,9 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "analysis": ("Analysis", ()),
     "logger": ("WandbSettings", ()),
     "sweep": ("Sweep", ()),
+    "oracle": ("Oracle", ()),
 }
-OPTIONAL = ("scheduler",)
+OPTIONAL = ("scheduler", "oracle")
 KERNELS = ("reference", "compiled")
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)

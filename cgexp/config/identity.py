@@ -13,7 +13,7 @@ PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler"
 # how a stage is executed or checked, not what it computes
 EXECUTION = {
     "trainer": ("accelerator",),
-    "dataset": ("n_parallel", "stiffness", "lightest_mass", "allow_biased_force_map"),
+    "dataset": ("n_parallel", "platform", "stiffness", "lightest_mass", "allow_biased_force_map"),
     "simulation": ("chunk_frames",),
 }
 ONLY_EVALUATED = {"simulation": ("burn_in",)}

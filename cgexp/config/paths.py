@@ -26,8 +26,9 @@ def conf_dirs() -> list[Path]:
 
 
 def groups() -> list[str]:
-    """The config groups, sorted."""
-    return sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
+    """The config groups, sorted; one inside another as ``dataset/protocol``."""
+    root = conf_dir()
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_dir())
 
 
 def group_options(group: str) -> list[str]:

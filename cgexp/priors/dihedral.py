@@ -10,14 +10,15 @@ from torch import Tensor
 
 from cgexp.energy import float64_coords
 from cgexp.frames import Frames
-from cgexp.geometry import dihedral_list, dihedrals
+from cgexp.geometry import dihedrals
+from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
 from cgexp.signatures import OpenFraction, PositiveInt
 
 
 class FourierDihedrals(PriorTerm):
-    """sum over m = 1..n_terms of a_m cos(m phi) + b_m sin(m phi) for each dihedral along the chain.
+    """sum over m = 1..n_terms of a_m cos(m phi) + b_m sin(m phi) for each dihedral of the bond graph.
 
     The only term that tells a structure from its mirror image. ``uniform_share`` of the probability is spread evenly
     over the circle before the logarithm is taken: it caps the energy of bins that no frame visits.
@@ -44,7 +45,7 @@ class FourierDihedrals(PriorTerm):
 
     def fit(self, frames: Frames) -> None:
         require_chain(self, frames, 4)
-        beads = dihedral_list(frames.n_beads)
+        beads = BondGraph.of(frames).dihedrals()
         self.beads = beads.to(self.beads)
         values = dihedrals(float64_coords(frames), beads).numpy()
         edges = np.linspace(-np.pi, np.pi, N_BINS + 1)

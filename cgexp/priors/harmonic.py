@@ -8,7 +8,8 @@ from torch import Tensor
 from cgexp.energy import float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.geometry import angle_list, angles, bond_list, distances
+from cgexp.geometry import angles, distances
+from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, mean_and_variance
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
 
@@ -25,7 +26,7 @@ class HarmonicTerm(PriorTerm):
     center: Tensor
     force_constant: Tensor
 
-    def index(self, n_beads: int) -> Tensor:
+    def index(self, graph: BondGraph) -> Tensor:
         """Beads of each internal coordinate: [n_coordinates, beads_per_coordinate]."""
         raise NotImplementedError
 
@@ -37,7 +38,7 @@ class HarmonicTerm(PriorTerm):
         return self.measure(coords, self.beads)
 
     def fit(self, frames: Frames) -> None:
-        beads = self.index(frames.n_beads)
+        beads = self.index(BondGraph.of(frames))
         require_chain(self, frames, beads.shape[1])
         values = self.measure(float64_coords(frames), beads).numpy()
         mean, variance = mean_and_variance(values, frame_shares(frames))
@@ -55,15 +56,15 @@ class HarmonicTerm(PriorTerm):
 
 
 class HarmonicBonds(HarmonicTerm):
-    """Bonds between neighbours along the chain."""
+    """Bonds: of C-alpha beads, between neighbours along the chain."""
 
     convention = f"U = sum over bonds of 1/2 k (r - r0)^2; {FIT}"
     label = "bond"
     unit = "{length}"
     buffer_units = {"beads": INDEX, "center": "{length}", "force_constant": "{energy}/{length}^2"}
 
-    def index(self, n_beads: int) -> Tensor:
-        return bond_list(n_beads)
+    def index(self, graph: BondGraph) -> Tensor:
+        return graph.bonds()
 
     def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
         return distances(coords, beads)
@@ -73,15 +74,15 @@ class HarmonicBonds(HarmonicTerm):
 
 
 class HarmonicAngles(HarmonicTerm):
-    """Angles at each inner bead of the chain."""
+    """Angles between bonds that share a bead: of C-alpha beads, at each inner bead of the chain."""
 
     convention = f"U = sum over angles of 1/2 k (theta - theta0)^2; {FIT}"
     label = "angle"
     unit = "rad"
     buffer_units = {"beads": INDEX, "center": "rad", "force_constant": "{energy}/rad^2"}
 
-    def index(self, n_beads: int) -> Tensor:
-        return angle_list(n_beads)
+    def index(self, graph: BondGraph) -> Tensor:
+        return graph.angles()
 
     def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
         return angles(coords, beads)

@@ -1,4 +1,4 @@
-"""Excluded volume between beads that are far apart along the chain."""
+"""Excluded volume between beads that are several bonds apart."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import torch
 from torch import Tensor
 
 from cgexp.energy import float64_coords
+from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.geometry import distances, pair_list
+from cgexp.geometry import distances
+from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, quantile
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
 from cgexp.signatures import Fraction, Positive, PositiveInt
 
 
 class Repulsion(PriorTerm):
-    """(sigma / r)^6 energy units for each pair at least ``min_separation`` apart along the chain, one sigma for all.
+    """(sigma / r)^6 energy units for each pair at least ``min_separation`` bonds apart, one sigma for all.
 
     ``sigma`` (length) is fitted unless given; CGnet 2019 takes 5.5 Å. The rule: at the distance below which a share
     ``closest_share`` of all observed distances lies, the energy is kT.
@@ -49,7 +51,7 @@ class Repulsion(PriorTerm):
 
     def fit(self, frames: Frames) -> None:
         require_chain(self, frames, self.min_separation + 1)
-        beads = pair_list(frames.n_beads, self.min_separation)
+        beads = self._pairs(frames)
         self.beads = beads.to(self.beads)
         sigma = self.given_sigma
         if sigma is None:
@@ -57,6 +59,15 @@ class Repulsion(PriorTerm):
             closest = quantile(observed, frame_shares(frames), self.closest_share)
             sigma = closest * frames.kT ** (1.0 / 6.0)
         self.sigma = torch.tensor([sigma]).to(self.sigma)
+
+    def _pairs(self, frames: Frames) -> Tensor:
+        pairs = BondGraph.of(frames).pairs(self.min_separation)
+        if len(pairs) == 0:
+            raise InputError(
+                f"no two beads of '{frames.system}' are {self.min_separation} bonds apart: lower min_separation of the "
+                "prior's Repulsion"
+            )
+        return pairs
 
     def internal_coordinates(self, coords: Tensor) -> Tensor:
         return distances(coords, self.beads)

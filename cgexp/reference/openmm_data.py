@@ -1,92 +1,102 @@
-"""OpenMMPeptide: a data set made on the spot by all-atom simulation, coarse-grained to C-alpha beads."""
+"""OpenMMPeptide: a data set made on the spot by all-atom simulation, coarse-grained to beads."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAMES, constraint_pairs, make_system
 from cgexp.reference.all_atom.modules import import_openmm
-from cgexp.reference.all_atom.structure import build_peptide
-from cgexp.reference.mapping.force_maps import apply_map, force_map
+from cgexp.reference.mapping.force_maps import FITTED, make_map
+from cgexp.reference.mapping.linear_map import LinearMap, read_map, write_map
+from cgexp.reference.mapping.sites import BeadSites
+from cgexp.reference.mapping.unbiasedness import check_unbiased
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling.protocol import Protocol, sample
-from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
+from cgexp.reference.sampling.task import Task
+from cgexp.signatures import PositiveInt
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
 
-NOT_AN_ENSEMBLE = "not an equilibrium ensemble: starts were chosen, so no population or free energy may be read from it"
+MAP_FILE = "map-{}.npz"  # in the folder of the walkers, one a force map
 
 
 @dataclass(kw_only=True)
 class OpenMMPeptide(Recipe):
-    """C-alpha frames of a peptide with mapped all-atom forces (Å, kcal/mol/Å), in ff14SB + OBC2.
+    """Frames of a peptide with mapped all-atom forces (Å, kcal/mol/Å), in ff14SB; one block a walker.
 
-    n_native, n_extended, n_hot: walkers from the native structure, the extended chain, and frames of a run at
-    hot_temperature (K, hot_ps long), chosen farthest apart and quenched. ps_per_walker: kept length. save_ps: between
-    frames. drop_ps: discarded after a start. segment_ps: length of a stored segment, the most a kill loses. seed: of
-    the starts and the thermostat. n_parallel: walkers side by side, one thread each; it does not change the frames.
+    protocol: how it is sampled. solvent: 'obc2' (implicit) or 'tip3p' (explicit). platform: of OpenMM; 'auto' takes the
+    fastest. force_map: 'optimal' is fitted once, to ``fit_frames`` frames of every other walker, and kept beside the
+    walkers. n_parallel: walkers side by side, one thread each; neither it nor another executor changes the frames.
     """
 
-    n_native: NonNegativeInt
-    n_extended: NonNegativeInt
-    n_hot: NonNegativeInt
-    ps_per_walker: Positive
-    save_ps: Positive
-    drop_ps: NonNegative
-    segment_ps: Positive
-    hot_temperature: Positive
-    hot_ps: Positive
-    seed: NonNegativeInt = 0
+    protocol: Protocol
+    force_map: Literal["slice", "constraint_group", "residue", "optimal"]
+    solvent: Literal["obc2", "tip3p"] = "obc2"
+    platform: Literal["auto", "CUDA", "OpenCL", "CPU"] = "auto"
+    fit_frames: PositiveInt = 2000
     n_parallel: PositiveInt = 1
 
-    @property
-    def protocol(self) -> Protocol:
-        """The sampling protocol of this recipe."""
-        return Protocol(
-            temperature=self.temperature,
-            n_native=self.n_native,
-            n_extended=self.n_extended,
-            n_hot=self.n_hot,
-            ps_per_walker=self.ps_per_walker,
-            save_ps=self.save_ps,
-            drop_ps=self.drop_ps,
-            segment_ps=self.segment_ps,
-            hot_temperature=self.hot_temperature,
-            hot_ps=self.hot_ps,
-            seed=self.seed,
-        )
+    def make(self, folder: Path, progress: Report | None = None, executor: Executor | None = None) -> Frames:
+        """Sample, map and join; continues what ``folder`` holds.
 
-    def make(self, folder: Path, progress: Report | None = None) -> Frames:
-        """Sample, map and join; continues what ``folder`` holds. Raises InputError without OpenMM."""
+        executor: runs the segments in place of local processes, and is left open. Raises InputError without OpenMM, and
+        if the mapped forces are biased.
+        """
         if not isinstance(self.system, Peptide):
             raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
         import_openmm()  # before anything is written
-        sequence = self.system.sequence
-        walkers = sample(self.system, sequence, self.protocol, folder, self.n_parallel, progress)
-        return self.check(self.thin(self._coarse_grain(sequence, walkers)))
+        task = Task(self.system.sequence, self.temperature, Path(folder), self.solvent, self.platform)
+        walkers = sample(task, self.protocol, self.n_parallel, executor, progress)
+        frames = self._coarse_grain(task, walkers, self._map(task, walkers))
+        check_unbiased(frames, pairs=self.system.bonds, allow_biased_map=bool(self.allow_biased_force_map))
+        return self.check(self.thin(frames))
 
-    def _coarse_grain(self, sequence: str, walkers: list[Chunks]) -> Frames:
-        """Beads from the stored atoms: C-alpha positions, mapped forces, one block a walker."""
-        peptide = build_peptide(sequence)
-        beads = peptide.ca
-        matrix = force_map(
-            self.force_map, beads, constraint_pairs(make_system(peptide.topology)), len(peptide.positions)
-        )
+    def _map(self, task: Task, walkers: Sequence[Chunks]) -> LinearMap:
+        """The map that was stored with the walkers, or a new one."""
+        assert isinstance(self.system, Peptide)
+        constraints = constraint_pairs(make_system(task.built.topology))
+        sites = BeadSites.on(task.built.atoms, self.system.bead_atoms, constraints)
+        path = task.folder / MAP_FILE.format(self.force_map)
+        if path.is_file():
+            stored = read_map(path)
+            if np.array_equal(stored.beads, sites.beads):
+                stored.check_atoms(task.built.atoms)
+                return stored
+        forces = spread_forces(walkers[::2], self.fit_frames) if self.force_map in FITTED else None
+        fitted = make_map(self.force_map, sites, forces)
+        write_map(path, fitted)
+        return fitted
+
+    def _coarse_grain(self, task: Task, walkers: Sequence[Chunks], force_map: LinearMap) -> Frames:
+        """Beads from the stored atoms, a chunk at a time: positions, mapped forces, one block a walker.
+
+        A chunk may say the ``time_ps`` of its frames; otherwise they follow one another every save_ps.
+        """
         coords, forces, times, blocks = [], [], [], []
         for walker, chunks in enumerate(walkers):
-            for segment, (arrays, _) in enumerate(chunks):
-                n_frames = len(arrays["coords"])
-                coords.append(arrays["coords"][:, beads])
-                forces.append(apply_map(matrix, arrays["forces"]).astype(np.float32))
-                times.append((segment - 1) * self.segment_ps + self.save_ps * np.arange(1, n_frames + 1))
-                blocks.append(np.full(n_frames, walker, dtype=np.int64))
+            n_frames = 0
+            for arrays, _ in chunks:
+                n_new = len(arrays["coords"])
+                coords.append(arrays["coords"][:, force_map.beads])
+                forces.append(force_map.apply(arrays["forces"]).astype(np.float32))
+                times.append(
+                    arrays.get("time_ps", self.protocol.save_ps * np.arange(n_frames + 1, n_frames + n_new + 1))
+                )
+                blocks.append(np.full(n_new, walker, dtype=np.int64))
+                n_frames += n_new
         return Frames(
             coords=np.concatenate(coords),
             forces=np.concatenate(forces),
@@ -96,7 +106,34 @@ class OpenMMPeptide(Recipe):
             units="molecular",
             temperature=self.temperature,
             system=self.system.name,
-            source=f"OpenMM, {FORCE_FIELD_NAME}",
+            source=f"OpenMM, {FORCE_FIELD_NAMES[self.solvent]}",
             force_map=self.force_map,
-            notes=f"{NOT_AN_ENSEMBLE}; protocol {json.dumps(asdict(self.protocol))}",
+            notes="; ".join((self.protocol.note, *self._facts(task, walkers, force_map))),
         )
+
+    def _facts(self, task: Task, walkers: Sequence[Chunks], force_map: LinearMap) -> Iterator[str]:
+        """What a data card should say of the walkers and the map."""
+        yield f"force map: {force_map.provenance}, sha256 {force_map.content_hash}"
+        kinds = Counter(re.sub(r" \d+$", "", _origin(chunks)) for chunks in walkers)
+        yield f"{len(walkers)} walkers from: " + ", ".join(f"{kind} ({n})" for kind, n in kinds.items())
+        yield from self.protocol.facts(task)
+        yield f"protocol {json.dumps({'temperature': self.temperature, **self.protocol.settings})}"
+
+
+def spread_forces(walkers: Sequence[Chunks], n: int) -> Iterator[NDArray[np.float32]]:
+    """Forces on all atoms in ``n`` frames of the walkers, evenly spaced (all if there are fewer), a chunk at a time."""
+    sizes = [[len(arrays["forces"]) for arrays, _ in chunks] for chunks in walkers]
+    total = sum(map(sum, sizes))
+    wanted = np.unique(np.linspace(0, total - 1, min(n, total)).round().astype(np.int64))
+    first = 0
+    for chunks in walkers:
+        for arrays, _ in chunks:
+            inside = wanted[(wanted >= first) & (wanted < first + len(arrays["forces"]))] - first
+            first += len(arrays["forces"])
+            if len(inside):
+                yield arrays["forces"][inside]
+
+
+def _origin(chunks: Chunks) -> str:
+    _, meta = next(iter(chunks))
+    return str(meta.get("origin", "walker"))

@@ -8,19 +8,30 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames
-from cgexp.reference.mapping.force_maps import force_rms, virial
+from cgexp.reference.mapping.unbiasedness import assess, force_rms
 from cgexp.reference.recipe import Recipe
-from cgexp.store import read_frames, read_json, write_frames, write_json
+from cgexp.store import (
+    dequantise,
+    quantise,
+    read_arrays,
+    read_frames,
+    read_json,
+    rounded,
+    write_arrays,
+    write_frames,
+    write_json,
+)
 
 DATA = Path(__file__).parent.parent / "data"
 
 
 def packaged_names(folder: Path = DATA) -> list[str]:
     """Names of the data sets that ship."""
-    return sorted(path.stem for path in folder.glob("*.npz") if path.with_suffix(".json").is_file())
+    return sorted(path.stem for path in folder.glob("*.json") if path.with_suffix(".npz").is_file())
 
 
 def load_card(name: str, folder: Path = DATA) -> dict[str, Any]:
@@ -35,22 +46,50 @@ def load_card(name: str, folder: Path = DATA) -> dict[str, Any]:
     return card
 
 
-def load_packaged(name: str, folder: Path = DATA) -> Frames:
-    """The frames of a shipped set. Raises InputError for an unknown name or if file and card disagree."""
+def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) -> Frames:
+    """The frames of a shipped set, with the forces of ``force_map`` where the set ships several (None: its main one).
+
+    Raises InputError for an unknown name or map, or if file and card disagree.
+    """
     card = load_card(name, folder)
     path = folder / f"{name}.npz"
     frames = read_frames(path)
     if frames.content_hash != card["content_hash"]:
         raise InputError(f"{path} is not the data set its card describes: install the package again")
+    if force_map in (None, frames.force_map):
+        return frames
+    known = card.get("other_force_maps", {})
+    if force_map not in known:
+        maps = ", ".join((frames.force_map, *known))
+        raise InputError(
+            f"data set '{name}' has no forces of map '{force_map}': expected one of {maps}; set dataset.force_map"
+        )
+    frames = frames.with_labels(forces=_read_forces(folder / f"{name}.forces.npz", force_map), force_map=force_map)
+    if frames.content_hash != known[force_map]["content_hash"]:
+        raise InputError(f"{path} is not the data set its card describes: install the package again")
     return frames
 
 
 def write_packaged(
-    name: str, frames: Frames, protocol: Mapping[str, Any], made_by: str, folder: Path = DATA
+    name: str,
+    frames: Frames,
+    protocol: Mapping[str, Any],
+    made_by: str,
+    folder: Path = DATA,
+    *,
+    steps: Mapping[str, float] | None = None,
+    other_forces: Mapping[str, NDArray[np.floating]] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write a data set with its card and return the card. protocol: how it was sampled. made_by: the command."""
-    mean, error = virial(frames)
-    card = {
+    """Write a data set with its card and return the card.
+
+    protocol: how it was sampled. made_by: the command. steps: rounding of the arrays kept as 16-bit integers (see
+    ``write_frames``). other_forces: forces on the same frames by other maps, map name -> [n_frames, n_beads, 3],
+    rounded like the main ones (so steps must name 'forces'). facts: more entries of the card.
+    """
+    steps = dict(steps or {})
+    frames = rounded(frames, steps)
+    card: dict[str, Any] = {
         "name": name,
         "system": frames.system,
         "n_frames": len(frames),
@@ -60,28 +99,55 @@ def write_packaged(
         "length_unit": frames.unit_system.length,
         "force_unit": frames.unit_system.force,
         "temperature_K": frames.temperature,
-        "force_map": frames.force_map,
         "source": frames.source,
         "protocol": dict(protocol),
         "notes": frames.notes,
-        "content_hash": frames.content_hash,
-        "force_rms": round(force_rms(frames), 4),
-        "virial_kT": round(mean, 4),
-        "virial_kT_sem": round(error, 4),
-        "virial_expected_kT": -3.0,
         "made_by": made_by,
+        **_force_facts(frames),
+        **(facts or {}),
     }
-    write_frames(folder / f"{name}.npz", frames, compress=True)
+    if steps:
+        card["rounding_at_most"] = {array: step / 2.0 for array, step in steps.items()}
+    if other_forces:
+        card["other_force_maps"] = {
+            force_map: _force_facts(rounded(frames.with_labels(forces=forces, force_map=force_map), steps))
+            for force_map, forces in other_forces.items()
+        }
+        step = steps["forces"]
+        write_arrays(
+            folder / f"{name}.forces.npz",
+            {force_map: quantise(forces, step) for force_map, forces in other_forces.items()},
+            {"step": step},
+            compress=True,
+        )
+    write_frames(folder / f"{name}.npz", frames, compress=True, steps=steps)
     write_json(folder / f"{name}.json", card)
     return card
 
 
 @dataclass(kw_only=True)
 class Packaged(Recipe):
-    """The shipped data set called ``name``; with n_frames, that many of its frames, evenly spaced."""
+    """The shipped data set called ``name``; with n_frames, that many of its frames, evenly spaced.
+
+    force_map: which forces, where the set ships several.
+    """
 
     cached: ClassVar[bool] = False
 
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
-        return self.check(self.thin(load_packaged(self.name)))
+        return self.check(self.thin(load_packaged(self.name, force_map=self.force_map)))
+
+
+def _read_forces(path: Path, force_map: str) -> NDArray[np.float32]:
+    arrays, meta = read_arrays(path)
+    return dequantise(arrays[force_map], meta["step"])
+
+
+def _force_facts(frames: Frames) -> dict[str, Any]:
+    return {
+        "force_map": frames.force_map,
+        "force_rms": round(force_rms(frames), 4),
+        "content_hash": frames.content_hash,
+        **assess(frames).card,
+    }

@@ -11,10 +11,11 @@ from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
 from cgexp.frames import Frames
-from cgexp.reference.mapping.force_maps import virial
+from cgexp.reference.mapping.unbiasedness import assess
 from cgexp.reference.recipe import Recipe
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json
+from cgexp.systems.peptide import Peptide
 
 
 def data_folder(config: Config) -> Path:
@@ -60,6 +61,6 @@ def data_card(frames: Frames, spec: dict[str, Any]) -> dict[str, Any]:
     if frames.forces is not None:
         card[f"force_rms ({units.force})"] = float(np.sqrt(np.square(frames.forces, dtype=np.float64).mean()))
         if frames.units == "molecular" and frames.n_beads > 1:
-            mean, error = virial(frames)
-            card["virial in kT (-3 if the force map is unbiased)"] = f"{mean:.2f} ± {error:.2f}"
+            peptide = Peptide.named(frames.system)
+            card.update(assess(frames, pairs=peptide.bonds if peptide else None).card)
     return card

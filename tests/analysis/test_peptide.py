@@ -12,6 +12,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.systems.peptide import Peptide
 from tests.analysis.ensembles import FakeTrajectory, peptide_frames, walkers
+from tests.systems.backbones import backbone_frames
 
 FAST = {"n_samples_tica": 150, "n_bootstrap": 3}
 W1 = ["tica", "tica_ic1", "tica_ic2", "tica_kde", "dihedral_linear", *o.QUANTITIES]
@@ -54,6 +55,32 @@ def test_a_simulation_that_is_the_reference_scores_zero() -> None:
         if name.startswith(("w1_", "js_", "kl_")):
             assert value == pytest.approx(0, abs=1e-9), name
     assert metrics["folded_fraction"] == pytest.approx(metrics["folded_fraction_reference"])
+
+
+def test_of_backbone_beads_the_c_alpha_beads_are_measured() -> None:
+    sequence = "YYDPETGTWY"
+    system = Peptide(sequence, beads="backbone5")
+    frames = backbone_frames(sequence, n_frames=400, n_blocks=4)
+    alpha = frames.with_labels(
+        coords=frames.coords[:, system.ca],
+        forces=None,
+        bead_types=Peptide(sequence).bead_types,
+        system=Peptide(sequence).name,
+    )
+    fine, coarse = (
+        PeptideAnalysis(2.0, **FAST).evaluate(system_, None, frames_, FakeTrajectory(coords, np.ones(4, bool)), 0.0)
+        for system_, frames_, coords in (
+            (system, frames, np.moveaxis(frames.coords.reshape(4, 100, -1, 3), 1, 0)),
+            (Peptide(sequence), alpha, np.moveaxis(alpha.coords.reshape(4, 100, -1, 3), 1, 0)),
+        )
+    )
+    assert fine.metrics == coarse.metrics
+    stored = Tica.from_arrays(*fine.definitions["tica"])
+    assert stored.beads is not None
+    np.testing.assert_array_equal(stored.beads, system.ca)
+    np.testing.assert_array_equal(
+        stored.transform(frames.coords), Tica.from_arrays(*coarse.definitions["tica"]).transform(alpha.coords)
+    )
 
 
 def test_one_dimensional_metrics_are_means_over_coordinates() -> None:

@@ -12,7 +12,8 @@ import yaml
 from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.mapping.force_maps import BIASED, force_rms, virial
+from cgexp.reference.mapping.force_maps import BIASED
+from cgexp.reference.mapping.unbiasedness import force_rms, virial
 from cgexp.reference.packaged import DATA, Packaged, load_card, load_packaged, packaged_names, write_packaged
 from cgexp.store import write_frames
 from cgexp.systems.peptide import Peptide
@@ -47,6 +48,32 @@ def test_written_and_loaded_frames_are_the_same(small: Frames, tmp_path: Path) -
     assert load_card("small", tmp_path) == card
     assert packaged_names(tmp_path) == ["small"]
     assert card["n_blocks"] == 2
+
+
+def test_rounded_frames_are_within_half_a_step_and_hash_as_loaded(small: Frames, tmp_path: Path) -> None:
+    steps = {"coords": 0.001, "forces": 0.01}
+    card = write_packaged("small", small, {}, "a command", tmp_path, steps=steps)
+    loaded = load_packaged("small", tmp_path)
+    assert loaded.content_hash == card["content_hash"]
+    assert loaded.coords.dtype == np.float32
+    assert np.abs(loaded.coords - small.coords).max() <= 0.0005 + 1e-6
+    assert np.abs(loaded.forces - small.forces).max() <= 0.005 + 1e-6
+    assert card["rounding_at_most"] == {"coords": 0.0005, "forces": 0.005}
+
+
+def test_a_set_may_ship_forces_of_several_maps(small: Frames, tmp_path: Path) -> None:
+    assert small.forces is not None
+    steps = {"coords": 0.001, "forces": 0.01}
+    other = {"residue": 2.0 * small.forces}
+    card = write_packaged("small", small, {}, "a command", tmp_path, steps=steps, other_forces=other)
+    assert packaged_names(tmp_path) == ["small"]
+    assert card["other_force_maps"]["residue"]["force_rms"] == pytest.approx(2.0 * card["force_rms"], rel=1e-2)
+    residue = load_packaged("small", tmp_path, "residue")
+    assert residue.force_map == "residue"
+    assert np.abs(residue.forces - other["residue"]).max() <= 0.005 + 1e-6
+    assert load_packaged("small", tmp_path, "constraint_group").content_hash == card["content_hash"]
+    with pytest.raises(InputError, match=r"no forces of map 'optimal': expected one of constraint_group, residue"):
+        load_packaged("small", tmp_path, "optimal")
 
 
 def test_an_unknown_name_lists_what_ships() -> None:

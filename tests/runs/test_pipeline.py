@@ -45,8 +45,9 @@ def finished(outputs: Path) -> RunFolder:
 
 # Seconds of all-atom sampling instead of minutes.
 LITTLE_SAMPLING = [
-    *("dataset.n_native=1", "dataset.n_extended=0", "dataset.n_hot=1", "dataset.ps_per_walker=8"),
-    *("dataset.segment_ps=4", "dataset.drop_ps=0.4", "dataset.hot_ps=4", "dataset.save_ps=0.04"),
+    *("dataset.protocol.n_native=1", "dataset.protocol.n_extended=0", "dataset.protocol.n_hot=1"),
+    *("dataset.protocol.ps_per_walker=8", "dataset.protocol.segment_ps=4", "dataset.protocol.drop_ps=5"),
+    *("dataset.protocol.hot_ps=4", "dataset.protocol.save_ps=0.04"),
 ]
 
 

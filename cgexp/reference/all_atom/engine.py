@@ -70,16 +70,21 @@ def energy_and_forces(context: Any, positions: NDArray[np.floating]) -> tuple[fl
 
 
 def save_state(context: Any) -> dict[str, NDArray[np.float64]]:
-    """Positions and velocities to go on from, exactly as OpenMM holds them."""
+    """Positions, velocities and, with periodic boundaries, the box to go on from, exactly as OpenMM holds them."""
     state = context.getState(positions=True, velocities=True)
-    return {
+    saved = {
         "state_positions_nm": state.getPositions(asNumpy=True)._value.astype(np.float64),
         "state_velocities_nm_per_ps": state.getVelocities(asNumpy=True)._value.astype(np.float64),
     }
+    if context.getSystem().usesPeriodicBoundaryConditions():
+        saved["state_box_nm"] = np.array(state.getPeriodicBoxVectors(asNumpy=True)._value, dtype=np.float64)
+    return saved
 
 
 def restore_state(context: Any, state: Mapping[str, NDArray[Any]]) -> None:
     """Put the context where ``save_state`` found another."""
+    if "state_box_nm" in state:
+        context.setPeriodicBoxVectors(*state["state_box_nm"])
     context.setPositions(state["state_positions_nm"])
     context.setVelocities(state["state_velocities_nm_per_ps"])
 

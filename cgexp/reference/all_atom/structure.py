@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from cgexp.errors import InputError
 from cgexp.reference.all_atom.engine import make_context
 from cgexp.reference.all_atom.force_field import FORCE_FIELD, make_system
 from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
 
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
@@ -59,23 +61,19 @@ def build_peptide(sequence: str, torsions: tuple[Sequence[float], Sequence[float
 
     torsions: phi of residues 2..n and psi of residues 1..n-1, degrees; None gives the extended chain. The atom order is
     the same for all torsions: by residue, then heavy atom by heavy atom, each followed by its hydrogens.
-    Raises InputError without OpenMM and PeptideBuilder.
+    Raises InputError for a letter that is none of the 20 residues, and without OpenMM and PeptideBuilder.
     """
+    Peptide(sequence)  # refuses other letters
     mm, app, unit = import_openmm()
     structure = app.PDBFile(io.StringIO(_heavy_atoms(sequence, torsions)))
     modeller = app.Modeller(structure.topology, structure.positions)
-    # OpenMM places hydrogens through Python's global generator: fix it here and leave it as it was.
-    state = random.getstate()
-    random.seed(0)
-    try:
+    with fixed_random():
         modeller.addHydrogens(
             app.ForceField(*FORCE_FIELD),
             # A histidine's tautomer would otherwise depend on the conformation, and with it the number of its atoms.
             variants=["HIE" if letter == "H" else None for letter in sequence],
             platform=mm.Platform.getPlatformByName("Reference"),
         )
-    finally:
-        random.setstate(state)
     positions = np.array(modeller.positions.value_in_unit(unit.angstrom), dtype=np.float64)
     return AllAtom(sequence, modeller.topology, positions)
 
@@ -85,7 +83,7 @@ def build_native(sequence: str) -> AllAtom:
     if sequence not in NATIVE_TORSIONS:
         raise InputError(
             f"no native torsions are known for '{sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
-            "set dataset.n_native=0 to start from the extended chain"
+            "start from the extended chain with dataset/protocol=extended"
         )
     return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence]))
 
@@ -96,12 +94,24 @@ def build_extended(sequence: str) -> AllAtom:
 
 
 def minimise(peptide: AllAtom) -> AllAtom:
-    """Return the peptide at the nearest local minimum of the energy, without constraints."""
-    context = make_context(make_system(peptide.topology, constrained=False), temperature=300.0, seed=1)
+    """Return the peptide at the nearest local minimum of the energy, without constraints; on the CPU everywhere."""
+    system = make_system(peptide.topology, constrained=False)
+    context = make_context(system, temperature=300.0, seed=1, platform="CPU")
     context.setPositions(peptide.positions / NM_IN_ANGSTROM)
     import_openmm().mm.LocalEnergyMinimizer.minimize(context, MINIMISER_TOLERANCE)
     positions = context.getState(positions=True).getPositions(asNumpy=True)._value * NM_IN_ANGSTROM
     return AllAtom(peptide.sequence, peptide.topology, np.array(positions, dtype=np.float64))
+
+
+@contextmanager
+def fixed_random() -> Iterator[None]:
+    """Fix Python's global generator, through which OpenMM places hydrogens and ions, and leave it as it was."""
+    state = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]] | None) -> str:
@@ -116,7 +126,8 @@ def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]
     n_bonds = len(sequence) - 1
     phi, psi = torsions if torsions is not None else ([EXTENDED_PHI] * n_bonds, [EXTENDED_PSI] * n_bonds)
     structure = PeptideBuilder.make_structure(sequence, list(phi), list(psi))
-    PeptideBuilder.add_terminal_OXT(structure)
+    with np.errstate(invalid="ignore"):  # it divides zero by zero where N, CA, C and O lie in a plane, harmlessly
+        PeptideBuilder.add_terminal_OXT(structure)
     writer, text = PDBIO(), io.StringIO()
     writer.set_structure(structure)
     writer.save(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
 from cgexp.reference.all_atom.modules import import_openmm
-from cgexp.reference.sampling.exchange import acceptance, exchange, round_trips
+from cgexp.reference.sampling.exchange import exchange
+from cgexp.reference.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE
 from cgexp.reference.sampling.progress import Tally
 from cgexp.reference.sampling.segment import Segment, SegmentResult, pack_system, run_segment, unpack_system
 from cgexp.store import Chunks, read_arrays, read_json, write_json
@@ -29,8 +30,6 @@ from cgexp.units import NM_IN_ANGSTROM
 
 QUENCH, DYNAMICS, SWAPS = 0, 1, 2  # what a random number is for
 QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 100  # kJ/mol/nm and iterations
-SETTINGS_FILE = "replica_exchange.json"
-PER_CYCLE = ("levels", "energies", "outcomes")
 
 
 @dataclass(frozen=True)
@@ -90,21 +89,25 @@ def run_replica_exchange(
     n_rounds: int,
     *,
     atoms: NDArray[np.integer] | None = None,
+    labelled_level: int | None = None,
     executor: Executor | None = None,
     platform: PlatformName = "auto",
     progress: Report | None = None,
 ) -> Chunks:
-    """Go on until ``n_rounds`` rounds are in ``folder``; return its chunks (read them with ``load_exchange``).
+    """Go on until ``n_rounds`` rounds are in ``folder``; return its chunks, for ``load_exchange`` to read.
 
-    system: openmm.System. starts: positions of all atoms, Å, one a walker; each is relaxed first. atoms: indices of the
-    atoms whose positions are stored every save; None stores all. executor: runs the segments; None runs them here.
+    system: openmm.System, or its text (``pack_system``). starts: positions of all atoms, Å, one a walker; each is
+    relaxed first. atoms: indices of the atoms whose positions are stored every save; None stores all. labelled_level:
+    the level whose walker has positions and forces of all atoms stored as well, as ``labelled_coords`` and
+    ``labelled_forces`` [n_frames, n_atoms, 3], with ``labelled_walker`` [n_frames]. executor: runs the segments; None
+    runs them here.
     Raises InputError if the folder holds a run with other settings.
     """
     if len(starts) != protocol.n_walkers:
         raise InputError(f"{len(starts)} starts for {protocol.n_walkers} temperatures: expected one a walker")
     folder = Path(folder)
     _check_settings(folder / SETTINGS_FILE, protocol)
-    chunks, packed = Chunks(folder), pack_system(system)
+    chunks, packed = Chunks(folder), system if isinstance(system, str) else pack_system(system)
     done = n_rounds_done(chunks, protocol)
     tally = Tally(
         n_rounds * protocol.cycles_per_round * protocol.cycle_steps * protocol.n_walkers, protocol.time_step, progress
@@ -113,7 +116,7 @@ def run_replica_exchange(
     if not len(chunks):
         chunks.append(_relaxed(packed, starts, protocol, atoms, platform))
     while done < n_rounds:
-        chunks.append(_round(packed, chunks, protocol, atoms, executor, platform, tally))
+        chunks.append(_round(packed, chunks, protocol, atoms, labelled_level, executor, platform, tally))
         done += 1
     return chunks
 
@@ -124,78 +127,6 @@ def n_rounds_done(chunks: Chunks, protocol: ReplicaExchange) -> int:
         return 0
     last, _ = read_arrays(chunks.paths[-1])
     return int(last["n_cycles"]) // protocol.cycles_per_round
-
-
-@dataclass(frozen=True)
-class ExchangeTrajectory:
-    """What a replica-exchange run left; a column is a walker, whose trajectory is continuous.
-
-    coords: [n_frames, n_walkers, n_kept, 3], Å. frame_levels, frame_energies (kcal/mol): [n_frames, n_walkers], of the
-    saved frames. levels, energies: [n_cycles, n_walkers], of every cycle. outcomes: [n_cycles, n_walkers - 1], see
-    ``exchange``. frame_ps, cycle_ps: time between frames and between cycles. temperatures: of the levels, K.
-    """
-
-    coords: NDArray[np.float32]
-    frame_levels: NDArray[np.int64]
-    frame_energies: NDArray[np.float64]
-    levels: NDArray[np.int64]
-    energies: NDArray[np.float64]
-    outcomes: NDArray[np.int64]
-    temperatures: NDArray[np.float64]
-    frame_ps: float
-    cycle_ps: float
-
-    @property
-    def aggregate_ns(self) -> float:
-        """Simulated time of all walkers together."""
-        return self.levels.size * self.cycle_ps / 1000.0
-
-    @property
-    def acceptance(self) -> NDArray[np.float64]:
-        """Accepted fraction of the swaps tried between neighbouring temperatures, [n_walkers - 1]."""
-        return acceptance(self.outcomes)
-
-    @property
-    def round_trips(self) -> NDArray[np.int64]:
-        """Round trips of each walker through the ladder, [n_walkers]."""
-        return round_trips(self.levels)
-
-    def at_level(self, level: int) -> NDArray[np.float32]:
-        """Coordinates of the walker at a level, in time: [n_frames, n_kept, 3]."""
-        walker = np.argmax(self.frame_levels == level, axis=1)
-        return self.coords[np.arange(len(self.coords)), walker]
-
-
-def load_exchange(folder: Path) -> ExchangeTrajectory:
-    """Read a run, finished or not. Raises InputError if it has no round yet."""
-    settings = read_json(Path(folder) / SETTINGS_FILE)
-    parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
-    if not parts:
-        raise InputError(f"{folder} holds no round yet: run the sampling first")
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
-    levels, energies = joined["levels"].astype(np.int64), joined["energies"]
-    every = settings["cycles_per_save"]
-    return ExchangeTrajectory(
-        coords=joined["coords"],
-        frame_levels=levels[every - 1 :: every],
-        frame_energies=energies[every - 1 :: every],
-        levels=levels,
-        energies=energies,
-        outcomes=joined["outcomes"].astype(np.int64),
-        temperatures=np.array(settings["temperatures"]),
-        frame_ps=every * settings["exchange_ps"],
-        cycle_ps=settings["exchange_ps"],
-    )
-
-
-def pack_exchange(folder: Path, target: Path) -> None:
-    """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it."""
-    parts = [arrays for arrays, _ in Chunks(folder)]
-    if not parts:
-        raise InputError(f"{folder} holds no round yet: run the sampling first")
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
-    write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
-    Chunks(target).replace({**parts[-1], **joined})
 
 
 def _check_settings(path: Path, protocol: ReplicaExchange) -> None:
@@ -248,52 +179,57 @@ def _round(
     chunks: Chunks,
     protocol: ReplicaExchange,
     atoms: NDArray[np.integer] | None,
+    labelled_level: int | None,
     executor: Executor | None,
     platform: PlatformName,
     tally: Tally,
 ) -> dict[str, NDArray[Any]]:
     """Go on from the last chunk by one round; return its chunk."""
     last, _ = read_arrays(chunks.paths[-1])
-    levels, first = last["next_levels"].astype(np.int64), int(last["n_cycles"])
+    states, levels, first = _unstack(last), last["next_levels"].astype(np.int64), int(last["n_cycles"])
+    end = first + protocol.cycles_per_round
     temperatures = np.array(protocol.temperatures)
-    states = _unstack(last)
+    template = Segment(
+        system=packed,
+        state={},
+        temperature=float(temperatures[0]),
+        seed=1,
+        n_steps=protocol.cycle_steps,
+        save_steps=protocol.cycle_steps,
+        forces=labelled_level is not None,
+        friction=protocol.friction,
+        time_step=protocol.time_step,
+        platform=platform,
+    )
     record: dict[str, list[Any]] = {name: [] for name in ("coords", *PER_CYCLE)}
-    for cycle in range(first, first + protocol.cycles_per_round):
+    labelled: dict[str, list[Any]] = {"labelled_coords": [], "labelled_forces": [], "labelled_walker": []}
+    kept = slice(None) if atoms is None else atoms
+    for cycle in range(first, end):
+        seeds = [derived_seed(protocol.seed, DYNAMICS, walker, cycle) for walker in range(protocol.n_walkers)]
         segments = [
-            Segment(
-                system=packed,
-                state=state,
-                temperature=float(temperatures[level]),
-                seed=derived_seed(protocol.seed, DYNAMICS, walker, cycle),
-                n_steps=protocol.cycle_steps,
-                save_steps=protocol.cycle_steps,
-                atoms=atoms,
-                forces=False,
-                friction=protocol.friction,
-                time_step=protocol.time_step,
-                platform=platform,
-            )
-            for walker, (state, level) in enumerate(zip(states, levels, strict=True))
+            replace(template, state=state, temperature=float(temperatures[level]), seed=seed)
+            for state, level, seed in zip(states, levels, seeds, strict=True)
         ]
         results = _run(segments, executor, tally)
         energies = np.array([result.energy for result in results])
         uniforms = np.random.default_rng([protocol.seed, SWAPS, cycle]).random(protocol.n_walkers - 1)
         new, outcomes = exchange(energies, levels, temperatures, cycle % 2, uniforms)
         if (cycle + 1) % protocol.cycles_per_save == 0:
-            record["coords"].append(np.stack([result.coords[-1] for result in results]))
+            record["coords"].append(np.stack([result.coords[-1][kept] for result in results]))
+            if labelled_level is not None:
+                walker = int(np.argmax(levels == labelled_level))
+                forces = results[walker].forces
+                assert forces is not None
+                labelled["labelled_coords"].append(results[walker].coords[-1])
+                labelled["labelled_forces"].append(forces[-1])
+                labelled["labelled_walker"].append(walker)
         for name, value in zip(PER_CYCLE, (levels.astype(np.int8), energies, outcomes), strict=True):
             record[name].append(value)
-        states = [
-            _rescaled(result.state, temperatures[after] / temperatures[before])
-            for result, before, after in zip(results, levels, new, strict=True)
-        ]
+        ratios = temperatures[new] / temperatures[levels]
+        states = [_rescaled(result.state, ratio) for result, ratio in zip(results, ratios, strict=True)]
         levels = new
-    return {
-        **{name: np.array(values) for name, values in record.items()},
-        "n_cycles": np.array(first + protocol.cycles_per_round),
-        "next_levels": levels,
-        **_stack(states),
-    }
+    arrays = {name: np.array(values) for name, values in {**record, **labelled}.items() if values}
+    return {**arrays, "n_cycles": np.array(end), "next_levels": levels, **_stack(states)}
 
 
 def _run(segments: Sequence[Segment], executor: Executor | None, tally: Tally) -> list[SegmentResult]:

@@ -1,12 +1,13 @@
-"""Segment: a stretch of all-atom dynamics from a stored state, the unit of work of every sampling.
+"""Quench and Segment: the units of work of every sampling, a relaxed start and a stretch of all-atom dynamics.
 
-A segment holds everything that determines its result and nothing else, and it can be pickled: any executor of
-``concurrent.futures`` may run it, in this process or on another machine, and a repeated segment gives the same frames.
+A unit holds everything that determines its result and nothing else, and it can be pickled: any executor of
+``concurrent.futures`` may run it, in this process or on another machine, and a repeated unit gives the same frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.errors import InputError
 from cgexp.reference.all_atom.engine import (
     FRICTION,
     TIME_STEP,
@@ -23,9 +25,36 @@ from cgexp.reference.all_atom.engine import (
     save_state,
 )
 from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.all_atom.solvent import with_barostat
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 
 Indices = NDArray[np.integer]
+QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 30  # kJ/mol/nm and iterations: relaxes clashes, keeps the structure
+
+
+class Unstable(InputError):
+    """The dynamics blew up."""
+
+
+@dataclass(frozen=True)
+class Quench:
+    """A start made ready: minimised, given velocities, and run for ``n_steps`` steps of which nothing is kept.
+
+    system: from ``pack_system``. positions: of all atoms, [n_atoms, 3], Å. temperature: K. seed: of the velocities, the
+    thermostat and the barostat. barostat: lets the box find its volume at 1 bar meanwhile. max_iterations: of the
+    minimiser.
+    """
+
+    system: str
+    positions: NDArray[np.floating]
+    temperature: float
+    seed: int
+    n_steps: int
+    barostat: bool = False
+    max_iterations: int = QUENCH_STEPS
+    friction: float = FRICTION
+    time_step: float = TIME_STEP
+    platform: PlatformName = "auto"
 
 
 @dataclass(frozen=True)
@@ -52,7 +81,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """What a segment left: frames after every ``save_steps`` steps, and the state to go on from.
+    """What a unit of work left: frames after every ``save_steps`` steps (none of a quench), and the state after it.
 
     coords: [n_frames, n_kept, 3], Å, float32. forces: the same shape, kcal/mol/Å, or None. energy: potential energy of
     the whole system at the end, kcal/mol.
@@ -64,32 +93,39 @@ class SegmentResult:
     state: dict[str, NDArray[np.float64]]
 
 
+def run(work: Quench | Segment) -> SegmentResult:
+    """Run a unit of work. The same unit gives the same result on the same kind of machine; raises Unstable."""
+    return run_quench(work) if isinstance(work, Quench) else run_segment(work)
+
+
+def run_quench(quench: Quench) -> SegmentResult:
+    """Make a start ready. Raises Unstable if it blows up."""
+    system = unpack_system(quench.system)
+    if quench.barostat:
+        system = with_barostat(system, quench.temperature, quench.seed)
+    context = _context(system, quench)
+    with _blow_ups():
+        context.setPositions(quench.positions.astype(np.float64) / NM_IN_ANGSTROM)
+        import_openmm().mm.LocalEnergyMinimizer.minimize(context, QUENCH_TOLERANCE, quench.max_iterations)
+        context.setVelocitiesToTemperature(quench.temperature, quench.seed)
+        context.getIntegrator().step(quench.n_steps)
+        return _result(context, np.zeros((0, *quench.positions.shape), np.float32), None)
+
+
 def run_segment(segment: Segment) -> SegmentResult:
-    """Run a segment. The same segment gives the same result on the same kind of machine."""
-    context = make_context(
-        unpack_system(segment.system),
-        segment.temperature,
-        segment.seed,
-        friction=segment.friction,
-        time_step=segment.time_step,
-        platform=segment.platform,
-    )
-    restore_state(context, segment.state)
+    """Run a segment. Raises Unstable if it blows up."""
+    context = _context(unpack_system(segment.system), segment)
     atoms = slice(None) if segment.atoms is None else segment.atoms
     coords, forces = [], []
-    for _ in range(segment.n_steps // segment.save_steps):
-        context.getIntegrator().step(segment.save_steps)
-        state = context.getState(positions=True, forces=segment.forces)
-        coords.append(state.getPositions(asNumpy=True)._value[atoms] * NM_IN_ANGSTROM)
-        if segment.forces:
-            forces.append(state.getForces(asNumpy=True)._value[atoms] * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
-    energy = context.getState(energy=True).getPotentialEnergy()._value / KCAL_IN_KJ
-    return SegmentResult(
-        coords=np.array(coords, np.float32),
-        forces=np.array(forces, np.float32) if segment.forces else None,
-        energy=float(energy),
-        state=save_state(context),
-    )
+    with _blow_ups():
+        restore_state(context, segment.state)
+        for _ in range(segment.n_steps // segment.save_steps):
+            context.getIntegrator().step(segment.save_steps)
+            state = context.getState(positions=True, forces=segment.forces)
+            coords.append(state.getPositions(asNumpy=True)._value[atoms] * NM_IN_ANGSTROM)
+            if segment.forces:
+                forces.append(state.getForces(asNumpy=True)._value[atoms] * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
+        return _result(context, np.array(coords, np.float32), np.array(forces, np.float32) if segment.forces else None)
 
 
 def pack_system(system: Any) -> str:
@@ -101,3 +137,33 @@ def pack_system(system: Any) -> str:
 def unpack_system(text: str) -> Any:
     """The openmm.System of ``pack_system``; not to be changed, for it is kept."""
     return import_openmm().mm.XmlSerializer.deserialize(text)
+
+
+def _context(system: Any, work: Quench | Segment) -> Any:
+    return make_context(
+        system,
+        work.temperature,
+        work.seed,
+        friction=work.friction,
+        time_step=work.time_step,
+        platform=work.platform,
+    )
+
+
+def _result(context: Any, coords: NDArray[np.float32], forces: NDArray[np.float32] | None) -> SegmentResult:
+    energy = context.getState(energy=True).getPotentialEnergy()._value / KCAL_IN_KJ
+    state = save_state(context)
+    if not (np.isfinite(energy) and all(np.isfinite(values).all() for values in state.values())):
+        raise Unstable("its coordinates are no longer finite")
+    return SegmentResult(coords=coords, forces=forces, energy=float(energy), state=state)
+
+
+@contextmanager
+def _blow_ups() -> Iterator[None]:
+    """Turn OpenMM's complaint about NaN into Unstable."""
+    try:
+        yield
+    except import_openmm().mm.OpenMMException as error:
+        if "nan" not in str(error).lower():
+            raise
+        raise Unstable("its coordinates are no longer finite") from error

@@ -6,36 +6,64 @@ A segment begins in a fresh context, from the state that ended the last one and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import Any
+import zlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom.engine import derived_seed, make_context, restore_state, save_state
-from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.errors import InputError
+from cgexp.reference.all_atom.engine import PlatformName, derived_seed
 from cgexp.reference.sampling.progress import Tally
+from cgexp.reference.sampling.segment import QUENCH_STEPS, Quench, Segment, SegmentResult, Unstable, run
 from cgexp.store import Chunks, read_arrays
-from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 
-QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 30  # kJ/mol/nm and iterations: relaxes clashes, keeps the structure
+SYSTEM = "system_xml_zlib"  # of chunk 0: what a walker goes on with, so that nothing need be built again
 
 
-@dataclass(frozen=True)
+class Start(NamedTuple):
+    """Where a walker begins: a name, an openmm.System (see ``pack_system``) and positions of its atoms, Å."""
+
+    origin: str
+    system: str
+    positions: NDArray[np.floating]
+
+
+@dataclass
 class Walker:
-    """One trajectory: where it is stored, where it starts (all atoms, Å), and how it goes on (lengths in steps)."""
+    """One trajectory: where it is stored, where it starts, and how it goes on (lengths in steps).
+
+    temperature: K. key: (seed, stage, walker). n_atoms: how many of the first atoms are stored. forces: whether their
+    forces are stored. barostat: whether the box finds its volume in the dropped steps. max_iterations: of the
+    minimiser. start: makes the start, needed unless the walker has begun.
+    Chunk 0 holds the system and the state after the start, and no frames; chunk k > 0 holds segment k: ``coords`` (Å)
+    and ``forces`` (kcal/mol/Å) of the stored atoms [n_frames, n_atoms, 3], float32.
+    """
 
     chunks: Chunks
-    start: NDArray[np.floating]
-    origin: str
     temperature: float
-    key: tuple[int, int, int]  # (seed, stage, walker)
+    key: tuple[int, int, int]
+    n_atoms: int
     n_segments: int
     segment_steps: int
     save_steps: int
     drop_steps: int
+    forces: bool = True
+    barostat: bool = False
+    max_iterations: int = QUENCH_STEPS
+    platform: PlatformName = "auto"
+    start: Callable[[], Start] | None = field(default=None, repr=False)
+    _origin: str = field(default="", init=False)
+    _system: str = field(default="", init=False, repr=False)
+    _state: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
+    _n_chunks: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._n_chunks = len(self.chunks)
 
     @property
     def n_steps(self) -> int:
@@ -43,68 +71,127 @@ class Walker:
 
     @property
     def n_steps_done(self) -> int:
-        n_chunks = len(self.chunks)
-        return self.drop_steps + (n_chunks - 1) * self.segment_steps if n_chunks else 0
+        return self.drop_steps + (self._n_chunks - 1) * self.segment_steps if self._n_chunks else 0
+
+    @property
+    def begun(self) -> bool:
+        return self._n_chunks > 0
+
+    @property
+    def finished(self) -> bool:
+        return self._n_chunks > self.n_segments
 
     def segment_seed(self, segment: int) -> int:
         """Seed of a segment."""
         return derived_seed(*self.key, segment)
 
+    def next_work(self) -> Quench | Segment:
+        """What the walker lacks next."""
+        if not self.begun:
+            return self._quench()
+        if not self._state:
+            self._recall()
+        return Segment(
+            system=self._system,
+            state=self._state,
+            temperature=self.temperature,
+            seed=self.segment_seed(self._n_chunks),
+            n_steps=self.segment_steps,
+            save_steps=self.save_steps,
+            atoms=np.arange(self.n_atoms),
+            forces=self.forces,
+            platform=self.platform,
+        )
 
-def run_walkers(walkers: Sequence[Walker], system: Any, n_parallel: int, tally: Tally) -> None:
-    """Make what the walkers lack, ``n_parallel`` of them side by side. system: openmm.System.
+    def store(self, result: SegmentResult) -> int:
+        """Store what ``next_work`` gave; return its number of steps."""
+        coords = result.coords[:, : self.n_atoms]
+        arrays: dict[str, NDArray[Any]] = {"coords": coords, **result.state}
+        if self.forces:
+            arrays["forces"] = np.zeros_like(coords) if result.forces is None else result.forces
+        meta = {}
+        if not self.begun:
+            arrays[SYSTEM] = np.frombuffer(zlib.compress(self._system.encode()), dtype=np.uint8)
+            meta = {"origin": self._origin}
+        self.chunks.append(arrays, meta)
+        before, self._state = self.n_steps_done, result.state
+        self._n_chunks += 1
+        return self.n_steps_done - before
 
-    Chunk 0 of a walker holds the state after the start and no frames; chunk k > 0 holds segment k: ``coords`` (Å) and
-    ``forces`` (kcal/mol/Å) of all atoms [n_frames, n_atoms, 3], float32. The first failure ends all walkers.
+    def explain(self, error: Unstable) -> InputError:
+        """The sentence for a walker that blew up."""
+        name = self.chunks.folder.name
+        if not self.begun:
+            return InputError(
+                f"{self._origin}, the start of {name}, cannot be relaxed at {self.temperature} K: {error}; "
+                "set another dataset.protocol.seed or take fewer walkers from such starts"
+            )
+        return InputError(
+            f"{name} blew up in segment {self._n_chunks} at {self.temperature} K: {error}; "
+            "lower the temperature or set another dataset.protocol.seed"
+        )
+
+    def _quench(self) -> Quench:
+        assert self.start is not None
+        self._origin, self._system, positions = self.start()
+        return Quench(
+            system=self._system,
+            positions=positions,
+            temperature=self.temperature,
+            seed=self.segment_seed(0),
+            n_steps=self.drop_steps,
+            barostat=self.barostat,
+            max_iterations=self.max_iterations,
+            platform=self.platform,
+        )
+
+    def _recall(self) -> None:
+        """Read what an earlier run left."""
+        first, meta = read_arrays(self.chunks.paths[0])
+        self._origin, self._system = meta["origin"], zlib.decompress(first[SYSTEM].tobytes()).decode()
+        last, _ = read_arrays(self.chunks.paths[-1])
+        self._state = {name: values for name, values in last.items() if name.startswith("state_")}
+
+
+def run_walkers(walkers: Sequence[Walker], executor: Executor, tally: Tally) -> None:
+    """Make what the walkers lack, each one segment at a time, side by side as far as ``executor`` goes.
+
+    A segment is stored as soon as it is back. The first failure or Ctrl-C ends all walkers; what was finished by then
+    is stored. Raises InputError if a walker blows up or a worker process dies.
     """
     for walker in walkers:
         tally.skip(walker.n_steps_done)
-    with ThreadPoolExecutor(n_parallel) as pool:  # OpenMM releases the interpreter while it steps
-        futures = [pool.submit(_run, walker, system, tally) for walker in walkers]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            tally.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    ready = deque(walker for walker in walkers if not walker.finished)
+    running: dict[Future[SegmentResult], Walker] = {}
+    try:
+        while ready or running:
+            # An executor that runs work at once would otherwise hold back the results of all walkers.
+            while ready and not any(future.done() for future in running):
+                walker = ready.popleft()
+                running[executor.submit(run, walker.next_work())] = walker
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                walker = running.pop(future)
+                tally.add(walker.store(_result(future, walker)))
+                if not walker.finished:
+                    ready.append(walker)
+    except BaseException:
+        _save_finished(running)
+        raise
 
 
-def _run(walker: Walker, system: Any, tally: Tally) -> None:
-    """Make the segments that a walker lacks."""
-    if not len(walker.chunks):
-        walker.chunks.append(_quench(walker, system, tally), {"origin": walker.origin})
-    for segment in range(len(walker.chunks), walker.n_segments + 1):
-        walker.chunks.append(_segment(walker, segment, system, tally))
+def _result(future: Future[SegmentResult], walker: Walker) -> SegmentResult:
+    try:
+        return future.result()
+    except Unstable as error:
+        raise walker.explain(error) from error
+    except BrokenExecutor as error:
+        raise InputError(
+            "a worker process ended before its work was done (killed, out of memory, or started by a script that lacks "
+            'if __name__ == "__main__"): run again to go on, with a smaller dataset.n_parallel if memory is short'
+        ) from error
 
 
-def _quench(walker: Walker, system: Any, tally: Tally) -> dict[str, NDArray[Any]]:
-    """Relax the start at the walker's temperature; return a chunk without frames."""
-    seed = walker.segment_seed(0)
-    context = make_context(system, walker.temperature, seed)
-    context.setPositions(walker.start.astype(np.float64) / NM_IN_ANGSTROM)
-    import_openmm().mm.LocalEnergyMinimizer.minimize(context, QUENCH_TOLERANCE, QUENCH_STEPS)
-    context.setVelocitiesToTemperature(walker.temperature, seed)
-    if walker.drop_steps:
-        _step(context, walker.drop_steps, tally)
-    nothing = np.zeros((0, *walker.start.shape), dtype=np.float32)
-    return {"coords": nothing, "forces": nothing, **save_state(context)}
-
-
-def _segment(walker: Walker, segment: int, system: Any, tally: Tally) -> dict[str, NDArray[Any]]:
-    """Go on from the last chunk's state; return the chunk of this segment."""
-    last, _ = read_arrays(walker.chunks.paths[-1])
-    context = make_context(system, walker.temperature, walker.segment_seed(segment))
-    restore_state(context, last)
-    coords, forces = [], []
-    for _ in range(walker.segment_steps // walker.save_steps):
-        _step(context, walker.save_steps, tally)
-        state = context.getState(positions=True, forces=True)
-        coords.append(state.getPositions(asNumpy=True)._value * NM_IN_ANGSTROM)
-        forces.append(state.getForces(asNumpy=True)._value * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
-    return {"coords": np.array(coords, np.float32), "forces": np.array(forces, np.float32), **save_state(context)}
-
-
-def _step(context: Any, n_steps: int, tally: Tally) -> None:
-    context.getIntegrator().step(n_steps)
-    tally.add(n_steps)
+def _save_finished(running: dict[Future[SegmentResult], Walker]) -> None:
+    for future, walker in running.items():
+        if not future.cancel() and future.done() and future.exception() is None:
+            walker.store(future.result())

@@ -118,7 +118,7 @@ def test_residue_masses_are_those_of_their_atoms() -> None:
 
 
 def test_an_unknown_native_structure_is_refused() -> None:
-    with pytest.raises(InputError, match=r"no native torsions are known for 'AAA'.*n_native=0"):
+    with pytest.raises(InputError, match=r"no native torsions are known for 'AAA'.*dataset/protocol=extended"):
         structure.build_native("AAA")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,13 @@ import pytest
 
 from cgexp.errors import InputError
 from cgexp.reference.sampling.protocol import Protocol, farthest_points, sample
-from cgexp.reference.sampling.walker import Walker
+from cgexp.reference.sampling.starts import Walkers
+from cgexp.reference.sampling.task import Task
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
 
 SEQUENCE = "AGA"
-PROTOCOL = Protocol(
-    temperature=350.0,
+PROTOCOL = Walkers(
     n_native=0,
     n_extended=1,
     n_hot=2,
@@ -35,12 +36,13 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cgexp.reference.sampling.protocol import sample
-from cgexp.systems.peptide import Peptide
+from cgexp.reference.sampling.starts import Walkers
+from cgexp.reference.sampling.task import Task
 from tests_protocol import PROTOCOL, SEQUENCE
 def kill(done, total, text):
     if done > 0.6 * total:
         os.kill(os.getpid(), signal.SIGKILL)
-sample(Peptide(SEQUENCE), SEQUENCE, PROTOCOL, Path(sys.argv[1]), 1, kill)
+sample(Task(SEQUENCE, 350.0, Path(sys.argv[1])), PROTOCOL, progress=kill)
 """
 
 
@@ -48,8 +50,14 @@ def quiet(done: int, total: int, text: str) -> None:
     """Show no progress."""
 
 
-def run(folder: Path, protocol: Protocol = PROTOCOL, n_parallel: int = 1) -> list[Chunks]:
-    return sample(Peptide(SEQUENCE), SEQUENCE, protocol, folder, n_parallel, quiet)
+def run(
+    folder: Path,
+    protocol: Protocol = PROTOCOL,
+    n_parallel: int = 1,
+    executor: Executor | None = None,
+    temperature: float = 350.0,
+) -> list[Chunks]:
+    return sample(Task(SEQUENCE, temperature, folder), protocol, n_parallel, executor, quiet)
 
 
 def assert_same(left: list[Chunks], right: list[Chunks]) -> None:
@@ -75,19 +83,15 @@ def test_walkers_hold_the_frames_asked_for(undisturbed: list[Chunks]) -> None:
     assert all(origin.startswith("hot frame") for origin in origins[1:])
 
 
-def test_every_segment_has_a_seed_of_its_own() -> None:
-    def walker(key: tuple[int, int, int]) -> Walker:
-        return Walker(Chunks(Path()), np.zeros((1, 3)), "", 350.0, key, 1, 1, 1, 0)
-
-    keys = [(seed, stage, index) for seed in (0, 1) for stage in (0, 1) for index in range(20)]
-    seeds = [walker(key).segment_seed(segment) for key in keys for segment in range(10)]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 < seed < 2**31 for seed in seeds)
+def test_hot_frames_carry_no_labels(undisturbed: list[Chunks]) -> None:
+    hot = Chunks(undisturbed[0].folder.parent / "hot")
+    assert len(hot.read("coords")) == 10
+    assert all("forces" not in arrays for arrays, _ in hot)
 
 
 def test_killed_and_continued_gives_the_same_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
     (tmp_path / "tests_protocol.py").write_text(
-        f"from cgexp.reference.sampling.protocol import Protocol\nPROTOCOL = {PROTOCOL!r}\nSEQUENCE = {SEQUENCE!r}\n"
+        f"from cgexp.reference.sampling.starts import Walkers\nPROTOCOL = {PROTOCOL!r}\nSEQUENCE = {SEQUENCE!r}\n"
     )
     paths = [str(tmp_path), *(path for path in sys.path if path)]
     killed = subprocess.run(
@@ -103,26 +107,32 @@ def test_walkers_side_by_side_give_the_same_frames(undisturbed: list[Chunks], tm
     assert_same(run(tmp_path, n_parallel=2), undisturbed)
 
 
-def test_an_interrupt_ends_every_walker(tmp_path: Path) -> None:
-    pytest.importorskip("openmm")
+def test_any_executor_gives_the_same_frames(undisturbed: list[Chunks], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        assert_same(run(tmp_path, replace(PROTOCOL, n_hot=0), executor=threads), undisturbed[:1])
+        assert threads.submit(abs, -1).result() == 1  # it is left open
 
+
+def test_an_interrupt_ends_every_walker(undisturbed: list[Chunks], tmp_path: Path) -> None:
     def interrupt(done: int, total: int, text: str) -> None:
         if done > 0.6 * total:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample(Peptide(SEQUENCE), SEQUENCE, PROTOCOL, tmp_path, 2, interrupt)
+        sample(Task(SEQUENCE, 350.0, tmp_path), PROTOCOL, 2, progress=interrupt)
+    assert_same(run(tmp_path), undisturbed)
 
 
 def test_progress_counts_up_to_the_total(undisturbed: list[Chunks], tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     protocol = replace(PROTOCOL, n_hot=0)
-    sample(Peptide(SEQUENCE), SEQUENCE, protocol, tmp_path, 1, lambda *report: seen.append(report))
+    task = Task(SEQUENCE, 350.0, tmp_path)
+    sample(task, protocol, progress=lambda *report: seen.append(report))
     assert seen[-1][0] == seen[-1][1] == 125  # 0.1 ps and 0.4 ps of 4 fs
-    assert [report[0] for report in seen] == sorted(report[0] for report in seen)
+    assert [report[0] for report in seen] == [25, 75, 125]
     assert "ns/day" in seen[-1][2]
     seen.clear()
-    sample(Peptide(SEQUENCE), SEQUENCE, protocol, tmp_path, 1, lambda *report: seen.append(report))
+    sample(task, protocol, progress=lambda *report: seen.append(report))
     assert not seen  # nothing is left to do
 
 
@@ -132,8 +142,11 @@ def test_another_seed_gives_other_frames(undisturbed: list[Chunks], tmp_path: Pa
 
 
 def test_a_folder_of_another_protocol_is_refused(undisturbed: list[Chunks]) -> None:
+    folder = undisturbed[0].folder.parent
     with pytest.raises(InputError, match=r"begun with temperature=350.0, not 300.0"):
-        run(undisturbed[0].folder.parent, replace(PROTOCOL, temperature=300.0))
+        run(folder, temperature=300.0)
+    with pytest.raises(InputError, match=r"begun with seed=3, not 4"):
+        run(folder, replace(PROTOCOL, seed=4))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,7 @@ def test_a_folder_of_another_protocol_is_refused(undisturbed: list[Chunks]) -> N
         ({"segment_ps": 0.15}, "segment_ps=0.15 is not a whole number of save_ps"),
         ({"ps_per_walker": 0.5}, "ps_per_walker=0.5 is not a whole number of segment_ps"),
         ({"save_ps": 0.0333}, "save_ps=0.0333 is not a whole number of time steps"),
-        ({"n_extended": 0, "n_hot": 0}, "at least one walker"),
+        ({"n_extended": 0, "n_hot": 0}, "at least one"),
         ({"n_hot": 11}, "raise hot_ps"),
     ],
 )
@@ -159,3 +172,4 @@ def test_farthest_points_spread_out() -> None:
     chosen = farthest_points(peptide, frames, frames[:1], 3)
     assert lengths[chosen].tolist() == [9.0, 5.0, 2.0]
     assert sorted(farthest_points(peptide, frames, frames[:1], 6).tolist()) == list(range(6))
+    assert farthest_points(peptide, frames, frames[:0], 2).tolist() == [0, 5]

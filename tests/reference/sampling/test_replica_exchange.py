@@ -13,13 +13,8 @@ import pytest
 
 from cgexp.errors import InputError
 from cgexp.reference.all_atom.modules import import_openmm
-from cgexp.reference.sampling.replica_exchange import (
-    ExchangeTrajectory,
-    ReplicaExchange,
-    load_exchange,
-    pack_exchange,
-    run_replica_exchange,
-)
+from cgexp.reference.sampling.exchange_trajectory import ExchangeTrajectory, load_exchange, pack_exchange
+from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
 from cgexp.store import Chunks
 from cgexp.units import BOLTZMANN, KCAL_IN_KJ
 

@@ -1,0 +1,148 @@
+"""The mean force on frozen beads: averages over the conditional ensemble, and their standard errors.
+
+Dynamics with the beads' atoms held still samples the other atoms from exp(-U/kT) at exactly these beads. If no bead
+takes part in a constraint, the force on its atom averages to the mean force -dU_PMF/dx (the beads' coordinates and the
+others are then separate). Forces on the other atoms average to zero, so that a map may add them with any weights: it
+changes the noise, not the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.reference.all_atom.engine import PlatformName
+from cgexp.reference.oracles.holding import freeze
+from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+
+N_BLOCKS = 8  # of each start's series, for the error within it
+MINIMISER_ITERATIONS = 100
+Indices = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """How one start is averaged.
+
+    temperature: K. equilibrate_ps: discarded; average_ps: kept; save_ps: between forces; all ps. friction: 1/ps.
+    time_step: ps, for bonds to hydrogen that are not rigid. Raises InputError if the lengths do not fit one another.
+    """
+
+    temperature: float
+    equilibrate_ps: float
+    average_ps: float
+    save_ps: float
+    friction: float = 5.0
+    time_step: float = 0.002
+    platform: PlatformName = "auto"
+
+    def __post_init__(self) -> None:
+        whole(self.save_ps, self.time_step, "save_ps", "time steps")
+        whole(self.equilibrate_ps, self.save_ps, "equilibrate_ps", "save_ps")
+        if whole(self.average_ps, self.save_ps, "ps_per_start", "save_ps") < N_BLOCKS:
+            raise InputError(
+                f"ps_per_start={self.average_ps} has fewer than {N_BLOCKS} forces, one every save_ps={self.save_ps}: "
+                "expected as many for an error; raise ps_per_start"
+            )
+
+    @property
+    def save_steps(self) -> int:
+        return round(self.save_ps / self.time_step)
+
+    @property
+    def n_equilibrate(self) -> int:
+        """Forces that are discarded."""
+        return round(self.equilibrate_ps / self.save_ps)
+
+    @property
+    def n_average(self) -> int:
+        """Forces that are averaged."""
+        return round(self.average_ps / self.save_ps)
+
+
+class MeanForce(NamedTuple):
+    """A mean force and its standard errors, all [n_beads, n_dims]: kcal/mol/Å.
+
+    sem: what the label is off by. between: from the spread of the starts' means. within: from blocks of each start's
+    series, which would be the error if every start had seen everything.
+    """
+
+    mean: NDArray[np.float64]
+    sem: NDArray[np.float64]
+    between: NDArray[np.float64]
+    within: NDArray[np.float64]
+
+
+def force_series(
+    system: Any,
+    beads: Indices,
+    start: NDArray[np.floating],
+    matrix: NDArray[np.float64],
+    averaging: Averaging,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Mapped forces [n_average, n_beads, 3] (kcal/mol/Å) while the beads' atoms are frozen where ``start`` has them.
+
+    system: openmm.System in which no bead is constrained. start: all atoms [n_atoms, 3], Å; all but the beads are
+    minimised first. matrix: force map [n_beads, n_atoms]. Raises Unstable if the dynamics blow up.
+    """
+    shared: dict[str, Any] = {
+        "system": pack_system(freeze(system, beads)),
+        "temperature": averaging.temperature,
+        "seed": seed,
+        "friction": averaging.friction,
+        "time_step": averaging.time_step,
+        "platform": averaging.platform,
+    }
+    quench = Quench(
+        positions=start,
+        n_steps=averaging.n_equilibrate * averaging.save_steps,
+        max_iterations=MINIMISER_ITERATIONS,
+        **shared,
+    )
+    segment = Segment(
+        state=run_quench(quench).state,
+        n_steps=averaging.n_average * averaging.save_steps,
+        save_steps=averaging.save_steps,
+        **shared,
+    )
+    forces = run_segment(segment).forces
+    assert forces is not None
+    return np.matmul(matrix, forces, dtype=np.float64)
+
+
+def mean_force(series: NDArray[np.floating]) -> MeanForce:
+    """Average forces [n_starts, n_frames, n_beads, n_dims] over starts and frames.
+
+    The spread of a few starts tells the whole error, slow side chains included, but each component of it is itself
+    uncertain; the error within starts is precise, but blind to what no start has seen. So ``sem`` squared is the mean
+    of two estimates: ``between`` squared; and ``within`` squared times the one factor, at least 1, that gives it the
+    size of ``between`` over all components together. Its mean square is then that of ``between``, and no component is
+    taken for exact because its few starts agree by chance.
+    """
+    n_starts = len(series)
+    means = series.mean(axis=1)
+    between = means.var(axis=0, ddof=1) / n_starts
+    within = np.mean([block_variance(one) for one in series], axis=0) / n_starts
+    excess = max(1.0, float(between.sum() / within.sum()))
+    sem = np.sqrt((between + excess * within) / 2.0)
+    return MeanForce(means.mean(axis=0), sem, np.sqrt(between), np.sqrt(within))
+
+
+def block_variance(series: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Variance of the mean of a correlated series [n_frames, ...], from ``N_BLOCKS`` blocks of it: [...]."""
+    length = len(series) // N_BLOCKS
+    blocks = series[: length * N_BLOCKS].reshape(N_BLOCKS, length, *series.shape[1:]).mean(axis=1)
+    return np.asarray(blocks.var(axis=0, ddof=1) / N_BLOCKS)
+
+
+def whole(length: float, unit: float, name: str, unit_name: str) -> int:
+    """``length / unit`` as an integer; InputError if it is none."""
+    number = length / unit
+    if abs(number - round(number)) > 1e-6:
+        raise InputError(f"{name}={length} is not a whole number of {unit_name} ({unit} ps): change one")
+    return round(number)

@@ -1,0 +1,52 @@
+"""The optimal force map of a peptide, fitted once to a run of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP, PlatformName, derived_seed
+from cgexp.reference.all_atom.force_field import constraint_pairs, make_system
+from cgexp.reference.all_atom.structure import NATIVE_TORSIONS, build_extended, build_native
+from cgexp.reference.mapping.linear_map import LinearMap
+from cgexp.reference.mapping.optimal import optimal_map
+from cgexp.reference.mapping.sites import BeadSites
+from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+from cgexp.systems.beads import bead_atoms
+
+FRAMES_PER_ATOM = 5  # well above what the fit needs, so that its own noise adds little to that of the forces
+DROP_PS, SAVE_PS = 4.0, 0.1
+FLEXIBLE_TIME_STEP = 0.002  # ps, for bonds to hydrogen that are not rigid
+
+
+def fit_map(
+    sequence: str, temperature: float, *, constrained: bool, seed: int = 0, platform: PlatformName = "auto"
+) -> LinearMap:
+    """Fit the optimal map of C-alpha beads to a run from the extended chain and, if known, the native structure.
+
+    temperature: K. constrained: bonds to hydrogen are rigid, and the map is tied over each group of them. A fraction of
+    a minute for ten residues; the same settings give the same map on the same kind of machine.
+    """
+    starts = [build_extended(sequence)] + ([build_native(sequence)] if sequence in NATIVE_TORSIONS else [])
+    peptide = starts[0]
+    system = make_system(peptide.topology, constrained=constrained)
+    sites = BeadSites.on(peptide.atoms, bead_atoms(sequence, "ca"), constraint_pairs(system))
+    time_step = TIME_STEP if constrained else FLEXIBLE_TIME_STEP
+    save_steps = round(SAVE_PS / time_step)
+    n_frames = -(-FRAMES_PER_ATOM * len(peptide.atoms) // len(starts))
+    forces = []
+    for number, start in enumerate(starts):
+        shared: dict[str, Any] = {
+            "system": pack_system(system),
+            "temperature": temperature,
+            "seed": derived_seed(seed, number),
+            "friction": FRICTION,
+            "time_step": time_step,
+            "platform": platform,
+        }
+        state = run_quench(Quench(positions=start.positions, n_steps=round(DROP_PS / time_step), **shared)).state
+        result = run_segment(Segment(state=state, n_steps=n_frames * save_steps, save_steps=save_steps, **shared))
+        assert result.forces is not None
+        forces.append(result.forces)
+    return optimal_map(np.concatenate(forces), sites)

@@ -1,0 +1,233 @@
+"""What the all-atom oracles share: back-mapped starts, the force map, work spread over processes, stored outcomes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.progress import Report
+from cgexp.reference.all_atom.engine import PlatformName, derived_seed
+from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, constraint_pairs, make_system
+from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.all_atom.structure import AllAtom, build_peptide
+from cgexp.reference.backmapping.back_mapper import BackMapper
+from cgexp.reference.backmapping.library import FragmentLibrary
+from cgexp.reference.mapping.force_maps import FITTED, FORCE_MAPS, make_map
+from cgexp.reference.mapping.linear_map import LinearMap, read_map, write_map
+from cgexp.reference.mapping.sites import BeadSites
+from cgexp.reference.oracles.fitted_map import fit_map
+from cgexp.reference.oracles.jobs import Job, Outcome, Rejection, run_jobs
+from cgexp.reference.oracles.oracle import Coords, Labels, Oracle, fingerprint
+from cgexp.reference.sampling.executor import local_executor
+from cgexp.signatures import PositiveInt, Seed
+from cgexp.systems.beads import bead_atoms
+from cgexp.systems.peptide import Peptide
+
+VERSION = 1  # of the labels: raised when the same settings come to give other ones
+NOT_OF_THE_LABEL = ("system", "n_parallel", "platform")  # fields that do not change it
+OF_FRAMES = ("coords", "forces", "force_sem", "time_ps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeptideJob(Job):
+    """Labels one CA configuration [n_residues, 3] (Å) from independently back-mapped starts."""
+
+    peptide: AllAtom
+    library: FragmentLibrary
+    force_map: LinearMap
+    configuration: Coords
+    temperature: float
+    seed: int
+    n_starts: int
+    n_attempts: int
+    platform: PlatformName
+
+    def seed_of(self, number: int) -> int:
+        """Seed of a start: a function of the base seed, the configuration and ``number`` alone."""
+        return derived_seed(self.seed, fingerprint(self.configuration), number)
+
+    def starts(self) -> tuple[list[NDArray[np.float64]], int]:
+        """All-atom starts, ``n_starts`` arrays [n_atoms, 3] (Å), and the number of attempts. Raises Rejection."""
+        mapper = BackMapper(self.peptide, self.library, platform=self.platform)
+        starts: list[NDArray[np.float64]] = []
+        attempt, reason = 0, ""
+        while len(starts) < self.n_starts <= len(starts) + self.n_attempts - attempt:
+            mapped = mapper.back_map(self.configuration.astype(np.float64), seed=self.seed_of(attempt))
+            if mapped.positions is not None:
+                starts.append(mapped.positions)
+            attempt, reason = attempt + 1, mapped.reason or reason
+        if len(starts) < self.n_starts:
+            raise Rejection(
+                f"back-mapping gave {len(starts)} of {self.n_starts} starts in {attempt} attempts: {reason}"
+            )
+        return starts, attempt
+
+
+@dataclass(kw_only=True)
+class OpenMMOracle(Oracle):
+    """Labels C-alpha configurations of a peptide by all-atom dynamics, in ff14SB + OBC2.
+
+    n_starts: independently back-mapped starts of each configuration. n_attempts: back-mappings that may be tried for
+    them. force_map: slice, constraint_group, residue, optimal (fitted once to a run of its own, kept in the folder), or
+    the file of a map. library: file of a fragment library; null takes the extended and the native structure. seed: of
+    all randomness. n_parallel: local processes, which do not change the labels. platform: of OpenMM.
+    """
+
+    n_starts: PositiveInt
+    n_attempts: PositiveInt
+    force_map: str
+    library: str | None = None
+    seed: Seed = 0
+    n_parallel: PositiveInt = 1
+    platform: Literal["auto", "CUDA", "OpenCL", "CPU", "Reference"] = "auto"
+
+    constrained: ClassVar[bool]  # whether bonds to hydrogen are rigid in the dynamics
+    recorded_map: ClassVar[str] = ""  # what the frames record; empty: the name of the force map
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.system, Peptide) or self.system.beads != "ca":
+            raise InputError(f"the oracle '{self.name}' was given system '{self.system.name}': expected C-alpha beads")
+        if self.n_attempts < self.n_starts:
+            raise InputError(
+                f"oracle.n_attempts={self.n_attempts} back-mappings cannot give oracle.n_starts={self.n_starts} "
+                "starts: raise n_attempts"
+            )
+        self._sequence = self.system.sequence
+        self._maps: dict[Path | None, LinearMap] = {}
+
+    @abstractmethod
+    def _job(self, **shared: Any) -> PeptideJob:
+        """The job of one configuration; ``shared`` are the fields of PeptideJob."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> str:
+        """What a person must know of these labels."""
+
+    @cached_property
+    def peptide(self) -> AllAtom:
+        """The peptide with all its atoms."""
+        return build_peptide(self._sequence)
+
+    @cached_property
+    def fragments(self) -> FragmentLibrary:
+        """The fragment library, read or made once."""
+        if self.library is None:
+            return FragmentLibrary.default(self._sequence)
+        library = FragmentLibrary.read(Path(self.library))
+        library.check(self.peptide)
+        return library
+
+    def linear_map(self, folder: Path | None = None) -> LinearMap:
+        """The force map; a fitted one is kept in ``folder``. Raises InputError if it does not suit the dynamics."""
+        if folder not in self._maps:
+            self._maps[folder] = self._make_map(folder)
+        return self._maps[folder]
+
+    def _make_map(self, folder: Path | None) -> LinearMap:
+        pairs = constraint_pairs(make_system(self.peptide.topology, constrained=self.constrained))
+        sites = BeadSites.on(self.peptide.atoms, bead_atoms(self._sequence, "ca"), pairs)
+        if self.force_map in FITTED:
+            made = self._fitted(folder)
+        elif self.force_map in FORCE_MAPS:
+            made = make_map(self.force_map, sites)
+        elif Path(self.force_map).is_file():
+            made = read_map(Path(self.force_map))
+        else:
+            raise InputError(
+                f"oracle.force_map={self.force_map} is neither the name of a map nor a file: expected one of "
+                f"{', '.join(FORCE_MAPS)} or a file written by write_map"
+            )
+        made.check_atoms(self.peptide.atoms)
+        if not np.array_equal(made.beads, sites.beads):
+            raise InputError(f"oracle.force_map={self.force_map} is for other beads: expected those on C-alpha atoms")
+        if not made.valid_for(pairs):
+            self._refuse_bias(made)
+        return made
+
+    def _refuse_bias(self, made: LinearMap) -> None:
+        raise InputError(
+            f"oracle.force_map={self.force_map} is biased where bonds to hydrogen are rigid: use constraint_group, or "
+            "a map fitted to such dynamics"
+        )
+
+    def _fitted(self, folder: Path | None) -> LinearMap:
+        settings = [self._sequence, self.temperature, self.constrained, self.seed]
+        path = None if folder is None else folder / f"force_map-{_digest(settings)}.npz"
+        if path is not None and path.is_file():
+            return read_map(path)
+        made = fit_map(
+            self._sequence, self.temperature, constrained=self.constrained, seed=self.seed, platform=self.platform
+        )
+        if path is not None:
+            write_map(path, made)
+        return made
+
+    def _label(self, coords: Coords, folder: Path | None, executor: Executor | None, progress: Report) -> Labels:
+        import_openmm()  # before anything is written
+        force_map, key = self.linear_map(folder), self._key()
+        keys = [f"{self.name}-{_digest([key, str(fingerprint(configuration))])}" for configuration in coords]
+        jobs: dict[str, Job] = {
+            key: self._job(
+                peptide=self.peptide,
+                library=self.fragments,
+                force_map=force_map,
+                configuration=configuration,
+                temperature=self.temperature,
+                seed=self.seed,
+                n_starts=self.n_starts,
+                n_attempts=self.n_attempts,
+                platform=self.platform,
+            )
+            for key, configuration in zip(keys, coords, strict=True)
+        }
+        with local_executor(self.n_parallel) if executor is None else nullcontext(executor) as workers:
+            outcomes = run_jobs(jobs, folder, workers, progress)
+        cost = sum(outcome.seconds for outcome in outcomes.values())
+        return self._labels([outcomes[key] for key in keys], cost, self.recorded_map or force_map.name)
+
+    def _labels(self, outcomes: list[Outcome], cost_s: float, map_name: str) -> Labels:
+        """Labels of the configurations, whose outcomes are given in their order."""
+        accepted = [index for index, outcome in enumerate(outcomes) if not outcome.reason]
+        sizes = [len(outcomes[index].arrays["coords"]) for index in accepted]
+        shape = (0, self.system.n_beads, 3)
+        arrays = {"coords": np.zeros(shape, np.float32), "forces": np.zeros(shape, np.float32)}
+        if accepted:
+            names = outcomes[accepted[0]].arrays
+            arrays = {name: np.concatenate([outcomes[index].arrays[name] for index in accepted]) for name in names}
+        block = np.repeat(np.arange(len(accepted)), sizes) * self.n_starts + arrays.pop("start", np.array(0))
+        frames = self._frames(
+            block=block,
+            source=f"{self.name} oracle: OpenMM, {FORCE_FIELD_NAME}",
+            force_map=map_name,
+            notes=self.notes,
+            **{name: values for name, values in arrays.items() if name in OF_FRAMES},
+        )
+        extra = {name: values for name, values in arrays.items() if name not in OF_FRAMES}
+        extra["seconds"] = np.repeat([outcomes[index].seconds for index in accepted], sizes) / np.repeat(sizes, sizes)
+        rejected = tuple((index, outcome.reason) for index, outcome in enumerate(outcomes) if outcome.reason)
+        return Labels(frames, np.repeat(np.array(accepted, dtype=np.int64), sizes), rejected, cost_s, extra)
+
+    def _key(self) -> str:
+        """Digest of everything but the configuration that a label depends on."""
+        settings = {
+            field.name: str(getattr(self, field.name)) for field in fields(self) if field.name not in NOT_OF_THE_LABEL
+        }
+        library = hashlib.sha256(np.ascontiguousarray(self.fragments.positions).tobytes()).hexdigest()
+        force_map = self.linear_map().content_hash if self.force_map not in FITTED else ""
+        return _digest([VERSION, self.name, self._sequence, settings, library, force_map])
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]

@@ -1,0 +1,91 @@
+"""What a replica-exchange run left: walkers, levels, swaps; and how to keep a run small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.reference.sampling.exchange import acceptance, round_trips
+from cgexp.store import Chunks, read_json, write_json
+
+SETTINGS_FILE = "replica_exchange.json"
+PER_CYCLE = ("levels", "energies", "outcomes")
+STATE = ("n_cycles", "next_levels")  # of a chunk, beside the arrays state_...: what the next round begins with
+
+
+@dataclass(frozen=True)
+class ExchangeTrajectory:
+    """What a replica-exchange run left; a column is a walker, whose trajectory is continuous.
+
+    coords: [n_frames, n_walkers, n_kept, 3], Å. frame_levels, frame_energies (kcal/mol): [n_frames, n_walkers], of the
+    saved frames. levels, energies: [n_cycles, n_walkers], of every cycle. outcomes: [n_cycles, n_walkers - 1], see
+    ``exchange``. frame_ps, cycle_ps: time between frames and between cycles. temperatures: of the levels, K.
+    """
+
+    coords: NDArray[np.float32]
+    frame_levels: NDArray[np.int64]
+    frame_energies: NDArray[np.float64]
+    levels: NDArray[np.int64]
+    energies: NDArray[np.float64]
+    outcomes: NDArray[np.int64]
+    temperatures: NDArray[np.float64]
+    frame_ps: float
+    cycle_ps: float
+
+    @property
+    def aggregate_ns(self) -> float:
+        """Simulated time of all walkers together."""
+        return self.levels.size * self.cycle_ps / 1000.0
+
+    @property
+    def acceptance(self) -> NDArray[np.float64]:
+        """Accepted fraction of the swaps tried between neighbouring temperatures, [n_walkers - 1]."""
+        return acceptance(self.outcomes)
+
+    @property
+    def round_trips(self) -> NDArray[np.int64]:
+        """Round trips of each walker through the ladder, [n_walkers]."""
+        return round_trips(self.levels)
+
+    def at_level(self, level: int) -> NDArray[np.float32]:
+        """Coordinates of the walker at a level, in time: [n_frames, n_kept, 3]."""
+        walker = np.argmax(self.frame_levels == level, axis=1)
+        return self.coords[np.arange(len(self.coords)), walker]
+
+
+def load_exchange(folder: Path) -> ExchangeTrajectory:
+    """Read a run, finished or not. Raises InputError if it has no round yet."""
+    settings = read_json(Path(folder) / SETTINGS_FILE)
+    parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
+    if not parts:
+        raise InputError(f"{folder} holds no round yet: run the sampling first")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
+    levels, energies = joined["levels"].astype(np.int64), joined["energies"]
+    every = settings["cycles_per_save"]
+    return ExchangeTrajectory(
+        coords=joined["coords"],
+        frame_levels=levels[every - 1 :: every],
+        frame_energies=energies[every - 1 :: every],
+        levels=levels,
+        energies=energies,
+        outcomes=joined["outcomes"].astype(np.int64),
+        temperatures=np.array(settings["temperatures"]),
+        frame_ps=every * settings["exchange_ps"],
+        cycle_ps=settings["exchange_ps"],
+    )
+
+
+def pack_exchange(folder: Path, target: Path) -> None:
+    """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it."""
+    parts = [arrays for arrays, _ in Chunks(folder)]
+    rounds = [part for part in parts if len(part["levels"])]
+    if not rounds:
+        raise InputError(f"{folder} holds no round yet: run the sampling first")
+    last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
+    joined = {name: np.concatenate([part[name] for part in rounds]) for name in rounds[-1] if name not in last}
+    write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
+    Chunks(target).replace({**last, **joined})
