@@ -3,7 +3,7 @@
 Run from the root of a checkout: ``python scripts/make_chignolin_sample.py --n-parallel 2``. Killed and repeated, it
 goes on where it was. 64 walkers start from the frames in experiments/chignolin_reference/seeds.npz. It writes, each
 with its data card: chignolin_sample (every third frame, forces of the optimal map), chignolin_mini (5,000 of these) and
-chignolin_maps (10,000 of these with the forces of all maps).
+chignolin_maps (10,000 of these with the forces of all maps); and the optimal map itself, chignolin_sample.map.npz.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP
 from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
+from cgexp.reference.mapping.linear_map import read_map, write_map
 from cgexp.reference.mapping.unbiasedness import assess, force_rms
-from cgexp.reference.openmm_data import OpenMMPeptide
-from cgexp.reference.packaged import DATA, write_packaged
+from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide
+from cgexp.reference.packaged import DATA, map_path, write_packaged
 from cgexp.reference.sampling.starts import Seeded
 from cgexp.systems.peptide import Peptide
 
@@ -99,6 +100,7 @@ def main() -> None:
         )
         for name in MAPS
     }
+    write_map(map_path("chignolin_sample", arguments.data), read_map(arguments.cache / MAP_FILE.format("optimal")))
     checks = {name: verification(frames) for name, frames in made.items()}
     protocol = {**DYNAMICS, **recipe.protocol.settings, "temperature": recipe.temperature}
     command = "python scripts/make_chignolin_sample.py"

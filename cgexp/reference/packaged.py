@@ -46,6 +46,11 @@ def load_card(name: str, folder: Path = DATA) -> dict[str, Any]:
     return card
 
 
+def map_path(name: str, folder: Path = DATA) -> Path:
+    """File of the force map that a shipped set was made with, for ``read_map`` and for the all-atom oracles."""
+    return folder / f"{name}.map.npz"
+
+
 def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) -> Frames:
     """The frames of a shipped set, with the forces of ``force_map`` where the set ships several (None: its main one).
 

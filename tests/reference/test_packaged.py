@@ -13,8 +13,17 @@ from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.force_maps import BIASED
+from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.mapping.unbiasedness import force_rms, virial
-from cgexp.reference.packaged import DATA, Packaged, load_card, load_packaged, packaged_names, write_packaged
+from cgexp.reference.packaged import (
+    DATA,
+    Packaged,
+    load_card,
+    load_packaged,
+    map_path,
+    packaged_names,
+    write_packaged,
+)
 from cgexp.store import write_frames
 from cgexp.systems.peptide import Peptide
 
@@ -96,7 +105,7 @@ def test_mini_agrees_with_its_card(mini: Frames) -> None:
     assert 4000 <= len(mini) <= 6000
     assert card["n_frames"] == len(mini)
     assert card["content_hash"] == mini.content_hash
-    assert card["temperature_K"] == mini.temperature == 350.0
+    assert card["temperature_K"] == mini.temperature == 300.0
     assert mini.force_map == card["force_map"]
     assert mini.force_map not in BIASED
     assert card["force_rms"] == pytest.approx(force_rms(mini), rel=1e-4)
@@ -130,7 +139,32 @@ def test_recipe_of_the_config_loads_the_mini_set(mini: Frames, tmp_path: Path) -
 
 def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
     recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")))
-    with pytest.raises(InputError, match=r"temperature=300.0 but its frames have 350.0"):
-        replace(recipe, temperature=300.0).make(tmp_path)
+    with pytest.raises(InputError, match=r"temperature=350.0 but its frames have 300.0"):
+        replace(recipe, temperature=350.0).make(tmp_path)
     with pytest.raises(InputError, match="n_frames=9999"):
         replace(recipe, n_frames=9999).make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_frames", "megabytes"), [("chignolin_sample", 57_600, 10), ("chignolin_maps", 10_000, 5)]
+)
+def test_the_larger_sets_are_what_their_cards_say(name: str, n_frames: int, megabytes: float) -> None:
+    card, frames = load_card(name), load_packaged(name)
+    assert sum(path.stat().st_size for path in DATA.glob(f"{name}*")) <= megabytes * 1e6
+    assert len(frames) == card["n_frames"] == n_frames
+    assert (frames.temperature, frames.force_map) == (300.0, "optimal")
+    assert len(np.unique(frames.block)) == 64
+    verified = card["verification_on_all_frames"]
+    verified = verified.get("optimal", verified)
+    assert verified["unbiasedness"] == "unbiased"
+    assert verified["virial_kT_sem"] < 0.1
+    assert read_map(map_path("chignolin_sample")).content_hash in frames.notes
+
+
+def test_maps_differ_in_their_forces_alone() -> None:
+    frames = {name: load_packaged("chignolin_maps", force_map=name) for name in ("optimal", "residue", "slice")}
+    assert force_rms(frames["optimal"]) < force_rms(frames["residue"]) < force_rms(frames["slice"])
+    np.testing.assert_array_equal(frames["slice"].coords, frames["optimal"].coords)
+    sample = load_packaged("chignolin_sample")
+    chosen = np.linspace(0, len(sample) - 1, 10_000).round().astype(np.int64)
+    np.testing.assert_array_equal(frames["optimal"].coords, sample.coords[chosen])
