@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def main() -> None:
     protocol = ReplicaExchange(temperatures=TEMPERATURES, seed=SEEDS[arguments.start])
     peptide = build_native(SEQUENCE)
     system = make_system(peptide.topology)
-    n_rounds = round(arguments.ns * 1000.0 / (protocol.round_ps * protocol.n_walkers))
+    n_rounds = ceil(arguments.ns * 1000.0 / (protocol.round_ps * protocol.n_walkers))
     starts = starts_of(arguments.start, system)
     run_replica_exchange(system, starts, protocol, folder, n_rounds, atoms=peptide.ca)
 
