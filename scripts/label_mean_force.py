@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--n-starts", type=int, default=8, help="independently back-mapped starts of a frame")
     parser.add_argument("--ps-per-start", type=float, default=6.0, help="ps averaged after each start")
     parser.add_argument("--force-map", default="optimal", help="slice, constraint_group, residue, optimal, or a file")
+    parser.add_argument("--library", help="file of a fragment library of thermal frames; their side chains are kept")
     parser.add_argument("--seed", type=int, default=0, help="of back-mapping and thermostat")
     parser.add_argument("--cache", type=Path, default=Path("outputs/mean_force_labels"), help="finished labels")
     parser.add_argument("--json", type=Path, help="write the table's numbers here")
@@ -103,6 +104,8 @@ def main() -> None:
         n_attempts=2 * arguments.n_starts,
         ps_per_start=arguments.ps_per_start,
         force_map=arguments.force_map,
+        library=arguments.library,
+        turn_side_chains=arguments.library is None,
         seed=arguments.seed,
         n_parallel=arguments.n_parallel,
     )

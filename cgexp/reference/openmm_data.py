@@ -60,9 +60,19 @@ class OpenMMPeptide(Recipe):
         import_openmm()  # before anything is written
         task = Task(self.system.sequence, self.temperature, Path(folder), self.solvent, self.platform)
         walkers = sample(task, self.protocol, self.n_parallel, executor, progress)
-        frames = self._coarse_grain(task, walkers, self._map(task, walkers))
-        check_unbiased(frames, pairs=self.system.bonds, allow_biased_map=bool(self.allow_biased_force_map))
+        force_map = self._map(task, walkers)
+        if not force_map.valid_for(constraint_pairs(make_system(task.built.topology))) and not self._reason:
+            raise InputError(
+                f"force map '{self.force_map}' is biased when bonds are constrained: use optimal or constraint_group, "
+                "or say in words why with dataset.allow_biased_force_map='<reason>'"
+            )
+        frames = self._coarse_grain(task, walkers, force_map)
+        check_unbiased(frames, pairs=self.system.bonds, allow_biased_map=bool(self._reason))
         return self.check(self.thin(frames))
+
+    @property
+    def _reason(self) -> str:
+        return self.allow_biased_force_map.strip()
 
     def _map(self, task: Task, walkers: Sequence[Chunks]) -> LinearMap:
         """The map that was stored with the walkers, or a new one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
 
+_RANDOM = threading.RLock()  # the generator is shared by all threads
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
 
 # Backbone torsions in degrees, phi of residues 2..n and psi of residues 1..n-1, of the native hairpin.
@@ -106,12 +108,13 @@ def minimise(peptide: AllAtom) -> AllAtom:
 @contextmanager
 def fixed_random() -> Iterator[None]:
     """Fix Python's global generator, through which OpenMM places hydrogens and ions, and leave it as it was."""
-    state = random.getstate()
-    random.seed(0)
-    try:
-        yield
-    finally:
-        random.setstate(state)
+    with _RANDOM:
+        state = random.getstate()
+        random.seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(state)
 
 
 def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]] | None) -> str:

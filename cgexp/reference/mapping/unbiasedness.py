@@ -26,8 +26,8 @@ Verdict = Literal["unbiased", "biased", "not verifiable", "not applicable"]
 
 N_SEM = 4.0  # standard errors beyond which a deviation is a bias
 CLEAR_SEM = 3.0  # standard errors within which there is none; between the two it cannot be told
-MARGIN = 0.3  # kT, that a deviation of the virial must exceed as well
-SCALE_MARGIN = 0.1
+MARGIN = 0.1  # kT, that a deviation of the virial must exceed as well
+SCALE_MARGIN = 0.05
 LARGEST_SEM = 0.5  # kT: the slice of a peptide with rigid bonds deviates by 2
 SMALLEST_DISTANCE = 1e-9  # of coinciding beads
 N_PIECES, LEAST_PIECES, PIECE_FRAMES = 20, 10, 10
@@ -84,7 +84,7 @@ def check_unbiased(
 def assess(frames: Frames, *, n_sem: float = N_SEM, pairs: Pairs | None = None) -> Unbiasedness:
     """Test the forces of thermally sampled frames by both identities.
 
-    A deviation counts if it is more than ``n_sem`` standard errors and more than a margin (0.3 kT of the virial, 10 %
+    A deviation counts if it is more than ``n_sem`` standard errors and more than a margin (0.1 kT of the virial, 5 %
     of the scale), so that neither noise nor the error of the integrator is taken for a bias. Frames of few blocks are
     cut into pieces, each taken as independent. pairs: as for ``virial``.
     """

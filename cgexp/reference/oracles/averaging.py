@@ -4,6 +4,9 @@ Dynamics with the beads' atoms held still samples the other atoms from exp(-U/kT
 takes part in a constraint, the force on its atom averages to the mean force -dU_PMF/dx (the beads' coordinates and the
 others are then separate). Forces on the other atoms average to zero, so that a map may add them with any weights: it
 changes the noise, not the mean.
+
+Peptide planes and side chains change their state more slowly than an average lasts, so the states must come from the
+starts, in proportion. Each start is therefore annealed first, with the beads frozen throughout.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.engine import PlatformName
+from cgexp.reference.all_atom.engine import PlatformName, derived_seed
 from cgexp.reference.oracles.holding import freeze
 from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
 
 N_BLOCKS = 8  # of each start's series, for the error within it
 MINIMISER_ITERATIONS = 100
+N_STAGES, N_HOT = 10, 4  # of annealing, of equal length; the first ones at the hot temperature, then evenly down
 Indices = NDArray[np.integer]
 
 
@@ -28,21 +32,30 @@ Indices = NDArray[np.integer]
 class Averaging:
     """How one start is averaged.
 
-    temperature: K. equilibrate_ps: discarded; average_ps: kept; save_ps: between forces; all ps. friction: 1/ps.
-    time_step: ps, for bonds to hydrogen that are not rigid. Raises InputError if the lengths do not fit one another.
+    temperature: K. equilibrate_ps: discarded; average_ps: kept; save_ps: between forces; all ps. anneal_ps: before all
+    that, at hot_temperature and then in steps down to temperature; 0: none. friction: 1/ps. time_step: ps, for bonds to
+    hydrogen that are not rigid. Raises InputError if the lengths do not fit one another.
     """
 
     temperature: float
     equilibrate_ps: float
     average_ps: float
     save_ps: float
+    anneal_ps: float = 0.0
+    hot_temperature: float = 700.0
     friction: float = 5.0
     time_step: float = 0.002
     platform: PlatformName = "auto"
 
     def __post_init__(self) -> None:
+        if self.anneal_ps and not self.hot_temperature > self.temperature:
+            raise InputError(
+                f"hot_temperature={self.hot_temperature} is not above the temperature of {self.temperature} K: "
+                "raise it, or set anneal_ps=0"
+            )
         whole(self.save_ps, self.time_step, "save_ps", "time steps")
         whole(self.equilibrate_ps, self.save_ps, "equilibrate_ps", "save_ps")
+        whole(self.anneal_ps, N_STAGES * self.time_step, "anneal_ps", f"{N_STAGES} stages")
         if whole(self.average_ps, self.save_ps, "ps_per_start", "save_ps") < N_BLOCKS:
             raise InputError(
                 f"ps_per_start={self.average_ps} has fewer than {N_BLOCKS} forces, one every save_ps={self.save_ps}: "
@@ -54,14 +67,20 @@ class Averaging:
         return round(self.save_ps / self.time_step)
 
     @property
-    def n_equilibrate(self) -> int:
-        """Forces that are discarded."""
-        return round(self.equilibrate_ps / self.save_ps)
-
-    @property
-    def n_average(self) -> int:
-        """Forces that are averaged."""
-        return round(self.average_ps / self.save_ps)
+    def stages(self) -> list[tuple[float, int, int]]:
+        """Temperature (K), number of steps, and steps between forces of every stage; only the last is averaged."""
+        drop = (self.hot_temperature - self.temperature) / (N_STAGES - N_HOT)
+        n_anneal = round(self.anneal_ps / self.time_step / N_STAGES)
+        n_equilibrate, n_average = (round(ps / self.time_step) for ps in (self.equilibrate_ps, self.average_ps))
+        stages = [
+            *(
+                (self.hot_temperature - drop * max(0, stage + 1 - N_HOT), n_anneal, n_anneal)
+                for stage in range(N_STAGES)
+            ),
+            (self.temperature, n_equilibrate, n_equilibrate),
+            (self.temperature, n_average, round(self.save_ps / self.time_step)),
+        ]
+        return [stage for stage in stages if stage[1]]
 
 
 class MeanForce(NamedTuple):
@@ -92,25 +111,30 @@ def force_series(
     """
     shared: dict[str, Any] = {
         "system": pack_system(freeze(system, beads)),
-        "temperature": averaging.temperature,
-        "seed": seed,
         "friction": averaging.friction,
         "time_step": averaging.time_step,
         "platform": averaging.platform,
     }
     quench = Quench(
         positions=start,
-        n_steps=averaging.n_equilibrate * averaging.save_steps,
+        temperature=averaging.stages[0][0],
+        seed=derived_seed(seed, 0),
+        n_steps=0,
         max_iterations=MINIMISER_ITERATIONS,
         **shared,
     )
-    segment = Segment(
-        state=run_quench(quench).state,
-        n_steps=averaging.n_average * averaging.save_steps,
-        save_steps=averaging.save_steps,
-        **shared,
-    )
-    forces = run_segment(segment).forces
+    state, forces = run_quench(quench).state, None
+    for stage, (temperature, n_steps, save_steps) in enumerate(averaging.stages, start=1):
+        segment = Segment(
+            state=state,
+            temperature=temperature,
+            seed=derived_seed(seed, stage),
+            n_steps=n_steps,
+            save_steps=save_steps,
+            **shared,
+        )
+        result = run_segment(segment)
+        state, forces = result.state, result.forces
     assert forces is not None
     return np.matmul(matrix, forces, dtype=np.float64)
 

@@ -46,6 +46,7 @@ def fit_map(
             "platform": platform,
         }
         state = run_quench(Quench(positions=start.positions, n_steps=round(DROP_PS / time_step), **shared)).state
+        shared["seed"] = derived_seed(seed, number, 1)  # a fresh context would repeat the noise of the quench
         result = run_segment(Segment(state=state, n_steps=n_frames * save_steps, save_steps=save_steps, **shared))
         assert result.forces is not None
         forces.append(result.forces)

@@ -47,14 +47,17 @@ class MeanForceOracle(OpenMMOracle):
 
     Bonds to hydrogen are flexible here (2 fs), while training sets are sampled with rigid ones (4 fs): the two
     potentials of mean force are not exactly the same. Any force map gives the same mean; the optimal one has the least
-    noise. equilibrate_ps: discarded after each start. ps_per_start: averaged. save_ps: between forces; all ps.
+    noise. Each start is annealed (anneal_ps, at hot_temperature in K and then down), equilibrated (equilibrate_ps), and
+    averaged over ps_per_start; save_ps: between forces; all ps.
     Labels.extra holds sem_between and sem_within, the errors from the spread of the starts and from blocks within them.
     """
 
     n_starts: PositiveInt = 8
     n_attempts: PositiveInt = 16
     force_map: str = "optimal"
-    equilibrate_ps: NonNegative = 4.0
+    anneal_ps: NonNegative = 5.0
+    hot_temperature: Positive = 700.0
+    equilibrate_ps: NonNegative = 2.0
     ps_per_start: Positive = 6.0
     save_ps: Positive = 0.1
 
@@ -67,7 +70,13 @@ class MeanForceOracle(OpenMMOracle):
         if self.n_starts < 2:
             raise InputError(f"oracle.n_starts={self.n_starts}: expected at least 2, whose spread is the error")
         self._averaging = Averaging(
-            self.temperature, self.equilibrate_ps, self.ps_per_start, self.save_ps, platform=self.platform
+            temperature=self.temperature,
+            anneal_ps=self.anneal_ps,
+            hot_temperature=self.hot_temperature,
+            equilibrate_ps=self.equilibrate_ps,
+            average_ps=self.ps_per_start,
+            save_ps=self.save_ps,
+            platform=self.platform,
         )
 
     @property

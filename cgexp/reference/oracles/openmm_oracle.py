@@ -34,8 +34,8 @@ from cgexp.signatures import PositiveInt, Seed
 from cgexp.systems.beads import bead_atoms
 from cgexp.systems.peptide import Peptide
 
-VERSION = 1  # of the labels: raised when the same settings come to give other ones
-NOT_OF_THE_LABEL = ("system", "n_parallel", "platform")  # fields that do not change it
+VERSION = 2  # of the labels: raised when the same settings come to give other ones
+NOT_OF_THE_LABEL = ("n_parallel", "platform")  # fields that do not change it
 OF_FRAMES = ("coords", "forces", "force_sem", "time_ps")
 
 
@@ -51,6 +51,7 @@ class PeptideJob(Job):
     seed: int
     n_starts: int
     n_attempts: int
+    turn_side_chains: bool
     platform: PlatformName
 
     def seed_of(self, number: int) -> int:
@@ -59,7 +60,7 @@ class PeptideJob(Job):
 
     def starts(self) -> tuple[list[NDArray[np.float64]], int]:
         """All-atom starts, ``n_starts`` arrays [n_atoms, 3] (Å), and the number of attempts. Raises Rejection."""
-        mapper = BackMapper(self.peptide, self.library, platform=self.platform)
+        mapper = BackMapper(self.peptide, self.library, platform=self.platform, turn_side_chains=self.turn_side_chains)
         starts: list[NDArray[np.float64]] = []
         attempt, reason = 0, ""
         while len(starts) < self.n_starts <= len(starts) + self.n_attempts - attempt:
@@ -80,14 +81,17 @@ class OpenMMOracle(Oracle):
 
     n_starts: independently back-mapped starts of each configuration. n_attempts: back-mappings that may be tried for
     them. force_map: slice, constraint_group, residue, optimal (fitted once to a run of its own, kept in the folder), or
-    the file of a map. library: file of a fragment library; null takes the extended and the native structure. seed: of
-    all randomness. n_parallel: local processes, which do not change the labels. platform: of OpenMM.
+    the file of a map. library: file of a fragment library; null takes the extended and the native structure.
+    turn_side_chains: draw them at random; false keeps those of the library, right for one of many thermal frames. seed:
+    of all randomness. n_parallel: local processes, which do not change the labels. platform: of OpenMM. Labels.extra
+    holds seconds and n_attempts. Fitting a map, once, is not counted in the cost.
     """
 
     n_starts: PositiveInt
     n_attempts: PositiveInt
     force_map: str
     library: str | None = None
+    turn_side_chains: bool = True
     seed: Seed = 0
     n_parallel: PositiveInt = 1
     platform: Literal["auto", "CUDA", "OpenCL", "CPU", "Reference"] = "auto"
@@ -188,6 +192,7 @@ class OpenMMOracle(Oracle):
                 seed=self.seed,
                 n_starts=self.n_starts,
                 n_attempts=self.n_attempts,
+                turn_side_chains=self.turn_side_chains,
                 platform=self.platform,
             )
             for key, configuration in zip(keys, coords, strict=True)
@@ -221,12 +226,14 @@ class OpenMMOracle(Oracle):
 
     def _key(self) -> str:
         """Digest of everything but the configuration that a label depends on."""
-        settings = {
-            field.name: str(getattr(self, field.name)) for field in fields(self) if field.name not in NOT_OF_THE_LABEL
-        }
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in NOT_OF_THE_LABEL:
+            settings.pop(name)
         library = hashlib.sha256(np.ascontiguousarray(self.fragments.positions).tobytes()).hexdigest()
-        force_map = self.linear_map().content_hash if self.force_map not in FITTED else ""
-        return _digest([VERSION, self.name, self._sequence, settings, library, force_map])
+        settings |= {"system": self._sequence, "library": library, "version": VERSION, "oracle": self.name}
+        if self.force_map not in FORCE_MAPS:
+            settings["force_map"] = self.linear_map().content_hash
+        return _digest({name: float(value) if isinstance(value, int) else value for name, value in settings.items()})
 
 
 def _digest(content: Any) -> str:

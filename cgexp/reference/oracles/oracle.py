@@ -98,7 +98,7 @@ class Oracle(ABC):
         None takes local processes. Both matter only to oracles that work for long. Raises InputError for coords of
         another shape or not finite; a configuration that has no label is rejected with a reason.
         """
-        return self._label(self._checked(coords), folder, executor, progress)
+        return self._label(self._checked(coords), None if folder is None else Path(folder), executor, progress)
 
     @abstractmethod
     def _label(self, coords: Coords, folder: Path | None, executor: Executor | None, progress: Report) -> Labels:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom.engine import TIME_STEP
+from cgexp.reference.all_atom.engine import TIME_STEP, derived_seed
 from cgexp.reference.all_atom.force_field import make_system
 from cgexp.reference.mapping.linear_map import LinearMap
 from cgexp.reference.oracles.averaging import whole
@@ -43,7 +43,13 @@ class ReleaseJob(PeptideJob):
             ).state
             n_steps = self.drop_steps + self.keep_steps
             result = run_segment(
-                Segment(system=free, state=state, n_steps=n_steps, save_steps=self.save_steps, **shared)
+                Segment(
+                    system=free,
+                    state=state,
+                    n_steps=n_steps,
+                    save_steps=self.save_steps,
+                    **{**shared, "seed": derived_seed(seed, 1)},  # a fresh context would repeat the quench's noise
+                )
             )
             assert result.forces is not None
             kept = slice(self.drop_steps // self.save_steps, None)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import derived_seed
+from cgexp.reference.all_atom.structure import NATIVE_TORSIONS
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.reference.sampling.protocol import STUDY, Origin, Protocol
 from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
@@ -71,8 +72,7 @@ class ExchangeWalkers(Protocol):
         native = [Origin("native", task.native.positions)] * self.n_native if self.n_native else []
         return native + [Origin("extended", task.extended.positions)] * (self.n_walkers - self.n_native)
 
-    def run(self, task: Task, executor: Executor, progress: Report | None = None) -> list[Chunks]:
-        """Sample in the task's folder, continuing what is there; return the labelled frames of every walker."""
+    def check(self, task: Task) -> None:
         if task.temperature not in self.temperatures:
             raise InputError(
                 f"dataset.temperature={task.temperature:g} is not on the ladder {list(self.temperatures)}: add it to "
@@ -80,6 +80,11 @@ class ExchangeWalkers(Protocol):
             )
         if task.explicit:
             raise InputError("replica exchange with solvent=tip3p is not supported: choose another protocol or obc2")
+        if self.n_native and task.sequence not in NATIVE_TORSIONS:
+            raise InputError(f"no native torsions are known for '{task.sequence}': set dataset.protocol.n_native=0")
+
+    def run(self, task: Task, executor: Executor, progress: Report | None = None) -> list[Chunks]:
+        """Sample in the task's folder, continuing what is there; return the labelled frames of every walker."""
         starts = [task.start(*origin) for origin in self.origins(task, None)]
         run_replica_exchange(
             starts[0].system,

@@ -88,6 +88,9 @@ class Protocol(ABC):
         """What else the data card should say of a finished run."""
         return ()
 
+    def check(self, task: Task) -> None:  # noqa: B027 - most protocols can sample any task
+        """Raise InputError if this protocol cannot sample the task; called before anything is written."""
+
     def hot_walkers(self, task: Task) -> list[Walker]:
         """The run at a higher temperature that starts are taken from; none unless a subclass has one."""
         return []
@@ -139,6 +142,7 @@ def sample(
     n_parallel: local processes, one thread each, unless an ``executor`` is given, which is left open. Raises InputError
     if the folder holds another sampling.
     """
+    protocol.check(task)
     _check_settings(task, protocol)
     pool: AbstractContextManager[Executor] = nullcontext(executor) if executor else local_executor(n_parallel)
     with pool as opened:

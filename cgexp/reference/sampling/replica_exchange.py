@@ -8,7 +8,7 @@ machine or spread over several processes gives the same numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,8 @@ from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.sampling.exchange import exchange
 from cgexp.reference.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE
 from cgexp.reference.sampling.progress import Tally
-from cgexp.reference.sampling.segment import Segment, SegmentResult, pack_system, run_segment, unpack_system
+from cgexp.reference.sampling.segment import Segment, SegmentResult, Unstable, pack_system, run_segment, unpack_system
+from cgexp.reference.sampling.walker import WORKER_ENDED
 from cgexp.store import Chunks, read_arrays, read_json, write_json
 from cgexp.units import NM_IN_ANGSTROM
 
@@ -233,12 +234,21 @@ def _round(
 
 
 def _run(segments: Sequence[Segment], executor: Executor | None, tally: Tally) -> list[SegmentResult]:
-    results = []
-    for result, segment in zip(
-        map(run_segment, segments) if executor is None else executor.map(run_segment, segments), segments, strict=True
-    ):
-        results.append(result)
-        tally.add(segment.n_steps)
+    """Run one segment a walker. Raises InputError naming the walker that blew up, or if a worker process ended."""
+    results: list[SegmentResult] = []
+    outcomes = map(run_segment, segments) if executor is None else executor.map(run_segment, segments)
+    try:
+        for result in outcomes:
+            results.append(result)
+            tally.add(segments[0].n_steps)
+    except Unstable as error:
+        walker = len(results)
+        raise InputError(
+            f"walker {walker} of the replica exchange blew up at {segments[walker].temperature:g} K: lower the highest "
+            "temperature or the time step"
+        ) from error
+    except BrokenExecutor as error:
+        raise InputError(WORKER_ENDED) from error
     return results
 
 

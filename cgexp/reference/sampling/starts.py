@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.reference.all_atom.structure import NATIVE_TORSIONS
 from cgexp.reference.sampling.protocol import HOT, Origin, Protocol, farthest_points, make_walker
 from cgexp.reference.sampling.task import Task
 from cgexp.reference.sampling.walker import Walker
@@ -34,6 +35,9 @@ class Native(Protocol):
     @property
     def n_walkers(self) -> int:
         return self.n_native
+
+    def check(self, task: Task) -> None:
+        _check_native(task, self.n_native)
 
     def origins(self, task: Task, hot: Hot) -> list[Origin]:
         return _native(task, self.n_native)
@@ -114,6 +118,9 @@ class Walkers(QuenchedSeeds):
     def n_walkers(self) -> int:
         return self.n_native + self.n_extended + self.n_hot
 
+    def check(self, task: Task) -> None:
+        _check_native(task, self.n_native)
+
     def origins(self, task: Task, hot: Hot) -> list[Origin]:
         return _native(task, self.n_native) + _extended(task, self.n_extended) + super().origins(task, hot)
 
@@ -140,6 +147,9 @@ class Seeded(Protocol):
     def settings(self) -> dict[str, Any]:
         own = {name: value for name, value in super().settings.items() if name != "path"}
         return {**own, "seeds_sha256": file_hash(Path(self.path))}
+
+    def check(self, task: Task) -> None:
+        _check_native(task, self.n_native)
 
     def origins(self, task: Task, hot: Hot) -> list[Origin]:
         frames = read_seeds(Path(self.path), task.sequence, task.n_atoms)
@@ -174,6 +184,14 @@ def file_hash(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"cannot read the seeds file {path}: {error.strerror}; set dataset.protocol.path") from error
+
+
+def _check_native(task: Task, n_native: int) -> None:
+    if n_native and task.sequence not in NATIVE_TORSIONS:
+        raise InputError(
+            f"no native torsions are known for '{task.sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
+            "set dataset.protocol.n_native=0 or choose dataset/protocol=extended"
+        )
 
 
 def _native(task: Task, n: int) -> list[Origin]:

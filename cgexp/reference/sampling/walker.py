@@ -22,6 +22,10 @@ from cgexp.reference.sampling.progress import Tally
 from cgexp.reference.sampling.segment import QUENCH_STEPS, Quench, Segment, SegmentResult, Unstable, run
 from cgexp.store import Chunks, read_arrays
 
+WORKER_ENDED = (
+    "a worker process ended before its work was done (killed, out of memory, or started by a script that lacks "
+    'if __name__ == "__main__"): run again to go on, with a smaller dataset.n_parallel if memory is short'
+)
 SYSTEM = "system_xml_zlib"  # of chunk 0: what a walker goes on with, so that nothing need be built again
 
 
@@ -185,10 +189,7 @@ def _result(future: Future[SegmentResult], walker: Walker) -> SegmentResult:
     except Unstable as error:
         raise walker.explain(error) from error
     except BrokenExecutor as error:
-        raise InputError(
-            "a worker process ended before its work was done (killed, out of memory, or started by a script that lacks "
-            'if __name__ == "__main__"): run again to go on, with a smaller dataset.n_parallel if memory is short'
-        ) from error
+        raise InputError(WORKER_ENDED) from error
 
 
 def _save_finished(running: dict[Future[SegmentResult], Walker]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,24 @@ def test_error_holds_whether_or_not_the_starts_differ(spread: float) -> None:
     assert np.mean(within) == pytest.approx(1.0, abs=0.25) if not spread else np.mean(within) > 5.0
 
 
+def test_annealing_begins_hot_and_ends_at_the_temperature() -> None:
+    annealed = replace(AVERAGING, anneal_ps=2.0, hot_temperature=900.0)
+    temperatures, steps = zip(*[stage[:2] for stage in annealed.stages], strict=True)
+    assert temperatures == pytest.approx([900.0] * 4 + [800.0, 700.0, 600.0, 500.0, 400.0, 300.0, 300.0, 300.0])
+    assert sum(steps) == round((2.0 + 2.0 + 8.0) / annealed.time_step)
+    assert [stage[0] for stage in AVERAGING.stages] == [300.0, 300.0]
+    assert len(replace(AVERAGING, equilibrate_ps=0.0).stages) == 1
+
+
+def test_annealing_does_not_change_the_mean(chains: Chains) -> None:
+    averaging = replace(AVERAGING, anneal_ps=1.0)
+    matrix = (chains.beads[:, None] == np.arange(4 * N_CHAINS)).astype(np.float64)
+    flat = chains.positions.reshape(-1, 3)
+    series = [force_series(chains.system, chains.beads, flat, matrix, averaging, seed) for seed in range(4)]
+    found = mean_force(np.array(series))
+    assert np.square((found.mean - chains.exact) / found.sem).mean() == pytest.approx(1.0, abs=0.6)
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -119,6 +138,11 @@ def test_error_holds_whether_or_not_the_starts_differ(spread: float) -> None:
         ({"equilibrate_ps": 0.25}, "equilibrate_ps=0.25 is not a whole number of save_ps"),
         ({"average_ps": 0.25}, "ps_per_start=0.25 is not a whole number of save_ps"),
         ({"average_ps": 0.1 * (N_BLOCKS - 1)}, f"fewer than {N_BLOCKS} forces"),
+        ({"anneal_ps": 0.05}, r"anneal_ps=0\.05 is not a whole number of 10 stages"),
+        (
+            {"anneal_ps": 1.0, "hot_temperature": 250.0},
+            r"hot_temperature=250\.0 is not above the temperature of 300\.0 K",
+        ),
     ],
 )
 def test_lengths_that_do_not_fit_are_refused(changed: dict[str, Any], words: str) -> None:

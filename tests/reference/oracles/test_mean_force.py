@@ -34,6 +34,7 @@ ORACLE = MeanForceOracle(
     n_starts=2,
     n_attempts=4,
     force_map="slice",
+    anneal_ps=0.1,
     equilibrate_ps=0.2,
     ps_per_start=0.8,
     save_ps=0.1,

@@ -73,6 +73,7 @@ def test_an_error_ends_running_work_at_once() -> None:
     assert isinstance(running[0].exception(), BrokenExecutor)
 
 
+@pytest.mark.slow  # CPython may hang while it cleans up after a worker killed when idle
 def test_a_killed_worker_breaks_the_pool() -> None:
     with local_executor(2) as executor:
         os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
