@@ -69,7 +69,7 @@ def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) 
         raise InputError(
             f"data set '{name}' has no forces of map '{force_map}': expected one of {maps}; set dataset.force_map"
         )
-    frames = frames.with_labels(forces=_read_forces(folder / f"{name}.forces.npz", force_map), force_map=force_map)
+    frames = _with_forces(frames, _read_forces(folder / f"{name}.forces.npz", force_map), force_map)
     if frames.content_hash != known[force_map]["content_hash"]:
         raise InputError(f"{path} is not the data set its card describes: install the package again")
     return frames
@@ -115,7 +115,7 @@ def write_packaged(
         card["rounding_at_most"] = {array: step / 2.0 for array, step in steps.items()}
     if other_forces:
         card["other_force_maps"] = {
-            force_map: _force_facts(rounded(frames.with_labels(forces=forces, force_map=force_map), steps))
+            force_map: _force_facts(rounded(_with_forces(frames, forces, force_map), steps))
             for force_map, forces in other_forces.items()
         }
         step = steps["forces"]
@@ -147,6 +147,12 @@ class Packaged(Recipe):
 def _read_forces(path: Path, force_map: str) -> NDArray[np.float32]:
     arrays, meta = read_arrays(path)
     return dequantise(arrays[force_map], meta["step"])
+
+
+def _with_forces(frames: Frames, forces: NDArray[np.floating], force_map: str) -> Frames:
+    """The frames with forces of another map; what the notes say of the main map is left out."""
+    notes = "; ".join(note for note in frames.notes.split("; ") if not note.startswith("force map: "))
+    return frames.with_labels(forces=forces, force_map=force_map, notes=notes)
 
 
 def _force_facts(frames: Frames) -> dict[str, Any]:
