@@ -122,6 +122,7 @@ def test_annealing_begins_hot_and_ends_at_the_temperature() -> None:
     assert len(replace(AVERAGING, equilibrate_ps=0.0).stages) == 1
 
 
+@pytest.mark.slow
 def test_annealing_does_not_change_the_mean(chains: Chains) -> None:
     averaging = replace(AVERAGING, anneal_ps=1.0)
     matrix = (chains.beads[:, None] == np.arange(4 * N_CHAINS)).astype(np.float64)
