@@ -186,6 +186,8 @@ def test_every_metric_is_explained() -> None:
         "force_rmse_relative",
         "pmf_rmse_integration",
         "pmf_rmse_simulation",
+        "leak_rate",
+        "leaked_fraction",
         "w1_x",
         "w1_tica",
         "w1_tica_ic1",

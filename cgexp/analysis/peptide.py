@@ -32,6 +32,8 @@ class PeptideAnalysis(Analysis):
     histogram. n_bootstrap: draws for the errors (0: none). seed: of thinning and of these draws.
     """
 
+    needs_simulation = True
+
     def __init__(
         self,
         lag_ps: Positive,

@@ -24,11 +24,13 @@ class Evaluation:
 
 
 class Analysis(ABC):
-    """What the config group ``analysis`` makes."""
+    """What the config group ``analysis`` makes. needs_simulation: whether ``evaluate`` has nothing to do without one."""
+
+    needs_simulation = False
 
     def check(self, frames: Frames) -> None:  # noqa: B027 (most analyses need nothing)
         """Raise InputError if ``evaluate`` could not use these frames; asked before anything is computed."""
 
     @abstractmethod
     def evaluate(self, system: Any, potential: Any, frames: Frames, trajectory: Any, burn_in: float) -> Evaluation:
-        """Compare a potential and its simulation with a reference."""
+        """Compare a potential and its simulation (None if there is none) with a reference."""

@@ -30,6 +30,7 @@ class ToyAnalysis(Analysis):
     """Metrics and curves of a one-dimensional toy.
 
     grid: from and to which x the model is compared with the exact answer, length; None: the system's own range.
+    leak: from and to where replicas belong, length; one seen outside has leaked (None: leaks are not counted).
     n_grid: points on it. n_bins: of the simulation's histogram over the same range. n_bootstrap: draws for errors
     (0: none). seed: of these draws.
     """
@@ -37,6 +38,7 @@ class ToyAnalysis(Analysis):
     def __init__(
         self,
         grid: tuple[float, float] | None = None,
+        leak: tuple[float, float] | None = None,
         n_dims: Literal[1] = 1,
         n_grid: PositiveInt = 1001,
         n_bins: PositiveInt = 50,
@@ -44,11 +46,12 @@ class ToyAnalysis(Analysis):
         seed: NonNegativeInt = 0,
     ) -> None:
         self.n_dims = n_dims
-        if grid is not None and not grid[0] < grid[1]:
-            raise InputError(f"analysis.grid=[{grid[0]}, {grid[1]}] is empty: expected [lowest x, highest x]")
+        for name, bounds in (("grid", grid), ("leak", leak)):
+            if bounds is not None and not bounds[0] < bounds[1]:
+                raise InputError(f"analysis.{name}=[{bounds[0]}, {bounds[1]}] is empty: expected [lowest x, highest x]")
         if n_grid < 3:
             raise InputError(f"analysis.n_grid={n_grid} is too small: expected at least 3 points")
-        self.grid, self.n_grid, self.n_bins = grid, n_grid, n_bins
+        self.grid, self.leak, self.n_grid, self.n_bins = grid, leak, n_grid, n_bins
         self.n_bootstrap = n_bootstrap
         self.seed = seed
 
@@ -69,6 +72,8 @@ class ToyAnalysis(Analysis):
         curves["force"] |= self._dots(frames, rng)
         if trajectory is not None:
             metrics |= replica_metrics(trajectory)
+            if self.leak is not None:
+                metrics |= leak_metrics(trajectory.coords[..., 0, 0], trajectory.time, self.leak)
             samples = trajectory.production(burn_in)[..., 0, 0]  # [n_frames, n_replicas]
             if samples.size:
                 found, curve = self._compare_simulation(system, quadrature, samples, rng)
@@ -130,6 +135,24 @@ class ToyAnalysis(Analysis):
         inside = np.flatnonzero((x >= self.x[0]) & (x <= self.x[-1]))
         chosen = inside[thin(len(inside), N_DOTS, rng)]
         return {"data_x": x[chosen].astype(np.float64), "data": force[chosen].astype(np.float64)}
+
+
+def leak_metrics(x: NDArray[np.floating], time: Values, bounds: tuple[float, float]) -> dict[str, float]:
+    """How fast replicas leave ``bounds``: x [n_frames, n_replicas], time [n_frames] of the frames from the start on.
+
+    Maximum-likelihood rate of a process that happens once: replicas that have left / time spent inside by all of them
+    until they were first seen outside; its standard error is the rate / sqrt(number). With none, rate and error are
+    zero, and the upper limit of the rate at 95 % is 3 / (time spent).
+    """
+    outside = (x < bounds[0]) | (x > bounds[1])
+    leaked = outside.any(axis=0)
+    until = np.where(leaked, time[outside.argmax(axis=0)], time[-1])
+    rate = float(leaked.sum() / until.sum())
+    return {
+        "leaked_fraction": float(leaked.mean()),
+        "leak_rate": rate,
+        "leak_rate_sem": rate / max(float(leaked.sum()), 1.0) ** 0.5,
+    }
 
 
 def energy_and_force(potential: nn.Module, x: Values) -> tuple[Values | None, Values]:

@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "sweep": ("Sweep", ()),
     "oracle": ("Oracle", ()),
 }
-OPTIONAL = ("scheduler", "oracle")
+OPTIONAL = ("scheduler", "simulation", "oracle")
 KERNELS = ("reference", "compiled")
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
@@ -77,7 +77,7 @@ def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
 def _same_temperature(config: Config) -> Iterator[str]:
     wanted = config["dataset"]["temperature"]
     for group, what in (("prior", "a prior is fitted"), ("simulation", "the model is a free energy")):
-        found = config[group].get("temperature", wanted)
+        found = (config[group] or {}).get("temperature", wanted)
         if found != wanted:
             yield (
                 f"{group}.temperature={found} but dataset.temperature={wanted}: {what} at the temperature of its data; "
@@ -90,7 +90,7 @@ def _fits_system(config: Config) -> Iterator[str]:
     facts = (("n_dims", "dimensions"), ("n_beads", "beads"), ("units", "units"))
     for group in ("model", "prior", "simulation", "analysis"):
         for fact, name in facts:
-            found = config[group].get(fact, dataset[fact])
+            found = (config[group] or {}).get(fact, dataset[fact])
             if found != dataset[fact]:
                 option = config["choices"].get(group, group)
                 yield (
@@ -115,7 +115,7 @@ def _force_map(config: Config) -> Iterator[str]:
 def _time_step(config: Config) -> Iterator[str]:
     dataset, simulation = config["dataset"], config["simulation"]
     stiffness, mass = dataset.get("stiffness"), dataset.get("lightest_mass")
-    if stiffness is not None and mass is not None:
+    if simulation is not None and stiffness is not None and mass is not None:
         problem = time_step_problem(
             simulation["dt"], stiffness, mass, dataset["units"], dataset["n_beads"], friction_of(simulation)
         )
@@ -125,7 +125,7 @@ def _time_step(config: Config) -> Iterator[str]:
 
 def _simulation_length(config: Config) -> Iterator[str]:
     simulation = config["simulation"]
-    if simulation["save_every"] > simulation["n_steps"]:
+    if simulation is not None and simulation["save_every"] > simulation["n_steps"]:
         yield (
             f"simulation.save_every={simulation['save_every']} is larger than simulation.n_steps="
             f"{simulation['n_steps']}: nothing would be saved; lower save_every"

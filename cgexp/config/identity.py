@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cgexp.config.compose import Config
@@ -16,6 +17,7 @@ EXECUTION = {
     "dataset": ("n_parallel", "platform", "stiffness", "lightest_mass", "allow_biased_force_map"),
     "simulation": ("chunk_frames",),
 }
+RUNS = {"trainer": ("start_from",)}  # folders of other runs
 ONLY_EVALUATED = {"simulation": ("burn_in",)}
 # what each stage depends on, in the order of the stages
 STAGES = {
@@ -58,7 +60,11 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
 def _physics(group: str, node: Any, stage: str) -> Any:
     if isinstance(node, Mapping):
         left_out = EXECUTION.get(group, ()) + (() if stage == "evaluate" else ONLY_EVALUATED.get(group, ()))
-        return {key: _numbers(value) for key, value in node.items() if key not in left_out}
+        kept = {key: _numbers(value) for key, value in node.items() if key not in left_out}
+        for key in RUNS.get(group, ()):
+            if kept.get(key) is not None:
+                kept[key] = Path(str(kept[key])).name  # a run's folder is named after its physics, wherever it lies
+        return kept
     return _numbers(node)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.mlp import mlp
+from cgexp.models.mlp import hidden_layers
 from cgexp.models.normalisation import check_fits
 from cgexp.models.point_features import PointFeatures
 from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
@@ -19,7 +19,8 @@ class DirectForce(EnergyTerm):
     """Force [n_beads, n_dims] (kT/length, in the toys' reduced units) by a multilayer perceptron on PointFeatures.
 
     Non-conservative: in one dimension the force can be integrated to an energy, in more there need not be one. The
-    network is that of ToyMLP but for its output, so that the two differ in nothing else.
+    network is that of ToyMLP but for its last layer, so that the two differ in nothing else and the hidden layers of one
+    can be the start of the other (trainer.start_from).
     """
 
     conservative = False
@@ -38,7 +39,8 @@ class DirectForce(EnergyTerm):
         super().__init__()
         self.n_beads, self.n_dims = n_beads, n_dims
         self.features = PointFeatures(n_beads * n_dims, n_fourier, fourier_std, fourier_seed)
-        self.network = mlp([self.features.n_features, *[width] * depth, n_beads * n_dims], activation)
+        self.hidden = hidden_layers([self.features.n_features, *[width] * depth], activation)
+        self.force_layer = nn.Linear(width, n_beads * n_dims)
 
     def fit(self, frames: Frames) -> None:
         """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
@@ -47,7 +49,7 @@ class DirectForce(EnergyTerm):
 
     def forces(self, coords: Tensor) -> Tensor:
         """Predicted forces, of the shape of coords [n_frames, n_beads, n_dims]."""
-        return self.network(self.features(coords)).view_as(coords)
+        return self.force_layer(self.hidden(self.features(coords))).view_as(coords)
 
     def energy(self, coords: Tensor) -> Tensor:
         raise InputError("DirectForce predicts forces and has no energy: ask for forces, or use an energy model")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.models.activations import warn_if_not_smooth
-from cgexp.models.mlp import mlp
+from cgexp.models.mlp import hidden_layers
 from cgexp.models.normalisation import check_fits
 from cgexp.models.point_features import PointFeatures
 from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
@@ -38,7 +38,8 @@ class ToyMLP(EnergyTerm):
         warn_if_not_smooth(activation)
         self.n_beads, self.n_dims = n_beads, n_dims
         self.features = PointFeatures(n_beads * n_dims, n_fourier, fourier_std, fourier_seed)
-        self.network = mlp([self.features.n_features, *[width] * depth, 1], activation, last_bias=False)
+        self.hidden = hidden_layers([self.features.n_features, *[width] * depth], activation)
+        self.energy_layer = nn.Linear(width, 1, bias=False)  # forces do not see a constant
 
     def fit(self, frames: Frames) -> None:
         """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
@@ -46,4 +47,4 @@ class ToyMLP(EnergyTerm):
         self.features.fit(frames)
 
     def energy(self, coords: Tensor) -> Tensor:
-        return self.network(self.features(coords)).squeeze(-1)
+        return self.energy_layer(self.hidden(self.features(coords))).squeeze(-1)

@@ -16,6 +16,7 @@ UNITS = {
     "loss_excess_relative": "",
     "force_rmse_relative": "",
     "pmf_rmse_": "kT",
+    "leak_rate": "1/{time}",
     "w1_": "{length}",
     "w1_tica": TICA_UNIT,
     "w1_angle": "rad",
@@ -34,7 +35,7 @@ def unit_of(metric: str, units: str) -> str:
     """Unit of a metric in the unit system ``units`` ('molecular' or 'reduced'); empty for a pure number."""
     prefixes = [prefix for prefix in UNITS if metric.startswith(prefix)]
     system = unit_system(units)
-    return UNITS[max(prefixes, key=len)].format(force=system.force, length=system.length) if prefixes else ""
+    return UNITS[max(prefixes, key=len)].format(force=system.force, length=system.length, time=system.time) if prefixes else ""
 
 
 def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> str:

@@ -41,7 +41,8 @@ def report(config: Config) -> Iterator[str]:
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     loss: Loss = build(config["loss"])
     for group in ("trainer", "simulation", "analysis", "logger"):
-        build(config[group])
+        if config[group] is not None:
+            build(config[group])
     value, norm = one_step(network, loss, frames)
     yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
     forces = Potential(network, prior).forces(torch.tensor(frames.coords, dtype=torch.float32))

@@ -14,6 +14,7 @@ from cgexp.errors import InputError
 from cgexp.models.potential_store import load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
+from cgexp.runs.folder import RunFolder
 from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
@@ -22,18 +23,17 @@ from cgexp.store import write_arrays, write_json
 def evaluate(context: Context) -> dict[str, float]:
     """Compare the run with its reference; write figures, then metrics.json; return the metrics."""
     config, folder = context.config, context.folder
-    trajectory = Trajectory.load(folder.trajectory)
-    if not trajectory.finished:
-        raise InputError(f"{folder.trajectory} is not finished: run the simulation again, it goes on where it stopped")
+    trajectory = None if config["simulation"] is None else finished_trajectory(folder)
     result = build(config["analysis"]).evaluate(
         context.recipe.system,
         load_potential(folder.potential),
         context.frames,
         trajectory,
-        config["simulation"]["burn_in"],
+        0.0 if trajectory is None else config["simulation"]["burn_in"],
     )
     metrics = {**training_numbers(folder), **result.metrics}
-    metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
+    if trajectory is not None:
+        metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
     metrics["memory_peak_mb"] = peak_memory_mb()
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
@@ -42,6 +42,14 @@ def evaluate(context: Context) -> dict[str, float]:
     context.tracker.summarise(metrics)
     context.tracker.images(images)
     return metrics
+
+
+def finished_trajectory(folder: RunFolder) -> Trajectory:
+    """The trajectory of a run; InputError if its simulation has not finished."""
+    trajectory = Trajectory.load(folder.trajectory)
+    if not trajectory.finished:
+        raise InputError(f"{folder.trajectory} is not finished: run the simulation again, it goes on where it stopped")
+    return trajectory
 
 
 def peak_memory_mb() -> float:
@@ -59,11 +67,7 @@ def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]
 
 
 def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
-    path = context.folder.history
-    try:
-        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: run `cgexp train` with force=true") from error
+    table = context.folder.read_history()
     validation = table["loss_validation"]
     levels = {name: metrics.get(f"loss_{name}") for name in ("zero_force", "prior_only", "noise_floor")}
     return {

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
@@ -64,6 +66,14 @@ class RunFolder:
         if not isinstance(config, dict) or not {"choices", "overrides", "dataset", "model", "outputs"} <= config.keys():
             raise InputError(f"{self.config} holds no config: restore it or run again")
         return config
+
+    def read_history(self) -> dict[str, NDArray[np.float64]]:
+        """The training history: column of history.csv -> [n_epochs]. Raises InputError if the file is damaged."""
+        try:
+            table = np.atleast_1d(np.genfromtxt(self.history, delimiter=",", names=True))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.history} is missing or damaged: run `cgexp train` with force=true") from error
+        return {name: table[name] for name in table.dtype.names or ()}
 
     def read_provenance(self) -> dict[str, Any]:
         content: dict[str, Any] = read_json(self.provenance)

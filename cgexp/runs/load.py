@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.runs.folder import RunFolder
@@ -33,6 +36,11 @@ class Run:
         """metrics.json: name -> number (names, formulas and units in docs/metrics.md)."""
         metrics: dict[str, float] = read_json(self.folder.metrics)
         return metrics
+
+    @cached_property
+    def history(self) -> dict[str, NDArray[np.float64]]:
+        """The training: epoch, step, lr, objective, loss_train, loss_validation, seconds, each [n_epochs]."""
+        return self.folder.read_history()
 
     @cached_property
     def frames(self) -> Frames:

@@ -39,19 +39,19 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
     ``config`` is checked already. Raises InputError; other errors leave their traceback in the run's log.txt.
     """
     config, folder, parent = resolve(config)
-    stages = VERBS[verb]
+    stages = stages_of(config, verb)
     if all(folder.done(stage) for stage in stages) and not config["force"]:
         _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
     if parent is None:
-        _require_earlier(folder, verb)
+        _require_earlier(config, folder, verb)
     with lock(folder.path):
         say(f"{folder.path}")
         try:
             if parent is not None:
                 inherit(parent, folder, config)
-                _require_earlier(folder, verb)
+                _require_earlier(config, folder, verb)
             _work(config, folder, verb)
         except InputError:
             raise
@@ -92,9 +92,18 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     return (merged, folder, None) if folder.path == parent.path else (merged, folder, parent)
 
 
-def _require_earlier(folder: RunFolder, verb: str) -> None:
+def stages_of(config: Config, verb: str) -> tuple[str, ...]:
+    """The stages that ``verb`` does with this config; with ``simulation=none`` there is none to simulate."""
+    if config["simulation"] is not None:
+        return VERBS[verb]
+    if verb == "simulate":
+        raise InputError("the config has no simulation (simulation=none): choose another option of that group")
+    return tuple(stage for stage in VERBS[verb] if stage != "simulate")
+
+
+def _require_earlier(config: Config, folder: RunFolder, verb: str) -> None:
     first = STAGES.index(VERBS[verb][0])
-    for stage in STAGES[:first]:
+    for stage in (stage for stage in STAGES[:first] if stage in stages_of(config, "run")):
         if not folder.done(stage):
             command = "train" if stage in ("prior", "train") else stage
             raise InputError(
@@ -104,7 +113,13 @@ def _require_earlier(folder: RunFolder, verb: str) -> None:
 
 
 def _work(config: Config, folder: RunFolder, verb: str) -> None:
-    parts = {group: build(config[group]) for group in ("trainer", "loss", "simulation", "analysis", "logger")}
+    groups = [g for g in ("trainer", "loss", "simulation", "analysis", "logger") if config[g] is not None]
+    parts = {group: build(config[group]) for group in groups}
+    if config["simulation"] is None and parts["analysis"].needs_simulation:
+        raise InputError(
+            f"analysis={config['choices'].get('analysis')} compares a simulation with the data, but there is none "
+            "(simulation=none): choose a simulation or another analysis"
+        )
     if verb != "evaluate":
         _ = parts["trainer"].device  # refuses a GPU that is not there
     frames, recipe, data_path = get_data(config)
@@ -117,7 +132,7 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
     group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
     with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, verb) as tracker:
         context = Context(config, folder, frames, recipe, tracker)
-        for stage in VERBS[verb]:
+        for stage in stages_of(config, verb):
             if not folder.done(stage):
                 WORK[stage](context)
                 record["stages"][stage] = provenance.describe(config["kernel"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from cgexp.build import build
 from cgexp.config.compose import Config
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.models.warm_start import take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
 from cgexp.reference.recipe import Recipe
@@ -62,6 +65,8 @@ def train(context: Context) -> None:
     torch.manual_seed(config["seed"])
     network = build(config["model"])
     network.fit(frames)
+    if settings.start_from is not None:
+        take_weights(network, network_of(settings.start_from))
     numbers = fit(
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
@@ -110,6 +115,14 @@ def discard(folder: RunFolder, stage: str) -> None:
                 path.unlink(missing_ok=True)
 
 
+def network_of(run: str) -> EnergyTerm:
+    """The trained network of another run's folder."""
+    network = load_potential(RunFolder(Path(run)).potential).network
+    if network is None:
+        raise InputError(f"trainer.start_from={run} has no network: give the folder of a run that trained one")
+    return network
+
+
 def forces_of(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.float64]:
     """Forces of many frames in float64, in batches: [n_frames, n_beads, n_dims] -> the same shape."""
     parts = [
@@ -126,10 +139,9 @@ def training_numbers(folder: RunFolder) -> dict[str, Any]:
 
 
 def _check_time_step(context: Context, prior: Prior) -> None:
-    stiffness = prior.stiffness()
-    if stiffness is None:
+    stiffness, simulation, system = prior.stiffness(), context.config["simulation"], context.recipe.system
+    if stiffness is None or simulation is None:
         return
-    simulation, system = context.config["simulation"], context.recipe.system
     problem = time_step_problem(
         simulation["dt"], stiffness, float(system.masses.min()), system.units, system.n_beads, friction_of(simulation)
     )

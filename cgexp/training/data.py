@@ -16,11 +16,14 @@ from cgexp.frames import Frames
 from cgexp.training.losses import Batch
 
 
-def split_by_block(block: NDArray[np.integer], fraction: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def split_by_block(
+    block: NDArray[np.integer], fraction: float, seed: int, fold: int = 0
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return frame indices (training, validation) such that no block is in both.
 
     block: [n_frames]. Neighbouring frames of a trajectory are nearly equal, so a split by shuffled frames leaks.
-    Whole blocks are drawn until ``fraction`` of the frames are in validation. Raises InputError with one block.
+    Blocks are shuffled and laid end to end; those that begin in the ``fold``-th stretch of ``fraction`` of the frames
+    are held out, so that the folds of one seed are disjoint. Raises InputError where a side is empty.
     """
     if fraction == 0:
         return np.arange(len(block)), np.arange(0)
@@ -31,8 +34,18 @@ def split_by_block(block: NDArray[np.integer], fraction: float, seed: int) -> tu
             "set trainer.validation_fraction=0 or use data from several walkers"
         )
     order = np.random.default_rng(seed).permutation(len(ids))
-    n_blocks = int(np.searchsorted(np.cumsum(sizes[order]), fraction * len(block))) + 1
-    held_out = np.isin(block, ids[order[: min(n_blocks, len(ids) - 1)]])
+    begins = np.cumsum(sizes[order]) - sizes[order]
+    # a hair of tolerance: 0.1 * 3 is not 0.3
+    part = np.floor(begins / (fraction * len(block)) + 1e-9)
+    chosen = order[part == fold]
+    if fold == 0:
+        chosen = chosen[: len(ids) - 1]  # some block must be left to train on
+    if not 0 < len(chosen) < len(ids):
+        raise InputError(
+            f"trainer.fold={fold} of {len(ids)} blocks holds out {len(chosen)} of them: use fewer, larger parts or data "
+            "with more blocks"
+        )
+    held_out = np.isin(block, ids[chosen])
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
@@ -82,6 +95,7 @@ class ResidentData(pl.LightningDataModule):
         seed: int,
         dtype: torch.dtype,
         needs_force_sem: bool = False,
+        fold: int = 0,
     ) -> None:
         super().__init__()
         if frames.forces is None:
@@ -90,7 +104,7 @@ class ResidentData(pl.LightningDataModule):
             raise InputError("the loss weighs by 1/sem^2 but the data set has no force_sem: use loss=force")
         if prior_forces.shape != frames.forces.shape:
             raise ValueError(f"prior forces have shape {prior_forces.shape}, forces {frames.forces.shape}")
-        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed)
+        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed, fold)
         weights = np.ones(len(frames)) if frames.weights is None else np.array(frames.weights, dtype=np.float64)
         for index in (self.train_index, self.validation_index):  # mean 1 on each side: both losses are averages
             if len(index):

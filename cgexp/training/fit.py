@@ -19,7 +19,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.signatures import Positive, PositiveInt, Share
+from cgexp.signatures import NonNegativeInt, Positive, PositiveInt, Share
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData
@@ -37,7 +37,9 @@ class Training:
 
     batch_size in frames; validation_fraction of the frames, in whole blocks; gradient_clip is the largest gradient
     norm (None: no clipping); ``use_weights`` says which weights the run keeps: those with the best validation loss, or
-    the last. With a weight-averaging callback both are the averaged weights.
+    the last. With a weight-averaging callback both are the averaged weights. fold: which of the
+    1/validation_fraction disjoint parts is held out, for cross-validation. start_from: folder of a run whose weights
+    the network begins with.
     """
 
     max_epochs: PositiveInt
@@ -45,9 +47,19 @@ class Training:
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
     precision: Literal["float32", "float64"] = "float32"
     validation_fraction: Share = 0.1
+    fold: NonNegativeInt = 0
     gradient_clip: Positive | None = None
     use_weights: Literal["best", "last"] = "best"
     callbacks: dict[str, Callback] = field(default_factory=dict)
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        n_folds = round(1.0 / self.validation_fraction) if self.validation_fraction else 1
+        if self.fold >= n_folds:
+            raise InputError(
+                f"trainer.fold={self.fold} but trainer.validation_fraction={self.validation_fraction} makes {n_folds} "
+                f"parts: expected 0 to {n_folds - 1}"
+            )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -85,7 +97,7 @@ def fit(
     """
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
-        loss.needs_force_sem,
+        loss.needs_force_sem, settings.fold,
     )  # fmt: skip
     network.to(settings.dtype)
     module = ForceMatching(network, loss, optimizer, scheduler, kernel)
