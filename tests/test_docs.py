@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference.yaml"
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
+OVERRIDING = ("experiment", "debug", "launcher")  # groups that set keys of others, which explain them
 VERBS = ("run", "data", "train", "simulate", "evaluate", "check")
 KeyPath = tuple[str, ...]
 
@@ -74,14 +75,45 @@ def test_reference_has_only_options_that_exist(reference: dict[str, Any]) -> Non
     assert listed <= set(OPTIONS)
 
 
+def is_listed(group: str, option: str, reference: dict[str, Any], default: dict[str, Any]) -> bool:
+    """Whether docs/reference.yaml tells of an option: among the others, or as what a bare run composes."""
+    return option in reference["other_options"].get(group, {}) or default["choices"].get(group) == option
+
+
+def unexplained(text: str) -> list[str]:
+    """Keys of a YAML text with a comment neither on their line nor on the one above (but Hydra's defaults)."""
+    lines = text.splitlines()
+
+    def bare(node: yaml.Node | None, above: KeyPath = ()) -> Iterator[str]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                path, line = (*above, key.value), key.start_mark.line
+                commented = " # " in f"{lines[line]} " or lines[max(line - 1, 0)].lstrip().startswith("# ")
+                if not commented and path != ("defaults",):
+                    yield f"line {line + 1}: {'.'.join(path)}"
+                yield from bare(value, path)
+
+    return list(bare(yaml.compose(text, Loader=yaml.SafeLoader)))
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda name: name)
-def test_reference_has_every_key_of_every_option(
+def test_every_key_of_an_option_is_explained(
     group: str, option: str, reference: dict[str, Any], default: dict[str, Any]
 ) -> None:
+    if group in OVERRIDING and is_listed(group, option, reference, default):
+        return
+    text = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
+    assert unexplained(text) == [], f"conf/{group}/{option}.yaml: give each key a comment, on its line or the one above"
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda name: name)
+def test_what_the_reference_lists_agrees(
+    group: str, option: str, reference: dict[str, Any], default: dict[str, Any]
+) -> None:
+    if not is_listed(group, option, reference, default):
+        return
     content = own_content(group, option)
     listed = reference["other_options"].get(group, {}).get(option)
-    if listed is None:
-        assert default["choices"].get(group) == option, f"docs/reference.yaml lacks other_options.{group}.{option}"
     for path in keys(listed or {}):
         value = at(listed, path)
         if not isinstance(value, dict):
@@ -90,22 +122,22 @@ def test_reference_has_every_key_of_every_option(
     for path in keys(content):
         full = path if is_global else (group, *path)
         found = at(listed, path) is not KeyError or at(reference, full) is not KeyError
-        assert found, f"docs/reference.yaml lacks {'.'.join(full)} of {group}={option}"
+        assert found, f"docs/reference.yaml lists {group}={option} without {'.'.join(full)}"
 
 
-def test_every_key_of_the_reference_has_a_comment() -> None:
-    text = REFERENCE.read_text(encoding="utf-8")
-    lines = text.splitlines()
+def test_every_key_of_the_reference_is_explained() -> None:
+    assert unexplained(REFERENCE.read_text(encoding="utf-8")) == []
 
-    def bare(node: yaml.Node) -> Iterator[str]:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                line = key.start_mark.line
-                if " # " not in f"{lines[line]} " and not lines[line - 1].lstrip().startswith("# "):
-                    yield f"line {line + 1}: {key.value}"
-                yield from bare(value)
 
-    assert list(bare(yaml.compose(text, Loader=yaml.SafeLoader))) == []
+def test_every_key_of_the_examples_is_explained() -> None:
+    """The configs of docs/adding.md are copied, so they keep the rule for an option."""
+    assert [unexplained(block) for block in fences(ROOT / "docs" / "adding.md", "yaml") if unexplained(block)] == []
+
+
+def test_a_key_without_a_comment_is_found() -> None:
+    text = "# of a\na: 1\nb: 2  # of b\nc:\n  d: 3\n  # of e\n  e: [1]\ndefaults:\n  - x\n"
+    assert unexplained(text) == ["line 4: c", "line 5: c.d"]
+    assert unexplained("# a file that sets nothing\n") == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -216,6 +248,10 @@ def test_every_metric_is_explained() -> None:
 
 
 def test_every_module_has_a_line_in_the_architecture() -> None:
+    """But for one whose class an option names: its YAML and its docstring describe it."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    names = {path.name for path in (ROOT / "cgexp").rglob("*.py") if path.name != "__init__.py"}
-    assert sorted(name for name in names if f"`{name}`" not in text) == []
+    options = [own_content(group, option) for group, option in OPTIONS]
+    targets = {str(at(content, path)) for content in options for path in keys(content) if path[-1] == "_target_"}
+    named = {ROOT / f"{target.rpartition('.')[0].replace('.', '/')}.py" for target in targets}
+    modules = {path for path in (ROOT / "cgexp").rglob("*.py") if path.name != "__init__.py"}
+    assert sorted(str(path) for path in modules - named if f"`{path.name}`" not in text) == []

@@ -108,18 +108,3 @@ def test_losses_callbacks_and_prior_terms_are_never_lists() -> None:
         content = yaml.safe_load(path.read_text()) or {}
         for key in ("terms", "callbacks"):
             assert not isinstance(content.get(key), list), path
-
-
-def test_every_key_of_every_group_is_explained() -> None:
-    """A key of the shipped config stands with a comment on its line, or in the header of its file."""
-    silent = []
-    for path in conf_dir().rglob("*.yaml"):
-        if path.parent.name in ("conf", "experiment", "debug", "launcher"):
-            continue  # they override keys that are explained elsewhere
-        lines = path.read_text().splitlines()
-        for line in lines:
-            key = line.strip().split(":")[0]
-            is_value = ": " in line.strip() and not line.strip().startswith(("#", "-", "_target_", "{"))
-            if is_value and "#" not in line and key not in ("name", "_target_"):
-                silent.append(f"{path.parent.name}/{path.name}: {line.strip()}")
-    assert not silent, "\n".join(silent)
