@@ -55,7 +55,8 @@ def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:
     coords = torch.tensor(frames.coords, dtype=torch.float32)
     sem = torch.ones_like(coords) if loss.needs_force_sem else None
     batch = Batch(coords, torch.tensor(frames.forces, dtype=torch.float32), torch.ones(len(coords)), sem)
-    value, _ = loss(make_kernel("reference", network)(coords), batch)
+    kernel = make_kernel("reference", network)
+    value, _ = loss(kernel(coords), batch, kernel)
     value.backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     return float(value.detach()), float(torch.stack([g.norm() for g in gradients]).norm())

@@ -49,18 +49,24 @@ def finite_difference_forces(term: Term, coords: Tensor, step: float = COORDINAT
 def parameter_gradient_error(term: Term, coords: Tensor, forces: Tensor, seed: int = 0) -> float:
     """Relative error of the gradient of a force-matching loss in the parameters, by double backward.
 
-    The loss is mean((F - forces)^2). Derivatives along random unit vectors in the space of all parameters, along the
-    gradient itself, and along two single parameters of each tensor (the steepest and a random one) are compared; a
-    unit vector sees a slope of the size of one parameter's, so the root mean square of the gradient is the scale.
+    The loss is mean((F - forces)^2); how it is compared: ``loss_gradient_error``.
     """
     term, coords, forces = _in_float64(term), coords.detach().double(), forces.detach().double()
     parameters = [parameter for parameter in term.parameters() if parameter.requires_grad]
     if not parameters:
         raise ValueError(f"{type(term).__name__} has no trainable parameters to differentiate in")
+    return loss_gradient_error(
+        lambda: (_forces(term, coords, create_graph=True) - forces).square().mean(), parameters, seed
+    )
 
-    def loss() -> Tensor:
-        return (_forces(term, coords, create_graph=True) - forces).square().mean()
 
+def loss_gradient_error(loss: Callable[[], Tensor], parameters: Sequence[Tensor], seed: int = 0) -> float:
+    """Relative error of the gradient of a scalar loss in float64 parameters, which are left as they were.
+
+    Derivatives along random unit vectors in the space of all parameters, along the gradient itself, and along two
+    single parameters of each tensor (the steepest and a random one) are compared; a unit vector sees a slope of the
+    size of one parameter's, so the root mean square of the gradient is the scale.
+    """
     found = torch.autograd.grad(loss(), parameters, allow_unused=True)
     gradients = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
     scale = torch.cat([gradient.flatten() for gradient in gradients]).square().mean().sqrt()

@@ -25,10 +25,10 @@ class Stop(Exception):
     """What a kill looks like from inside."""
 
 
-class TrainingChecks:
-    """Subclass for a model: ``make_network`` returns a fresh one with the same weights each time, ``make_frames`` data.
+class ResumeChecks:
+    """A training that was stopped and resumed equals one that was not.
 
-    The kernel checks compile, which takes a while: they are marked slow.
+    ``make_network`` returns a fresh network with the same weights each time, ``make_frames`` data.
     """
 
     def make_network(self) -> EnergyTerm:
@@ -36,6 +36,9 @@ class TrainingChecks:
 
     def make_frames(self) -> Frames:
         raise NotImplementedError
+
+    def make_loss(self) -> Loss:
+        return Loss({"force": MeanSquaredError()})
 
     def test_stop_and_resume_equals_run_through_bit_for_bit(self, tmp_path: Path) -> None:
         through, stopped, resumed = (self.make_network() for _ in range(3))
@@ -46,6 +49,37 @@ class TrainingChecks:
         for name, value in through.state_dict().items():
             assert torch.equal(value, resumed.state_dict()[name]), name
         assert numbers["loss_validation"] == expected["loss_validation"]
+
+    def _train(self, network: EnergyTerm, folder: Path, stop: bool = False) -> dict[str, float]:
+        frames = self.make_frames()
+        network.fit(frames)
+        settings = Training(
+            max_epochs=N_EPOCHS, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)}
+        )
+
+        def progress(done: int, total: int, text: str) -> None:
+            if stop and done == N_BEFORE_STOP:
+                raise Stop
+
+        return fit(
+            network,
+            frames,
+            np.zeros(frames.coords.shape),
+            settings,
+            self.make_loss(),
+            {"_target_": "torch.optim.Adam", "lr": 1e-2},
+            {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
+            folder,
+            seed=0,
+            progress=progress,
+        )
+
+
+class TrainingChecks(ResumeChecks):
+    """Subclass for a model: ``make_network`` and ``make_frames`` as in ResumeChecks.
+
+    The kernel checks compile, which takes a while: they are marked slow.
+    """
 
     @pytest.mark.slow
     @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"reference"}))
@@ -68,27 +102,3 @@ class TrainingChecks:
         (forces - torch.tensor(frames.forces)).pow(2).mean().backward()
         found = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
         return forces.detach(), found
-
-    def _train(self, network: EnergyTerm, folder: Path, stop: bool = False) -> dict[str, float]:
-        frames = self.make_frames()
-        network.fit(frames)
-        settings = Training(
-            max_epochs=N_EPOCHS, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)}
-        )
-
-        def progress(done: int, total: int, text: str) -> None:
-            if stop and done == N_BEFORE_STOP:
-                raise Stop
-
-        return fit(
-            network,
-            frames,
-            np.zeros(frames.coords.shape),
-            settings,
-            Loss({"force": MeanSquaredError()}),
-            {"_target_": "torch.optim.Adam", "lr": 1e-2},
-            {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
-            folder,
-            seed=0,
-            progress=progress,
-        )

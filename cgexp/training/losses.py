@@ -1,4 +1,4 @@
-"""Losses of force matching: a dict of weighted terms over a batch of force errors.
+"""Losses of force matching: a dict of weighted terms over a batch; of force errors, and penalties of the force field.
 
 Shapes are asserted first: subtracting an [n] vector from a [1, n] row broadcasts to [n, n] in silence, trains a
 constant force, and is what broke a published re-implementation of CGnet.
@@ -6,7 +6,7 @@ constant force, and is what broke a published re-implementation of CGnet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.signatures import NonNegative, Positive
+
+ForceField = Callable[[Tensor], Tensor]  # coords [n, n_beads, n_dims] -> forces, differentiable in the parameters
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
 
 
 class LossTerm:
-    """One term of the loss: ``weight`` times a mean over frames, beads and dimensions."""
+    """One term of the loss: ``weight`` times a mean over frames. It is an ErrorTerm or a Penalty."""
 
     needs_force_sem = False
 
     def __init__(self, weight: NonNegative = 1.0) -> None:
         self.weight = weight
+
+
+class ErrorTerm(LossTerm):
+    """A function of the force error: the mean over frames, beads and dimensions."""
 
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
         """Loss of each force component: error [n_frames, n_beads, n_dims] -> the same shape."""
@@ -72,14 +78,30 @@ class LossTerm:
         return self.weight * mean_over_frames(values.mean(dim=(1, 2)), batch.weights)
 
 
-class MeanSquaredError(LossTerm):
+class Penalty(LossTerm):
+    """A property of the model's force field, evaluated where the term likes; the reference forces play no part."""
+
+    def penalty(self, forces: ForceField, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Value of each frame, [n_frames].
+
+        ``forces`` maps coords [n, n_beads, n_dims] to the model's forces there, differentiable in the parameters.
+        All randomness comes from ``generator``, which lives on the CPU.
+        """
+        raise NotImplementedError
+
+    def __call__(self, forces: ForceField, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Scalar loss. Raises ValueError on values that are not [n_frames]."""
+        return self.weight * mean_over_frames(self.penalty(forces, batch, generator), batch.weights)
+
+
+class MeanSquaredError(ErrorTerm):
     """Force matching, mean (F - F_ref)^2 (Noid et al. 2008; Wang et al. 2019, Eq. 5)."""
 
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
         return error**2
 
 
-class InverseVariance(LossTerm):
+class InverseVariance(ErrorTerm):
     """Squared error over the label's variance, mean (F - F_ref)^2 / (sem^2 + floor^2).
 
     ``floor`` (force unit) keeps a label with a tiny standard error from owning the loss. Needs ``force_sem``.
@@ -96,7 +118,7 @@ class InverseVariance(LossTerm):
         return error**2 / (batch.force_sem**2 + self.floor**2)
 
 
-class Huber(LossTerm):
+class Huber(ErrorTerm):
     """Huber loss of the force error: squared below ``delta`` (force unit), linear above (robust to rare labels)."""
 
     def __init__(self, weight: NonNegative = 1.0, delta: Positive = 10.0) -> None:
@@ -109,17 +131,38 @@ class Huber(LossTerm):
 
 
 class Loss:
-    """The sum of named terms; ``terms`` maps a name to a LossTerm."""
+    """The sum of named terms; ``terms`` maps a name to a LossTerm, at least one of them over the force error."""
 
     def __init__(self, terms: Mapping[str, LossTerm]) -> None:
         if not terms:
             raise InputError("loss.terms is empty: expected at least one term, for example loss=force")
         self.terms = dict(terms)
+        self.errors = {name: term for name, term in terms.items() if isinstance(term, ErrorTerm)}
+        self.penalties = {name: term for name, term in terms.items() if isinstance(term, Penalty)}
+        for name in terms.keys() - self.errors.keys() - self.penalties.keys():
+            raise TypeError(f"loss.terms.{name} is a {type(terms[name]).__name__}: expected an ErrorTerm or a Penalty")
+        if not self.errors:
+            raise InputError(
+                f"loss.terms has only penalties ({', '.join(terms)}), which zero force fulfils best: expected a term "
+                "over the force error beside them, for example the one of loss=force"
+            )
 
-    def __call__(self, predicted: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and the value of each term."""
+    def __call__(
+        self, predicted: Tensor, batch: Batch, forces: ForceField | None = None, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and the value of each term.
+
+        predicted: the model's forces on the batch, [n_frames, n_beads, n_dims]. forces: the training kernel, which
+        penalties evaluate elsewhere. step: optimisation step; it alone seeds the penalties' randomness, so that a
+        resumed training draws what an undisturbed one would have drawn.
+        """
         error = force_error(predicted, batch)
-        values = {name: term(error, batch) for name, term in self.terms.items()}
+        values = {name: term(error, batch) for name, term in self.errors.items()}
+        if self.penalties:
+            if forces is None:
+                raise ValueError("the loss has penalties: expected the training kernel as `forces`")
+            generator = torch.Generator().manual_seed(step)
+            values |= {name: term(forces, batch, generator) for name, term in self.penalties.items()}
         return torch.stack(list(values.values())).sum(), values
 
     @property

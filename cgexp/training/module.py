@@ -52,7 +52,7 @@ class ForceMatching(pl.LightningModule):
         if self._kernel is None:
             self._kernel = make_kernel(self.kernel_name, self.network)
         predicted = self._kernel(batch.coords)
-        total, terms = self.loss(predicted, batch)
+        total, terms = self.loss(predicted, batch, self._kernel, self.global_step)
         self._log("objective", total, batch)
         self._log("loss_train", squared_error(predicted.detach(), batch), batch)
         if len(terms) > 1:

@@ -5,21 +5,32 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.testing.loss_checks import LossChecks
-from cgexp.training.losses import Batch, Huber, InverseVariance, Loss, LossTerm, MeanSquaredError, force_error
+from cgexp.training.losses import (
+    Batch,
+    ErrorTerm,
+    ForceField,
+    Huber,
+    InverseVariance,
+    Loss,
+    LossTerm,
+    MeanSquaredError,
+    Penalty,
+    force_error,
+)
 
 
 class TestMeanSquaredError(LossChecks):
-    def make_term(self) -> LossTerm:
+    def make_term(self) -> ErrorTerm:
         return MeanSquaredError()
 
 
 class TestInverseVariance(LossChecks):
-    def make_term(self) -> LossTerm:
+    def make_term(self) -> ErrorTerm:
         return InverseVariance()
 
 
 class TestHuber(LossChecks):
-    def make_term(self) -> LossTerm:
+    def make_term(self) -> ErrorTerm:
         return Huber(delta=0.7)
 
 
@@ -84,3 +95,33 @@ def test_terms_add_up_with_their_weights() -> None:
     assert Loss({"a": InverseVariance()}).needs_force_sem
     with pytest.raises(InputError, match="is empty"):
         Loss({})
+
+
+class Twelve(Penalty):
+    def __init__(self, shape: tuple[int, ...] = (6,)) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def penalty(self, forces: ForceField, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        return torch.full(self.shape, 12.0, dtype=torch.float64)
+
+
+def test_a_penalty_is_added_to_the_error_terms() -> None:
+    predicted, batch = make_batch()
+    total, terms = Loss({"twelve": Twelve(), "force": MeanSquaredError()})(predicted, batch, lambda coords: coords)
+    torch.testing.assert_close(total, terms["force"] + 12.0)
+
+
+@pytest.mark.parametrize("shape", [(1,), (6, 1), (6, 2, 3), ()])
+def test_a_penalty_that_is_not_one_value_a_frame_is_refused(shape: tuple[int, ...]) -> None:
+    predicted, batch = make_batch()
+    with pytest.raises(ValueError, match="differ in shape"):
+        Loss({"force": MeanSquaredError(), "twelve": Twelve(shape)})(predicted, batch, lambda coords: coords)
+
+
+def test_a_penalty_needs_the_kernel_and_a_term_has_one_of_two_kinds() -> None:
+    predicted, batch = make_batch()
+    with pytest.raises(ValueError, match="expected the training kernel"):
+        Loss({"force": MeanSquaredError(), "twelve": Twelve()})(predicted, batch)
+    with pytest.raises(TypeError, match=r"loss\.terms\.odd is a LossTerm: expected an ErrorTerm or a Penalty"):
+        Loss({"force": MeanSquaredError(), "odd": LossTerm()})
