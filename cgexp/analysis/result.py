@@ -24,7 +24,7 @@ class Evaluation:
 
 
 class Analysis(ABC):
-    """What the config group ``analysis`` makes. needs_simulation: whether ``evaluate`` has nothing to do without one."""
+    """What the config group ``analysis`` makes. needs_simulation: whether there is nothing to do without one."""
 
     needs_simulation = False
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dir
@@ -23,14 +25,33 @@ def compose(overrides: Sequence[str]) -> Config:
     ``overrides`` are Hydra's (``group=option``, ``group.key=value``, ``+``, ``++``, ``~``). Two keys are added:
     ``choices`` (group -> option) and ``overrides`` (as given). Raises InputError with one sentence.
     """
+    with _sentences(overrides):
+        node = _compose_node([*search_path(), *forgiving(overrides)])
+        return finish(node, dict(node.hydra.runtime.choices), overrides)
+
+
+def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config]:
+    """``compose([*overrides, seed=<seed>])`` for each seed, in little more time than one takes."""
+    with _sentences(overrides):
+        node = _compose_node([*search_path(), *forgiving([*overrides, f"seed={seeds[0]}"])])
+        choices = dict(node.hydra.runtime.choices)
+        configs = []
+        for seed in seeds:
+            copy = deepcopy(node)
+            copy.seed = seed
+            configs.append(finish(copy, choices, [*overrides, f"seed={seed}"]))
+        return configs
+
+
+@contextmanager
+def _sentences(overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra, OmegaConf and YAML raise into InputError with one sentence."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     try:
-        node = _compose_node([*search_path(), *forgiving(overrides)])
-        choices = dict(node.hydra.runtime.choices)
-        return finish(node, choices, overrides)
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_sentence(error, overrides)) from error
     except YAMLError as error:
@@ -49,6 +70,10 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     with open_dict(node):
         node.pop("hydra", None)
     config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
+    if choices.get("debug") not in (None, "none"):  # it shortens every group, also one that is switched off
+        for group in ("simulation", "scheduler"):
+            if choices.get(group) == "none":
+                config[group] = None
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
     config["overrides"] = [o for o in overrides if not o.startswith("hydra")]
     return config

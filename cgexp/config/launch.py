@@ -22,17 +22,8 @@ def launch(overrides: Sequence[str], job: Job) -> None:
     overrides, so a repeated call falls into the same group.
     """
     import hydra
-    from hydra.core.hydra_config import HydraConfig
 
-    name = "sweep-" + digest(sorted(overrides))
-
-    def task(node: Any) -> float | None:
-        runtime = HydraConfig.get()
-        config = finish(node, dict(runtime.runtime.choices), list(runtime.overrides.task))
-        if config["sweep"]["name"] is None:
-            config["sweep"]["name"] = name
-        return job(config)
-
+    task = _task(job, "sweep-" + digest(sorted(overrides)))
     arguments, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [arguments[0], "--multirun", *search_path(), *forgiving(overrides)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of Hydra's printed traceback
@@ -42,6 +33,54 @@ def launch(overrides: Sequence[str], job: Job) -> None:
         sys.argv = arguments
         if full_error is None:
             del os.environ["HYDRA_FULL_ERROR"]
+
+
+def launch_jobs(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str) -> list[Exception]:
+    """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
+
+    Unlike a multirun the jobs need not be all combinations of anything. ``name`` groups them in W&B.
+    """
+    from hydra import initialize_config_dir
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.types import HydraContext, RunMode
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(CONFIG_NAME, [*search_path(), *forgiving(settings)], RunMode.MULTIRUN)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        sweeper: Any = Plugins.instance().instantiate_sweeper(
+            config=config, hydra_context=context, task_function=_task(job, name)
+        )
+        where = [o for o in settings if not o.startswith("hydra.")]  # a job's own config names its launcher, too
+        returned = sweeper.launcher.launch([forgiving([*where, *overrides]) for overrides in jobs], initial_job_idx=0)
+    return [error for result in returned if (error := _failure(result)) is not None]
+
+
+def _task(job: Job, name: str) -> Callable[[Any], float | None]:
+    """The job as a function of Hydra's node; ``name`` is that of the sweep where the config has none."""
+
+    def task(node: Any) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+
+        runtime = HydraConfig.get()
+        config = finish(node, dict(runtime.runtime.choices), list(runtime.overrides.task))
+        if config["sweep"]["name"] is None:
+            config["sweep"]["name"] = name
+        return job(config)
+
+    return task
+
+
+def _failure(result: Any) -> Exception | None:
+    try:
+        _ = result.return_value
+    except Exception as error:
+        return error
+    return None
 
 
 def split_multirun(arguments: Sequence[str]) -> tuple[bool, list[str]]:

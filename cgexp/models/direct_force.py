@@ -19,8 +19,8 @@ class DirectForce(EnergyTerm):
     """Force [n_beads, n_dims] (kT/length, in the toys' reduced units) by a multilayer perceptron on PointFeatures.
 
     Non-conservative: in one dimension the force can be integrated to an energy, in more there need not be one. The
-    network is that of ToyMLP but for its last layer, so that the two differ in nothing else and the hidden layers of one
-    can be the start of the other (trainer.start_from).
+    network is that of ToyMLP but for its last layer, so that the two differ in nothing else, and the hidden layers of
+    one can be the start of the other (trainer.start_from).
     """
 
     conservative = False

@@ -23,8 +23,8 @@ def take_weights(network: EnergyTerm, source: EnergyTerm) -> list[str]:
     ]
     if not {name for name, _ in network.named_parameters()} & set(taken):
         raise InputError(
-            f"no layer of {type(source).__name__} has the name and shape of one of {type(network).__name__}: start from "
-            "a run whose model has the same width and depth"
+            f"no layer of {type(source).__name__} has the name and shape of one of {type(network).__name__}: start "
+            "from a run whose model has the same width and depth"
         )
     with torch.no_grad():
         for name in taken:

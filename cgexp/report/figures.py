@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,13 @@ def draw(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
     return {name: FIGURES[name](curve) for name, curve in curves.items() if name in FIGURES and curve}
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name``.png (150 dpi) and ``name``.pdf, each whole or not at all; return the two paths."""
+def save(figure: Figure, folder: Path, name: str, suffixes: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Write ``name``.png (150 dpi) and ``name``.pdf, each whole or not at all; return their paths."""
     paths = []
     with rc_context(STYLE):
-        for suffix, metadata in METADATA.items():
+        for suffix in suffixes:
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=metadata)
+            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=METADATA[suffix])
             path = Path(folder) / f"{name}.{suffix}"
             write_bytes(path, buffer.getvalue())
             paths.append(path)

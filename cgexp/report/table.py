@@ -35,7 +35,11 @@ def unit_of(metric: str, units: str) -> str:
     """Unit of a metric in the unit system ``units`` ('molecular' or 'reduced'); empty for a pure number."""
     prefixes = [prefix for prefix in UNITS if metric.startswith(prefix)]
     system = unit_system(units)
-    return UNITS[max(prefixes, key=len)].format(force=system.force, length=system.length, time=system.time) if prefixes else ""
+    return (
+        UNITS[max(prefixes, key=len)].format(force=system.force, length=system.length, time=system.time)
+        if prefixes
+        else ""
+    )
 
 
 def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> str:
@@ -64,11 +68,33 @@ def runs_table(rows: Sequence[tuple[str, Mapping[str, float]]], metrics: Sequenc
         for name in metrics:
             values = [found[name] for other, found in rows if other == label and name in found]
             if values:
-                mean = math.fsum(values) / len(values)
-                spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1))
-                text = with_error(mean, spread if len(values) > 1 else None)
-                table.append((label, name, text, unit_of(name, units), str(len(values))))
+                table.append((label, name, mean_and_spread(values), unit_of(name, units), str(len(values))))
     return "\n".join(_aligned(table, "lllll"))
+
+
+def arms_table(rows: Sequence[tuple[str, Mapping[str, Sequence[float]]]], metrics: Sequence[str], units: str) -> str:
+    """A Markdown table, a row for each label and a column for each metric: mean ± standard deviation over its values.
+
+    rows: (label, metric -> values of the runs). Rows without any of the metrics are left out, and so are columns.
+    """
+    rows = [(label, found) for label, found in rows if any(name in found for name in metrics)]
+    columns = [name for name in metrics if any(name in found for _, found in rows)]
+    heads = [f"`{name}`" + (f" ({unit_of(name, units)})" if unit_of(name, units) else "") for name in columns]
+    table: list[Sequence[str]] = [["", *heads, "runs"]]
+    for label, found in rows:
+        n_runs = max(len(values) for values in found.values())
+        cells = [mean_and_spread(found[name]) if name in found else "" for name in columns]
+        table.append([label, *cells, str(n_runs)])
+    widths = [max(len(row[i]) for row in table) for i in range(len(columns) + 2)]
+    table.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in table)
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """``mean ± standard deviation`` of the values; one value stands alone."""
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1))
+    return with_error(mean, spread if len(values) > 1 else None)
 
 
 def _distance_rows(metrics: Mapping[str, float], distances: Sequence[str], units: str) -> list[Sequence[str]]:

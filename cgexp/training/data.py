@@ -42,8 +42,8 @@ def split_by_block(
         chosen = chosen[: len(ids) - 1]  # some block must be left to train on
     if not 0 < len(chosen) < len(ids):
         raise InputError(
-            f"trainer.fold={fold} of {len(ids)} blocks holds out {len(chosen)} of them: use fewer, larger parts or data "
-            "with more blocks"
+            f"trainer.fold={fold} holds out {len(chosen)} of {len(ids)} blocks: use larger parts or data with more "
+            "blocks"
         )
     held_out = np.isin(block, ids[chosen])
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,33 @@
+"""cgexp reproduce: the experiments of ``experiments/``: missing runs, figures, table, and the check of the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cgexp.config.study import STUDY, Study
+from cgexp.errors import InputError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit code: 1 when a number is outside its bounds."""
+    given = list(arguments)
+    experiments, update = Path("experiments"), "--update" in given
+    if "--experiments" in given:
+        at = given.index("--experiments")
+        if at + 1 == len(given):
+            raise InputError("--experiments lacks its folder: write --experiments DIR")
+        experiments = Path(given[at + 1])
+        del given[at : at + 2]
+    given = [word for word in given if word != "--update"]
+    names = [word for word in given if "=" not in word]
+    for word in names:
+        if word.startswith("-"):
+            raise InputError(f"unknown option {word}: expected --experiments DIR, --update or overrides like seed=1")
+    if len(names) != 1:
+        known = ", ".join(path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))) or "none here"
+        raise InputError(f"expected the name of one experiment, got {' '.join(names) or 'none'}: there are {known}")
+    study = Study.load(names[0], experiments)
+    from cgexp.runs.reproduce import reproduce
+
+    return 0 if reproduce(study, [word for word in given if "=" in word], update) else 1

@@ -1,0 +1,124 @@
+"""Study: what an experiment in ``experiments/`` runs, read from its study.yaml, and what it expects to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cgexp.config.compose import Config, compose_seeds, expand
+from cgexp.errors import InputError, did_you_mean
+
+STUDY, EXPECTED = "study.yaml", "expected.yaml"
+STUDY_KEYS = ("title", "seeds", "common", "columns", "arms")
+ARM_KEYS = ("label", "overrides", "seeds", "start_from", "variants")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting of a study: it is run once for each seed, and for each combination of comma-separated values.
+
+    name: ``arm`` or ``arm/variant``. start_from: the arm whose run of the same seed gives the first weights.
+    """
+
+    name: str
+    label: str
+    overrides: tuple[str, ...]
+    seeds: tuple[int, ...]
+    start_from: str | None = None
+
+    def configs(self, extra: Sequence[str] = ()) -> list[Config]:
+        """The composed configs of all its runs, seed after seed for each combination."""
+        return [config for job in expand([*self.overrides, *extra]) for config in compose_seeds(job, self.seeds)]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder of ``experiments/``: its arms, the metrics of its table, and the bounds that its numbers must keep.
+
+    expected: name of a number -> (what: 'mean' or 'each', lowest or None, highest or None).
+    """
+
+    name: str
+    folder: Path
+    title: str
+    columns: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    expected: Mapping[str, tuple[str, float | None, float | None]]
+
+    @classmethod
+    def load(cls, name: str, experiments: Path) -> Study:
+        """Read ``experiments/name``. Raises InputError with one sentence for whatever is wrong there."""
+        folder = experiments / name
+        if not (folder / STUDY).is_file():
+            known = [path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))]
+            hint = f"expected one of {', '.join(known)}" if known else "go to a checkout or give --experiments DIR"
+            raise InputError(f"no experiment '{name}' in {experiments}{did_you_mean(name, known)}: {hint}")
+        content = _read(folder / STUDY)
+        _require_keys(folder / STUDY, "", content, STUDY_KEYS, ("title", "seeds", "arms"))
+        common, seeds = content.get("common") or [], content["seeds"]
+        arms = tuple(
+            arm for key, node in content["arms"].items() for arm in _arms(folder / STUDY, key, node, common, seeds)
+        )
+        names = [arm.name for arm in arms]
+        for arm in arms:
+            if arm.start_from is not None and arm.start_from not in names:
+                raise InputError(
+                    f"{folder / STUDY}: arm {arm.name} starts from '{arm.start_from}', which is no arm"
+                    f"{did_you_mean(arm.start_from, names)}"
+                )
+        expected = {key: _bounds(folder / EXPECTED, key, node) for key, node in _read(folder / EXPECTED).items()}
+        return cls(name, folder, str(content["title"]), tuple(content.get("columns") or ()), arms, expected)
+
+
+def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int]) -> Iterator[Arm]:
+    _require_keys(path, f"arms.{name}", node, ARM_KEYS, ("label",))
+    variants = node.get("variants") or {None: []}
+    for variant, own in variants.items():
+        overrides = (*common, *(node.get("overrides") or ()), *own)
+        bad = [o for o in overrides if not isinstance(o, str) or "=" not in o]
+        if bad:
+            raise InputError(f"{path}: arms.{name} has the override {bad[0]!r}: expected a text like group.key=value")
+        yield Arm(
+            name if variant is None else f"{name}/{variant}",
+            str(node["label"]),
+            overrides,
+            tuple(node.get("seeds") or seeds),
+            node.get("start_from"),
+        )
+
+
+def _bounds(path: Path, name: str, node: Any) -> tuple[str, float | None, float | None]:
+    if isinstance(node, Mapping) and len(node) == 1:
+        ((what, bounds),) = node.items()
+        if what in ("mean", "each") and isinstance(bounds, list) and len(bounds) == 2:
+            return what, bounds[0], bounds[1]
+    raise InputError(
+        f"{path}: {name} is {node!r}: expected {{mean: [lowest, highest]}} or {{each: ...}}, null for open"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: an experiment needs {STUDY} and {EXPECTED}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no mapping: see docs/adding.md for what belongs there")
+    return content
+
+
+def _require_keys(path: Path, where: str, node: Any, known: Sequence[str], required: Sequence[str]) -> None:
+    if not isinstance(node, Mapping):
+        raise InputError(f"{path}: {where} is {node!r}: expected a mapping with {', '.join(known)}")
+    for key in node:
+        if key not in known:
+            raise InputError(f"{path}: unknown key '{key}' {where}{did_you_mean(str(key), known)}".rstrip())
+    for key in required:
+        if not node.get(key):
+            raise InputError(f"{path}: {where or 'the study'} lacks '{key}'")

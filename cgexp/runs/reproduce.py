@@ -1,0 +1,200 @@
+"""cgexp reproduce: runs what is missing of an experiment, draws its figures, and holds its numbers to expected.yaml."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cgexp.config.checks import check
+from cgexp.config.compose import Config
+from cgexp.config.launch import launch_jobs
+from cgexp.config.study import Study
+from cgexp.progress import duration
+from cgexp.report.figures import save
+from cgexp.report.table import arms_table
+from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.load import Run
+from cgexp.runs.pipeline import run
+from cgexp.runs.results import Results
+from cgexp.store import write_bytes, write_json
+
+Say = Callable[[str], None]
+TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
+
+
+def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say: Say = print) -> bool:
+    """Do all of it; return whether every expected number was found within its bounds.
+
+    extra: overrides for every run, and ``launcher=`` for where they run. With ``update`` figures, numbers and the
+    README's table are also written into the experiment's folder, where they are kept. Raises InputError, and the first
+    error of a run when all others have finished.
+    """
+    overrides, settings = _with_defaults(extra)
+    by_arm = _configs(study, overrides)
+    _run_missing(study, by_arm, settings, say)
+    outputs = next(iter(by_arm.values()))[0]["outputs"]
+    place = Path(outputs) / "reproduced" / study.name
+    runs = {name: [Run(folder_of(config)) for config in configs] for name, configs in by_arm.items()}
+    results = Results(study, runs, place / "work")
+    say("drawing the figures")
+    numbers = results.numbers()
+    drawn = _draw(study, results, numbers)
+    units = next(iter(by_arm.values()))[0]["dataset"]["units"]
+    table = arms_table(_rows(study, numbers), study.columns, units)
+    for folder, kept in ((place, False), *([(study.folder, True)] if update else [])):
+        for name, figure in drawn.items():
+            save(figure, folder / "figures", name, ("png",) if kept else ("png", "pdf"))
+        write_json(folder / "numbers.json", {name: list(values) for name, values in numbers.items()})
+    if update:
+        _write_table(study.folder / "README.md", table)
+    say(f"\n{study.title}: mean ± standard deviation over runs\n\n{table}\n")
+    say(f"figures ({', '.join(sorted(drawn))}): {place / 'figures'}")
+    outside = list(violations(study, numbers))
+    say("\n".join(outside) if outside else f"all {len(study.expected)} expected numbers are within their bounds")
+    return not outside
+
+
+def violations(study: Study, numbers: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """A sentence for every number of expected.yaml that is missing or outside its bounds."""
+    for name, (what, low, high) in study.expected.items():
+        if name not in numbers:
+            yield f"OUTSIDE {name}: expected {what} within {_interval(low, high)}, but there is no such number"
+            continue
+        values = np.asarray(numbers[name], dtype=np.float64)
+        for value in [values.mean()] if what == "mean" else values:
+            # written so that NaN is outside
+            if not ((low is None or value >= low) and (high is None or value <= high)):
+                yield f"OUTSIDE {name}: {what} {value:.6g}, expected within {_interval(low, high)}"
+
+
+def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
+    """Arm -> checked configs of its runs; an arm that starts from another comes after it."""
+    found: dict[str, list[Config]] = {}
+    waiting = list(study.arms)
+    while waiting:
+        ready = [arm for arm in waiting if arm.start_from is None or arm.start_from in found]
+        if not ready:
+            raise ValueError(f"arms {', '.join(arm.name for arm in waiting)} start from one another")
+        for arm in ready:
+            if arm.start_from is None:
+                configs = arm.configs(extra)
+            else:
+                sources = {config["seed"]: folder_of(config).path for config in found[arm.start_from]}
+                configs = [
+                    config
+                    for seed in arm.seeds
+                    for config in arm.configs([*extra, f"trainer.start_from={sources[seed]}"])
+                    if config["seed"] == seed
+                ]
+            for config in configs:
+                check(config)
+            found[arm.name] = configs
+        waiting = [arm for arm in waiting if arm not in ready]
+    return {arm.name: found[arm.name] for arm in study.arms}
+
+
+def _run_missing(study: Study, by_arm: Mapping[str, Sequence[Config]], settings: Sequence[str], say: Say) -> None:
+    """Run what has not finished; first the arms that others start from. Raises the first error when all are done."""
+    first = {arm.start_from for arm in study.arms}
+    everything = {folder_of(config).path: config for configs in by_arm.values() for config in configs}
+    say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
+    for early in (True, False):
+        chosen = {
+            folder_of(config).path: config
+            for name, configs in by_arm.items()
+            for config in configs
+            if (name in first) == early
+        }
+        missing = [config for path, config in chosen.items() if not RunFolder(path).done("evaluate")]
+        if missing:
+            say(f"{len(missing)} runs to do: {' '.join(settings)}")
+            job = _Job([str(path) for path in everything], time.time(), len(everything))
+            failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
+            if failed:
+                raise failed[0]
+
+
+class _Job:
+    """One run, silent but for a line that counts the finished ones; can be sent to another process."""
+
+    def __init__(self, folders: Sequence[str], began: float, total: int) -> None:
+        self.folders, self.began, self.total = list(folders), began, total
+        self.done_before = self._done()
+
+    def __call__(self, config: Config) -> None:
+        with contextlib.redirect_stderr(io.StringIO()):
+            folder = run(config, say=lambda text: None)
+        done, elapsed = self._done(), time.time() - self.began
+        left = elapsed / max(done - self.done_before, 1) * (self.total - done)
+        text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
+        print(f"{text}  {folder.path}", file=sys.stderr, flush=True)
+
+    def _done(self) -> int:
+        return sum(Path(folder, "metrics.json").is_file() for folder in self.folders)
+
+
+def load_code(folder: Path) -> ModuleType:
+    """The module figures.py of an experiment's folder; its own imports may be relative."""
+    package = f"cgexp_experiment_{folder.name}"
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]  # of a folder of the same name elsewhere
+    module = ModuleType(package)
+    module.__path__ = [str(folder.resolve())]
+    sys.modules[package] = module
+    return importlib.import_module(f"{package}.figures")
+
+
+def _draw(study: Study, results: Results, numbers: dict[str, list[float]]) -> Mapping[str, Figure]:
+    """The experiment's figures; its own numbers are added to ``numbers``."""
+    code = load_code(study.folder)
+    if hasattr(code, "numbers"):
+        numbers |= {name: [float(v) for v in values] for name, values in code.numbers(results).items()}
+    figures: Mapping[str, Figure] = code.figures(results)
+    return figures
+
+
+def _rows(study: Study, numbers: Mapping[str, Sequence[float]]) -> list[tuple[str, dict[str, Sequence[float]]]]:
+    return [
+        (
+            arm.label if "/" not in arm.name else f"{arm.label}, {arm.name.split('/', 1)[1]}",
+            {metric: numbers[f"{arm.name}.{metric}"] for metric in study.columns if f"{arm.name}.{metric}" in numbers},
+        )
+        for arm in study.arms
+    ]
+
+
+def _write_table(readme: Path, table: str) -> None:
+    text = readme.read_text(encoding="utf-8")
+    before, found, rest = text.partition(TABLE_START)
+    _, found_end, after = rest.partition(TABLE_END)
+    if found and found_end:
+        write_bytes(readme, f"{before}{TABLE_START}\n\n{table}\n\n{TABLE_END}{after}".encode())
+
+
+def _with_defaults(extra: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides of the runs and settings of the launcher: all cores side by side and no W&B, unless told otherwise."""
+    settings = [o for o in extra if o.startswith(("launcher=", "hydra.", "hydra/"))]
+    overrides = [o for o in extra if o not in settings]
+    if not any(o.startswith("launcher=") for o in settings):
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if n_cores > 1 and find_spec("hydra_plugins") and find_spec("hydra_plugins.hydra_joblib_launcher"):
+            settings = ["launcher=joblib", f"hydra.launcher.n_jobs={n_cores}", *settings]
+    if not any(o.startswith("logger") for o in overrides):
+        overrides = ["logger=csv", *overrides]
+    return overrides, settings
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return f"[{-math.inf if low is None else low:g}, {math.inf if high is None else high:g}]"

@@ -1,0 +1,81 @@
+"""Results of a study, as an experiment's figure code gets them: runs by arm, and what else is worth keeping."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.config.study import Arm, Study
+from cgexp.errors import InputError, did_you_mean
+from cgexp.runs.load import Run
+from cgexp.store import read_arrays, write_arrays
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """study: what was run. by_arm: arm -> its runs, seed after seed. work: folder of what ``cached`` keeps."""
+
+    study: Study
+    by_arm: Mapping[str, Sequence[Run]]
+    work: Path
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the study's first arm."""
+        return self.study.arms[0].seeds
+
+    def arm(self, name: str) -> Arm:
+        """An arm by its name; InputError if the study has no such arm."""
+        found = {arm.name: arm for arm in self.study.arms}
+        if name not in found:
+            raise InputError(f"{self.study.folder} has no arm '{name}'{did_you_mean(name, found)}")
+        return found[name]
+
+    def runs(self, arm: str) -> Sequence[Run]:
+        """The runs of an arm."""
+        return self.by_arm[self.arm(arm).name]
+
+    def variants(self, arm: str) -> dict[str, Sequence[Run]]:
+        """The runs of each variant of an arm: name of the variant -> runs, in the order of study.yaml."""
+        prefix = f"{arm}/"
+        return {name.removeprefix(prefix): runs for name, runs in self.by_arm.items() if name.startswith(prefix)}
+
+    def values(self, arm: str, metric: str) -> NDArray[np.float64]:
+        """A metric of every run of an arm: [n_runs]. Raises InputError if a run has no such metric."""
+        runs = self.runs(arm)
+        for run in runs:
+            if metric not in run.metrics:
+                raise InputError(f"{run.folder.path} has no metric '{metric}'{did_you_mean(metric, run.metrics)}")
+        return np.array([run.metrics[metric] for run in runs])
+
+    def numbers(self) -> dict[str, list[float]]:
+        """Every metric that all runs of an arm have, as ``<arm>.<metric>`` -> values of its runs."""
+        return {
+            f"{name}.{metric}": [run.metrics[metric] for run in runs]
+            for name, runs in self.by_arm.items()
+            for metric in runs[0].metrics
+            if all(metric in run.metrics for run in runs)
+        }
+
+    def cached(self, name: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
+        """What ``make`` returns, computed once: kept in a file until the experiment's code or the runs change."""
+        digest = hashlib.sha256()
+        for path in sorted(self.study.folder.glob("*.py")):
+            digest.update(path.read_bytes())
+        for runs in self.by_arm.values():
+            digest.update("".join(run.folder.path.name for run in runs).encode())
+        path = self.work / f"{name}-{digest.hexdigest()[:10]}.npz"
+        if not path.is_file():
+            arrays = {key: np.asarray(value) for key, value in make().items()}
+            for old in self.work.glob(f"{name}-??????????.npz"):
+                old.unlink()
+            write_arrays(path, arrays)
+        return read_arrays(path)[0]
