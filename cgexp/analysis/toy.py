@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
 from cgexp.analysis.divergences import thin, wasserstein_1d
@@ -155,10 +155,15 @@ def leak_metrics(x: NDArray[np.floating], time: Values, bounds: tuple[float, flo
     }
 
 
+def as_coords(potential: nn.Module, coords: Values) -> Tensor:
+    """Configurations in the precision and on the device of a potential; float64 where it has no parameters."""
+    like = next((t for t in potential.state_dict().values() if t.is_floating_point()), torch.zeros(0).double())
+    return torch.tensor(coords, dtype=like.dtype, device=like.device)
+
+
 def energy_and_force(potential: nn.Module, x: Values) -> tuple[Values | None, Values]:
     """Energy (None if not conservative) and force of a one-bead, one-dimensional potential at x [n]: each [n]."""
-    like = next((t for t in potential.state_dict().values() if t.is_floating_point()), torch.zeros(0).double())
-    coords = torch.tensor(x, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+    coords = as_coords(potential, x.reshape(-1, 1, 1))
     energy, forces = potential.energy_and_forces(coords)  # type: ignore[operator]
     return (
         None if energy is None else energy.double().cpu().numpy(),

@@ -39,19 +39,7 @@ class ToyRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_frames is None:
-            raise InputError(f"data set '{self.name}' needs a number of frames: set dataset.n_frames=<number>")
-        if self.temperature != self.system.temperature:
-            raise InputError(
-                f"data set '{self.name}' states temperature={self.temperature} but its system has "
-                f"{self.system.temperature}: set dataset.system.temperature={self.temperature}"
-            )
-
-    @property
-    def n_points(self) -> int:
-        """n_frames, known to be a number."""
-        assert self.n_frames is not None
-        return self.n_frames
+        self.n_points = stated_points(self, self.system.temperature, "dataset.system.temperature")
 
     def coarse_grain(self, points: NDArray[np.floating], block: NDArray[np.integer], source: str) -> Frames:
         """Frames of x [n, 1, 1] with the instantaneous force at each 2D point [n, 2]."""
@@ -78,9 +66,7 @@ class UniformPoints(ToyRecipe):
     upper: float = 5.0
 
     def make(self, folder: Path) -> Frames:
-        if not self.lower < self.upper:
-            raise InputError(f"dataset.lower={self.lower} is not below dataset.upper={self.upper}: give a square")
-        points = np.random.default_rng(self.seed).uniform(self.lower, self.upper, (self.n_points, 2))
+        points = uniform_points(self.n_points, self.lower, self.upper, self.seed)
         source = f"uniform points in [{self.lower:g}, {self.upper:g}]^2, seed {self.seed}"
         return self.coarse_grain(points, np.arange(self.n_points), source)
 
@@ -154,6 +140,28 @@ class _Surface(nn.Module):
             energy = self.system.potential(coords[:, 0, 0], coords[:, 0, 1])
             (gradient,) = torch.autograd.grad(energy.sum(), coords)
         return energy.detach(), -gradient
+
+
+def stated_points(recipe: Recipe, temperature: float, key: str) -> int:
+    """Number of points of a toy's recipe, whose system is at ``temperature`` (kT), set by the config key ``key``.
+
+    Raises InputError if n_frames is not stated or the temperature is not the system's.
+    """
+    if recipe.n_frames is None:
+        raise InputError(f"data set '{recipe.name}' needs a number of frames: set dataset.n_frames=<number>")
+    if recipe.temperature != temperature:
+        raise InputError(
+            f"data set '{recipe.name}' states temperature={recipe.temperature} but its system has {temperature}: "
+            f"set {key}={recipe.temperature}"
+        )
+    return recipe.n_frames
+
+
+def uniform_points(n_points: int, lower: float, upper: float, seed: int) -> Points:
+    """Independent points [n_points, 2] uniform in the square [lower, upper]^2; InputError if that is empty."""
+    if not lower < upper:
+        raise InputError(f"dataset.lower={lower} is not below dataset.upper={upper}: give a square")
+    return np.random.default_rng(seed).uniform(lower, upper, (n_points, 2))
 
 
 def sample_boltzmann(system: ToyPotential, n_points: int, generator: np.random.Generator) -> Points:

@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cgexp.report.peptide_figures import distributions_figure, tica_figure
+from cgexp.report.plane_figures import plane_figure
 from cgexp.report.style import STYLE
 from cgexp.report.toy_figures import force_figure, pmf_figure, residuals_figure
 from cgexp.report.training_figures import prior_fit_figure, training_figure
@@ -21,6 +22,7 @@ FIGURES = {
     "pmf": pmf_figure,
     "force": force_figure,
     "residuals": residuals_figure,
+    "plane": plane_figure,
     "tica": tica_figure,
     "distributions": distributions_figure,
     "training": training_figure,

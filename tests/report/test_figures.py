@@ -30,6 +30,11 @@ def tica_curve() -> dict[str, Any]:
     }
 
 
+def plane_curve() -> dict[str, Any]:
+    x, y = np.meshgrid(BINS, BINS, indexing="ij")
+    return {"x": BINS, "y": BINS, "energy": x**2 + 2.0 * y**2, "error": np.abs(x), "curl": x - y, "curl_limit": 4.0}
+
+
 def distribution(label: str, unit: str) -> dict[str, Any]:
     density = np.exp(-(X**2))
     return {"x": X, "reference": density, "model": 0.9 * density, "model_sem": 0.1 * density, "label": label} | {
@@ -46,6 +51,7 @@ def all_curves() -> dict[str, dict[str, Any]]:
         },
         "force": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "data_x": X, "data": -2 * X + 1},
         "residuals": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "residual": np.full(51, 0.1)},
+        "plane": plane_curve(),
         "tica": tica_curve(),
         "distributions": {"bond": distribution("bond", "Å"), "angle": distribution("angle", "rad"),
                           "rg": distribution("radius of gyration", "Å"), "rmsd": distribution("RMSD", "Å")},
@@ -111,6 +117,16 @@ def test_both_maps_share_bins_and_colours() -> None:
     # pcolormesh takes [row, column] = [IC 2, IC 1]
     assert np.nan_to_num(meshes[0].get_array()[3, 1]) == tica_curve()["reference"][1, 3]
     assert "25.0%" in second.get_title()
+
+
+def test_maps_of_the_plane_have_x_to_the_right_and_labelled_colour_bars() -> None:
+    axes = draw(all_curves())["plane"].axes
+    error, curl = axes[1].collections[0], axes[2].collections[0]
+    assert np.array_equal(error.get_array(), plane_curve()["error"].T)  # pcolormesh takes [row, column] = [y, x]
+    assert np.array_equal(curl.get_array(), plane_curve()["curl"].T)
+    assert curl.get_clim() == (-4.0, 4.0)
+    bars = [bar.get_ylabel() for bar in axes[3:]]
+    assert bars == ["exact potential (kT)", "|model - exact force| (kT/length)", "curl of the model (kT/length²)"]
 
 
 @pytest.mark.parametrize("name", ["pmf", "tica"])

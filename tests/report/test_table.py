@@ -51,6 +51,8 @@ def test_an_error_without_its_value_is_not_lost() -> None:
         ("loss_noise_floor", "(kcal/mol/Å)²"),
         ("loss_excess_relative", ""),
         ("force_rmse_relative", ""),
+        ("curl_rms_relative", ""),
+        ("loop_work_rms", "kT"),
         ("w1_tica_kde", "TICA units"),
         ("w1_bond", "Å"),
         ("w1_angle", "rad"),
