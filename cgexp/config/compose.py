@@ -70,10 +70,10 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     with open_dict(node):
         node.pop("hydra", None)
     config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
-    if choices.get("debug") not in (None, "none"):  # it shortens every group, also one that is switched off
-        for group in ("simulation", "scheduler"):
-            if choices.get(group) == "none":
-                config[group] = None
+    for group in ("simulation", "scheduler"):
+        # what an experiment or debug=fast sets of a group does not bring back one that is switched off
+        if choices.get(group) == "none" and not any(o.lstrip("+").startswith(f"{group}.") for o in overrides):
+            config[group] = None
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
     config["overrides"] = [o for o in overrides if not o.startswith("hydra")]
     return config

@@ -13,8 +13,8 @@ from cgexp.config.compose import Config, compose_seeds, expand
 from cgexp.errors import InputError, did_you_mean
 
 STUDY, EXPECTED = "study.yaml", "expected.yaml"
-STUDY_KEYS = ("title", "seeds", "common", "columns", "arms")
-ARM_KEYS = ("label", "overrides", "seeds", "start_from", "variants")
+STUDY_KEYS = ("title", "seeds", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
+ARM_KEYS = ("label", "overrides", "seeds", "start_from", "variants", "computed")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Arm:
     """One setting of a study: it is run once for each seed, and for each combination of comma-separated values.
 
     name: ``arm`` or ``arm/variant``. start_from: the arm whose run of the same seed gives the first weights.
+    computed: it has no runs; the experiment's own code gives its numbers.
     """
 
     name: str
@@ -29,9 +30,12 @@ class Arm:
     overrides: tuple[str, ...]
     seeds: tuple[int, ...]
     start_from: str | None = None
+    computed: bool = False
 
     def configs(self, extra: Sequence[str] = ()) -> list[Config]:
         """The composed configs of all its runs, seed after seed for each combination."""
+        if self.computed:
+            return []
         return [config for job in expand([*self.overrides, *extra]) for config in compose_seeds(job, self.seeds)]
 
 
@@ -78,7 +82,7 @@ def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int])
     _require_keys(path, f"arms.{name}", node, ARM_KEYS, ("label",))
     variants = node.get("variants") or {None: []}
     for variant, own in variants.items():
-        overrides = (*common, *(node.get("overrides") or ()), *own)
+        overrides = tuple(_flat([common, node.get("overrides") or [], own]))
         bad = [o for o in overrides if not isinstance(o, str) or "=" not in o]
         if bad:
             raise InputError(f"{path}: arms.{name} has the override {bad[0]!r}: expected a text like group.key=value")
@@ -88,7 +92,17 @@ def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int])
             overrides,
             tuple(node.get("seeds") or seeds),
             node.get("start_from"),
+            bool(node.get("computed", False)),
         )
+
+
+def _flat(items: Any) -> Iterator[Any]:
+    """A list may stand inside a list, so that a YAML anchor can be extended."""
+    for item in items if isinstance(items, list) else [items]:
+        if isinstance(item, list):
+            yield from _flat(item)
+        else:
+            yield item
 
 
 def _bounds(path: Path, name: str, node: Any) -> tuple[str, float | None, float | None]:

@@ -22,6 +22,13 @@ COLOURS = {
     "zero_force": "0.6",
     "prior": "#009E73",
     "noise_floor": "black",
+    "feature_regression": "#009E73",
+    "cgnet": "#D55E00",
+    "cgnet_regularised": "#0072B2",
+    "local_average": "#CC79A7",
+    # models, in the figures of experiments/
+    "energy": "#0072B2",
+    "direct": "#CC79A7",
 }
 STYLE: Any = {
     "font.family": "DejaVu Sans",

@@ -44,15 +44,14 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
     overrides, settings = _with_defaults(extra)
     by_arm = _configs(study, overrides)
     _run_missing(study, by_arm, settings, say)
-    outputs = next(iter(by_arm.values()))[0]["outputs"]
-    place = Path(outputs) / "reproduced" / study.name
+    some = next(config for configs in by_arm.values() for config in configs)
+    place = Path(some["outputs"]) / "reproduced" / study.name
     runs = {name: [Run(folder_of(config)) for config in configs] for name, configs in by_arm.items()}
     results = Results(study, runs, place / "work")
     say("drawing the figures")
     numbers = results.numbers()
     drawn = _draw(study, results, numbers)
-    units = next(iter(by_arm.values()))[0]["dataset"]["units"]
-    table = arms_table(_rows(study, numbers), study.columns, units)
+    table = arms_table(_rows(study, numbers), study.columns, some["dataset"]["units"])
     for folder, kept in ((place, False), *([(study.folder, True)] if update else [])):
         for name, figure in drawn.items():
             save(figure, folder / "figures", name, ("png",) if kept else ("png", "pdf"))

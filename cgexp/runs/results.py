@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,18 @@ class Results:
         return {
             f"{name}.{metric}": [run.metrics[metric] for run in runs]
             for name, runs in self.by_arm.items()
-            for metric in runs[0].metrics
+            for metric in (runs[0].metrics if runs else ())
             if all(metric in run.metrics for run in runs)
         }
 
-    def cached(self, name: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
-        """What ``make`` returns, computed once: kept in a file until the experiment's code or the runs change."""
+    def cached(self, name: str, make: Callable[[], Arrays], *modules: ModuleType) -> dict[str, NDArray[Any]]:
+        """What ``make`` returns, computed once: kept in a file until the runs or the source of ``modules`` change.
+
+        Without modules: until any Python file of the experiment changes.
+        """
         digest = hashlib.sha256()
-        for path in sorted(self.study.folder.glob("*.py")):
+        sources = [Path(str(module.__file__)) for module in modules] or sorted(self.study.folder.glob("*.py"))
+        for path in sources:
             digest.update(path.read_bytes())
         for runs in self.by_arm.values():
             digest.update("".join(run.folder.path.name for run in runs).encode())
