@@ -14,7 +14,7 @@ from .curves import PLOTTED, Values, X, normalised
 from .findings import LABELS, MODELS, Numbers
 from .leaks import EDGES
 
-N_DOTS = 3000
+N_DOTS = 1000
 X_LABEL = axis_label("x", "length")
 
 
@@ -33,7 +33,7 @@ def dots(results: Results) -> Values:
 def draw(found: Numbers, data: Values) -> Figure:
     """Fig. 3 from our runs with 100,000 frames. data: instantaneous forces as ``dots`` returns them."""
     figure, (potential, pmf, force, free_energy) = panels(2, 2)
-    figure.set_size_inches(11.0, 8.0)
+    figure.set_size_inches(9.4, 7.0)
     _potential(figure, potential)
     pmf.plot(X, found.exact.pmf - found.exact.pmf.min(), color=COLOURS["exact"], label="exact")
     pmf.set(xlim=(-5.0, 5.5), ylim=(-0.3, 8.0), xlabel=X_LABEL, ylabel=axis_label("PMF", "kT, minimum 0"))
@@ -48,7 +48,7 @@ def draw(found: Numbers, data: Values) -> Figure:
 def _potential(figure: Figure, axes: Axes) -> None:
     x, y = np.linspace(-5.0, 5.5, 211), np.linspace(-10.0, 10.0, 401)
     energy = CGnetToy().energy(np.stack(np.meshgrid(x, y, indexing="xy"), axis=-1))
-    filled = axes.contourf(x, y, energy - energy.min(), levels=np.arange(0.0, 10.5, 0.5), cmap="viridis", extend="max")
+    filled = axes.contourf(x, y, energy - energy.min(), levels=np.arange(0.0, 11.0, 1.0), cmap="viridis", extend="max")
     filled.set_rasterized(True)
     figure.colorbar(filled, ax=axes, label=axis_label("V", "kT, minimum 0"))
     axes.set(xlabel=X_LABEL, ylabel=axis_label("y", "length"))
@@ -68,16 +68,15 @@ def _free_energies(axes: Axes, found: Numbers) -> None:
     exact, middle = normalised(found.exact.pmf), 0.5 * (EDGES[1:] + EDGES[:-1])
     for where in (axes, inset):
         where.plot(X, exact - exact.min(), color=COLOURS["exact"], lw=3.0, label="exact")
-        for name in MODELS:
-            _band(where, X, normalised(found.curves[name].energy) - exact.min(), name,
-                  "--" if name == "feature_regression" else "-")  # fmt: skip
-            pmf = found.simulated[name].pmf - exact.min()
+        for i, name in enumerate(MODELS):
+            line = "--" if name == "feature_regression" else "-"
+            _band(where, X, normalised(found.curves[name].energy) - exact.min(), name, line)
+            pmf = (found.simulated[name].pmf - exact.min())[:, i :: len(MODELS)]  # every third bin, or dots hide dots
             visited = np.isfinite(pmf).all(axis=0)
-            where.errorbar(
-                middle[visited], pmf[:, visited].mean(axis=0), pmf[:, visited].std(axis=0, ddof=1), fmt="o", ms=2.5,
-                lw=0.8, color=COLOURS[name],
-            )  # fmt: skip
-    axes.plot([], [], "ko", ms=2.5, label="simulation")
+            mean, spread = pmf[:, visited].mean(axis=0), pmf[:, visited].std(axis=0, ddof=1)
+            x = middle[i :: len(MODELS)][visited]
+            where.errorbar(x, mean, spread, fmt="o", ms=4, lw=1.0, mec="white", mew=0.4, color=COLOURS[name], zorder=4)
+    axes.plot([], [], "o", ms=4, color="0.3", label="simulation")
     axes.set(xlim=PLOTTED, ylim=(-1.0, 36.0), xlabel=X_LABEL, ylabel=axis_label("free energy", "kT, exact minimum 0"))
     inset.set(xlim=(-4.2, 4.8), ylim=(-0.3, 3.5))
     inset.tick_params(labelsize=8)

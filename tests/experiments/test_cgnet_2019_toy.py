@@ -122,7 +122,9 @@ class TestLeaks:
 
     def test_free_energies_of_energy_and_histogram_share_their_zero(self, code, exact) -> None:
         rng, x, edges = np.random.default_rng(6), code["curves"].X, code["leaks"].EDGES
-        samples = rng.choice(x, size=400_000, p=exact.density / exact.density.sum()) + rng.uniform(-0.005, 0.005, 400_000)
+        samples = rng.choice(x, size=400_000, p=exact.density / exact.density.sum()) + rng.uniform(
+            -0.005, 0.005, 400_000
+        )
         middle = 0.5 * (edges[1:] + edges[:-1])
         expected = np.interp(middle, x, code["curves"].normalised(exact.pmf))
         found = code["leaks"].free_energy(samples[:, None])
@@ -141,3 +143,72 @@ class TestErrors:
     def test_of_an_offset_is_the_offset(self, code, exact) -> None:
         shifted = code["curves"].excess_loss(np.stack([exact.force, exact.force + 0.2]), exact)
         assert shifted * exact.noise == pytest.approx([0.0, 0.04])
+
+
+def _stand_in(code, exact, n_seeds: int = 3):
+    """Numbers as the figures take them, from the exact answer and noise in place of trained models."""
+    c, f, rng = code["curves"], code["findings"], np.random.default_rng(7)
+    sizes = f.SIZES
+
+    def force_of(n_frames: int) -> np.ndarray:
+        return exact.force + rng.normal(size=(n_seeds, 1)) / np.sqrt(n_frames) + 0.01
+
+    forces = {name: np.array([force_of(n) for n in sizes]) for name in f.ESTIMATORS}
+    arms = [f.arm_of(name, n) for name in f.MODELS for n in sizes]
+    strengths = [f"{arm}/{k}" for arm in ("architecture", "strength") for k in (1, 2)]
+    curves = {arm: c.Curves(np.tile(exact.pmf, (n_seeds, 1)), force_of(1000)) for arm in [*arms, *strengths]}
+    excess = {name: c.excess_loss(force, exact) for name, force in forces.items()}
+    error = {name: c.force_error(force, exact) for name, force in forces.items()}
+    time, pmf = np.linspace(0.0, 200.0, 21), np.full((n_seeds, 64), np.nan)
+    pmf[:, 20:44] = rng.uniform(1.0, 3.0, (n_seeds, 24))
+    simulated = code["leaks"].Simulated(time, np.tile(np.exp(-time / 500.0), (n_seeds, 1)), pmf, 1000.0)
+    found = f.Numbers(
+        exact=exact,
+        curves=curves,
+        simulated={f.arm_of(name, n): simulated for name in f.MODELS for n in (f.FEW, sizes[-1])},
+        forces=forces,
+        excess=excess,
+        error=error,
+        bounds={arm: rng.uniform(0.0, 1e-4, n_seeds) for arm in curves},
+        slopes={
+            (name, kind): code["slopes"].fit_slope(sizes, values[name])
+            for name in f.ESTIMATORS
+            for kind, values in (("excess", excess), ("force", error))
+        },
+        parts={name: [code["decomposition"].decompose(force, exact) for force in forces[name]] for name in forces},
+    )
+    rates = {arm: np.full(n_seeds, 1e-4 if arm.startswith("cgnet_learning") else 0.0) for arm in found.simulated}
+    scores = {
+        arm: code["cross_validation_figure"].Scores(["1", "2"], *rng.uniform(0.1, 1.0, (3, 2, 5)))
+        for arm in ("architecture", "strength")
+    }
+    return found, rates, scores
+
+
+def test_figures_have_units_the_exact_answer_and_a_line_for_every_model(code, exact) -> None:
+    found, rates, scores = _stand_in(code, exact)
+    drawn = {
+        "figure_3": code["figure_3"].draw(found, np.zeros((2, 10))),
+        "leaks": code["leak_figure"].draw(found, rates),
+        "learning_curves": code["learning_figures"].learning_curves(found),
+        "decomposition": code["learning_figures"].decomposition(found),
+        "cross_validation": code["cross_validation_figure"].draw(scores),
+    }
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        assert figure.axes, name
+        for axes in figure.axes[:1]:
+            assert axes.get_xlabel(), name
+            assert axes.get_ylabel(), name
+    labels = drawn["figure_3"].axes[3].get_legend_handles_labels()[1]
+    assert {"exact", *(code["findings"].LABELS[m] for m in code["findings"].MODELS)} <= set(labels)
+
+
+def test_slopes_of_the_stand_in_are_named_in_the_legend(code, exact) -> None:
+    found, _, _ = _stand_in(code, exact)
+    figure = code["learning_figures"].learning_curves(found)
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert any(label.startswith("plain CGnet: slope") for label in labels)
+    named = code["findings"].by_name(found)
+    assert named["slope.cgnet.excess"] == [found.slopes["cgnet", "excess"].slope]
+    assert named["cgnet.leak_limit"] == pytest.approx([3.0 / 3000.0])
