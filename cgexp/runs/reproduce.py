@@ -51,7 +51,7 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
     say("drawing the figures")
     numbers = results.numbers()
     drawn = _draw(study, results, numbers)
-    table = arms_table(_rows(study, numbers), study.columns, some["dataset"]["units"])
+    table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
     for folder, kept in ((place, False), *([(study.folder, True)] if update else [])):
         for name, figure in drawn.items():
             save(figure, folder / "figures", name, ("png",) if kept else ("png", "pdf"))
@@ -164,7 +164,8 @@ def _draw(study: Study, results: Results, numbers: dict[str, list[float]]) -> Ma
     return figures
 
 
-def _rows(study: Study, numbers: Mapping[str, Sequence[float]]) -> list[tuple[str, dict[str, Sequence[float]]]]:
+def rows_of(study: Study, numbers: Mapping[str, Sequence[float]]) -> list[tuple[str, dict[str, Sequence[float]]]]:
+    """The rows of the study's table: label of an arm -> its numbers, for the columns of the study."""
     return [
         (
             arm.label if "/" not in arm.name else f"{arm.label}, {arm.name.split('/', 1)[1]}",

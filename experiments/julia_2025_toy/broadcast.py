@@ -23,8 +23,11 @@ Values = NDArray[np.float64]
 
 
 def broadcast_loss(predicted: Tensor, forces: Tensor) -> Tensor:
-    """The mistake: predicted [1, n] - forces [n] is [n, n]."""
-    return (predicted - forces).pow(2).mean()
+    """The mistake, in Julia: predicted [1, n] - forces [n] is [n, n], for a vector is a column there.
+
+    In torch a vector is a row, and the same mistake takes predictions [n, 1] and labels [n].
+    """
+    return (predicted - forces[:, None]).pow(2).mean()
 
 
 def flux_network() -> nn.Sequential:

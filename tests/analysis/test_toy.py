@@ -8,7 +8,7 @@ from scipy.integrate import cumulative_simpson
 from torch import Tensor, nn
 
 from cgexp.analysis.result import Evaluation
-from cgexp.analysis.toy import ToyAnalysis, energy_and_force
+from cgexp.analysis.toy import ToyAnalysis, energy_and_force, leak_metrics
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.systems.cgnet_toy import CGnetToy
@@ -157,3 +157,23 @@ def test_a_float32_model_gets_float32_coordinates() -> None:
 def test_an_empty_grid_is_refused() -> None:
     with pytest.raises(InputError, match=r"analysis\.grid"):
         ToyAnalysis((1.0, 1.0))
+
+
+def test_leaks_are_counted_until_a_replica_is_first_seen_outside() -> None:
+    time = np.array([1.0, 2.0, 3.0, 4.0])
+    x = np.array([[0.0, 0.0, 9.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0]])
+    metrics = leak_metrics(x, time, (-8.0, 8.0))
+    assert metrics["leaked_fraction"] == pytest.approx(2 / 3)
+    assert metrics["leak_rate"] == pytest.approx(2 / (4.0 + 2.0 + 1.0))
+    assert metrics["leak_rate_sem"] == pytest.approx(2**0.5 / 7.0)
+    none = leak_metrics(np.zeros((4, 3)), time, (-8.0, 8.0))
+    assert none == {"leaked_fraction": 0.0, "leak_rate": 0.0, "leak_rate_sem": 0.0}
+
+
+def test_the_leak_rate_of_exponential_escapes_is_found() -> None:
+    generator = np.random.default_rng(0)
+    time = np.linspace(0.01, 5.0, 500)
+    escapes = generator.exponential(2.0, 4000)
+    x = np.where(time[:, None] >= escapes, 9.0, 0.0)
+    metrics = leak_metrics(x, time, (-8.0, 8.0))
+    assert abs(metrics["leak_rate"] - 0.5) < 4 * metrics["leak_rate_sem"] + 0.005  # seen up to 0.01 late

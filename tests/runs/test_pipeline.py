@@ -17,7 +17,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.config.paths import group_options
 from cgexp.errors import InputError
 from cgexp.runs import pipeline, stages
-from cgexp.runs.folder import RunFolder
+from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
 from cgexp.store import write_frames
@@ -71,8 +71,9 @@ def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: s
 @pytest.mark.parametrize("loss", group_options("loss"))
 def test_every_loss_trains(outputs: Path, loss: str) -> None:
     config = configure(outputs, f"loss={loss}")
-    if loss == "inverse_variance":
-        with pytest.raises(InputError, match="no force_sem"):
+    refused = {"inverse_variance": "no force_sem", "force_circulation": "1 bead in 1 dimension"}
+    if loss in refused:
+        with pytest.raises(InputError, match=refused[loss]):
             run(config, "train", say=quiet)
         return
     assert run(config, "train", say=quiet).potential.is_file()
@@ -304,3 +305,42 @@ def test_forces_of_many_frames_are_those_of_each(finished: RunFolder, monkeypatc
     whole = stages.forces_of(potential, loaded.frames.coords)
     monkeypatch.setattr(stages, "FORCE_BATCH", 7)
     np.testing.assert_allclose(stages.forces_of(potential, loaded.frames.coords), whole, rtol=1e-12)
+
+
+def test_a_run_without_a_simulation_is_finished_when_evaluated(outputs: Path) -> None:
+    config = configure(outputs, "experiment=toy_cgnet", "simulation=none")
+    folder = run(config, say=quiet)
+    metrics = json.loads(folder.metrics.read_text())
+    assert "force_rmse_relative" in metrics
+    assert "replicas_failed" not in metrics
+    assert not folder.trajectory.exists()
+    said: list[str] = []
+    run(config, say=said.append)
+    assert "finished, skipped" in said[0]
+    with pytest.raises(InputError, match="simulation=none"):
+        run(config, "simulate", say=quiet)
+    run(config, "evaluate", say=quiet)
+
+
+def test_an_analysis_that_needs_a_simulation_says_so_first(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="compares a simulation"):
+        run(configure(tmp_path, "experiment=chignolin_first", "simulation=none"), say=quiet)
+    assert not list(tmp_path.rglob("potential.npz"))
+
+
+def test_a_run_starts_from_the_weights_of_another(outputs: Path, finished: RunFolder, tmp_path: Path) -> None:
+    given = ["experiment=toy_cgnet", "simulation=none", "seed=8", f"trainer.start_from={finished.path}"]
+    warm = run(configure(outputs, *given, "optimizer.lr=1e-9", "scheduler=none"), "train", say=quiet)
+    before, after = (cgexp.load(folder.path).potential.state_dict() for folder in (finished, warm))
+    for name in ("network.hidden.0.weight", "network.energy_layer.weight"):
+        torch.testing.assert_close(after[name], before[name], rtol=0.0, atol=1e-6)
+    moved = configure(outputs, *given[:-1], f"trainer.start_from={tmp_path / finished.path.name}")
+    assert folder_of(moved).path == folder_of(configure(outputs, *given)).path  # wherever that run lies
+    with pytest.raises(InputError, match="does not exist"):
+        run(configure(outputs, *given[:-1], f"trainer.start_from={tmp_path}"), "train", say=quiet)
+
+
+def test_the_history_of_a_run_can_be_loaded(finished: RunFolder) -> None:
+    history = cgexp.load(finished.path).history
+    assert history["epoch"].tolist() == [0.0, 1.0]
+    assert np.isfinite(history["loss_train"]).all()

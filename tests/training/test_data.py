@@ -94,3 +94,15 @@ def test_missing_labels_are_named() -> None:
         make(toy_frames(80).with_labels(forces=None))
     with pytest.raises(InputError, match="no force_sem"):
         make(toy_frames(80), needs_force_sem=True)
+
+
+def test_folds_are_disjoint_and_cover_all() -> None:
+    block = np.arange(100) // 2
+    held_out = [split_by_block(block, 0.2, seed=3, fold=fold)[1] for fold in range(5)]
+    assert sorted(np.concatenate(held_out)) == list(range(100))
+    assert all(len(part) == 20 for part in held_out)
+
+
+def test_a_fold_without_blocks_is_refused() -> None:
+    with pytest.raises(InputError, match="holds out 0 of 3 blocks"):
+        split_by_block(np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]), 0.1, seed=0, fold=4)

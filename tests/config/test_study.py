@@ -1,0 +1,87 @@
+"""Study: what study.yaml and expected.yaml may say, and the configs that come of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgexp.config.study import Study
+from cgexp.errors import InputError
+
+STUDY = """
+title: A study
+seeds: [1, 2]
+common: [experiment=toy_julia, 'dataset.seed=${seed}']
+columns: [force_rmse_relative]
+shared:
+  small: &small [model.width=16, [trainer.max_epochs=3]]
+arms:
+  plain: {label: plain, overrides: [*small]}
+  sizes:
+    label: sizes
+    overrides: [*small]
+    variants:
+      100: [dataset.n_frames=100]
+      200: [dataset.n_frames=200]
+  folds: {label: folds, seeds: [7], overrides: ['trainer.fold=0,1,2']}
+  next: {label: next, start_from: plain}
+  by_code: {label: by code, computed: true}
+"""
+EXPECTED = "plain.force_rmse_relative: {mean: [0, 0.5]}\nplain.other: {each: [null, 2]}\n"
+
+
+def make(folder: Path, study: str = STUDY, expected: str = EXPECTED) -> Path:
+    place = folder / "mine"
+    place.mkdir(exist_ok=True)
+    (place / "study.yaml").write_text(study)
+    (place / "expected.yaml").write_text(expected)
+    return folder
+
+
+def test_arms_variants_and_anchors(tmp_path: Path) -> None:
+    study = Study.load("mine", make(tmp_path))
+    assert [arm.name for arm in study.arms] == ["plain", "sizes/100", "sizes/200", "folds", "next", "by_code"]
+    assert "trainer.max_epochs=3" in study.arms[0].overrides  # a list inside a list
+    assert study.expected["plain.other"] == ("each", None, 2)
+
+
+def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None:
+    arms = {arm.name: arm for arm in Study.load("mine", make(tmp_path)).arms}
+    plain = arms["plain"].configs(["logger=csv"])
+    assert [(config["seed"], config["dataset"]["seed"]) for config in plain] == [(1, 1), (2, 2)]
+    assert plain[0]["model"]["width"] == 16
+    assert [config["dataset"]["n_frames"] for config in arms["sizes/200"].configs()] == [200, 200]
+    assert [(c["seed"], c["trainer"]["fold"]) for c in arms["folds"].configs()] == [(7, 0), (7, 1), (7, 2)]
+    assert arms["by_code"].configs() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("title: A study\n", "", "lacks 'title'"),
+        ("columns:", "colums:", "did you mean 'columns'"),
+        ("label: sizes\n", "labl: sizes\n", "did you mean 'label'"),
+        ("start_from: plain", "start_from: plane", "did you mean 'plain'"),
+        ("[*small]}", "[3]}", "expected a text like group.key=value"),
+        ("title: A study", "title: [", "not valid YAML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, old: str, new: str, part: str) -> None:
+    assert old in STUDY
+    with pytest.raises(InputError) as raised:
+        Study.load("mine", make(tmp_path, STUDY.replace(old, new)))
+    assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("bounds", ["3", "{mean: 3}", "{median: [0, 1]}", "{mean: [0, 1], each: [0, 1]}"])
+def test_bounds_that_cannot_be_read_are_refused(tmp_path: Path, bounds: str) -> None:
+    with pytest.raises(InputError, match=r"expected \{mean: \[lowest, highest"):
+        Study.load("mine", make(tmp_path, expected=f"plain.x: {bounds}\n"))
+
+
+def test_an_unknown_experiment_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"did you mean 'mine'\?\): expected one of mine"):
+        Study.load("mina", make(tmp_path))
+    with pytest.raises(InputError, match="give --experiments DIR"):
+        Study.load("mine", tmp_path / "nowhere")

@@ -1,0 +1,157 @@
+"""cgexp reproduce on a small experiment: runs once, draws, guards its numbers, and updates what is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgexp.cli.main import main
+from cgexp.config.study import Study
+from cgexp.errors import InputError
+from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, reproduce, violations
+from cgexp.runs.results import Results
+
+STUDY = """
+title: Small
+seeds: [1, 2]
+common: [experiment=toy_julia, debug=fast, simulation=none, 'dataset.seed=${seed}']
+columns: [force_rmse_relative, answer]
+arms:
+  direct: {label: direct, overrides: [model=direct_force]}
+  energy: {label: energy, start_from: direct}
+  folds: {label: folds, seeds: [3], overrides: ['trainer.fold=0,1']}
+  by_code: {label: by code, computed: true}
+"""
+FIGURES = """
+from cgexp.report.style import panels
+from .sibling import ANSWER, compute
+
+def numbers(results):
+    return {"by_code.answer": results.cached("answer", compute)["answer"]}
+
+def figures(results):
+    figure, (axes,) = panels(1, 1)
+    axes.plot(results.runs("direct")[0].history["loss_train"])
+    return {"loss": figure}
+"""
+SIBLING = """
+from pathlib import Path
+ANSWER = 42.0
+
+def compute():
+    with open(Path(__file__).parent / "calls.txt", "a") as file:
+        file.write("x")
+    return {"answer": [ANSWER, ANSWER]}
+"""
+BASIC = ["launcher=basic"]
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("experiments")
+    (folder / "small").mkdir()
+    files = {
+        "study.yaml": STUDY,
+        "expected.yaml": "by_code.answer: {each: [41, 43]}\nenergy.force_rmse_relative: {mean: [0, 100]}\n",
+        "figures.py": FIGURES,
+        "sibling.py": SIBLING,
+        "README.md": f"# Small\n\n{TABLE_START}\n{TABLE_END}\n\nThe end.\n",
+    }
+    for name, text in files.items():
+        (folder / "small" / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outputs(experiments: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs")
+    study = Study.load("small", experiments)
+    assert reproduce(study, [*BASIC, f"outputs={folder}"], update=True, say=quiet)
+    return folder
+
+
+def test_figures_numbers_and_table_are_written(experiments: Path, outputs: Path) -> None:
+    place = outputs / "reproduced" / "small"
+    assert {path.name for path in (place / "figures").iterdir()} == {"loss.png", "loss.pdf"}
+    numbers = json.loads((place / "numbers.json").read_text())
+    assert len(numbers["energy.force_rmse_relative"]) == 2
+    assert len(numbers["folds.loss_validation"]) == 2
+    kept = experiments / "small"
+    assert json.loads((kept / "numbers.json").read_text()) == numbers
+    assert (kept / "figures" / "loss.png").is_file()
+    readme = (kept / "README.md").read_text()
+    assert "| by code |" in readme
+    assert readme.startswith("# Small")
+    assert readme.endswith("The end.\n")
+
+
+def test_a_second_call_runs_nothing(experiments: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cgexp.runs.reproduce.launch_jobs", lambda *_: pytest.fail("ran again"))
+    assert reproduce(Study.load("small", experiments), [*BASIC, f"outputs={outputs}"], say=quiet)
+    assert (experiments / "small" / "calls.txt").read_text() == "x"  # what is cached is not computed again
+
+
+def test_an_arm_starts_from_the_run_of_its_own_seed(experiments: Path, outputs: Path) -> None:
+    configs = _configs(Study.load("small", experiments), [f"outputs={outputs}"])
+    starts = [Path(config["trainer"]["start_from"]) for config in configs["energy"]]
+    assert all((start / "potential.npz").is_file() for start in starts)
+    assert len(set(starts)) == 2
+
+
+def test_results_by_arm_and_metric(experiments: Path, outputs: Path) -> None:
+    study = Study.load("small", experiments)
+    from cgexp.runs.folder import folder_of
+    from cgexp.runs.load import Run
+
+    by_arm = {
+        arm: [Run(folder_of(config)) for config in configs]
+        for arm, configs in _configs(study, [f"outputs={outputs}"]).items()
+    }
+    results = Results(study, by_arm, outputs)
+    assert results.seeds == (1, 2)
+    assert results.values("direct", "force_rmse_relative").shape == (2,)
+    with pytest.raises(InputError, match="did you mean 'force_rmse_relative'"):
+        results.values("direct", "force_rmse_relativ")
+    with pytest.raises(InputError, match="did you mean 'direct'"):
+        results.runs("direkt")
+
+
+def test_a_number_that_leaves_its_bounds_is_named(experiments: Path) -> None:
+    study = Study.load("small", experiments)
+    numbers = {"by_code.answer": [42.0, 44.0], "energy.force_rmse_relative": [np.nan]}
+    found = list(violations(study, numbers))
+    assert found[0] == "OUTSIDE by_code.answer: each 44, expected within [41, 43]"
+    assert "mean nan" in found[1]
+    assert "there is no such number" in next(iter(violations(study, {})))
+
+
+def test_exit_code_1_and_2(
+    experiments: Path, outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--experiments", str(experiments)]
+    assert main(["reproduce", "smal", *where]) == 2
+    assert "did you mean 'small'" in capsys.readouterr().err
+    assert main(["reproduce", *where]) == 2
+    assert "there are small" in capsys.readouterr().err
+    assert main(["reproduce", "small", "--updat", *where]) == 2
+    expected = experiments / "small" / "expected.yaml"
+    before = expected.read_text()
+    expected.write_text("by_code.answer: {each: [0, 1]}\n")
+    try:
+        assert main(["reproduce", "small", *where, *BASIC, f"outputs={outputs}"]) == 1
+    finally:
+        expected.write_text(before)
+    assert "OUTSIDE by_code.answer: each 42" in capsys.readouterr().out
+
+
+def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path: Path) -> None:
+    study = Study.load("small", experiments)
+    with pytest.raises(InputError, match="no force_sem"):
+        reproduce(study, [*BASIC, f"outputs={tmp_path}", "loss=inverse_variance"], say=quiet)
