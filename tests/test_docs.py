@@ -19,6 +19,7 @@ from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import compose, expand
 from cgexp.config.launch import split_multirun
 from cgexp.config.paths import conf_dir, group_options, groups
+from cgexp.config.study import Study
 from cgexp.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,6 +172,8 @@ COMMANDS = sorted({(command, error or "") for page in PAGES for command, error i
 def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # a ./conf or ./outputs of the checkout plays no part
     _, verb, *arguments = shlex.split(command, comments=True)
+    if verb == "reproduce":
+        assert Study.load(arguments[0], ROOT / "experiments").arms
     if verb not in VERBS or "--help" in arguments or "-h" in arguments:
         pytest.skip("composes nothing")
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
