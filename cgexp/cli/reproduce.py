@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         known = ", ".join(path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))) or "none here"
         raise InputError(f"expected the name of one experiment, got {' '.join(names) or 'none'}: there are {known}")
     study = Study.load(names[0], experiments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill ends the processes side by side, too
     from cgexp.runs.reproduce import reproduce
 
     return 0 if reproduce(study, [word for word in given if "=" in word], update) else 1
