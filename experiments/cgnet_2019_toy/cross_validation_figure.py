@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from cgexp.report.style import COLOURS, panels, styled
+from cgexp.report.style import COLOURS, axis_label, panels, styled
 from cgexp.runs.results import Results
+from cgexp.systems.cgnet_toy import CGnetToy
 
-from .curves import Values
+from .curves import Values, X, leak_bound
 from .findings import Numbers
 
-FLOOR = 1e-14  # 1/time, lowest bound drawn
+LINEAR = 1e-3  # (kT/length)^2, below which the axis is linear
+K_LABEL = axis_label("k of the prior", "kT/length²")
 
 
 class Scores(NamedTuple):
@@ -25,14 +27,21 @@ class Scores(NamedTuple):
     excess: Values
     bound: Values
 
-    def against_best(self) -> tuple[Values, Values]:
-        """Held-out loss minus that of the best variant fold by fold, since folds differ more than models do.
+    @property
+    def best(self) -> int:
+        """The variant that cross-validation chooses: the least held-out loss."""
+        return int(self.held_out.mean(axis=1).argmin())
 
-        Returns mean and standard error over folds, each [n_variants].
+    def against_best(self) -> dict[str, tuple[Values, Values]]:
+        """'held out' and 'exact': loss minus that of the chosen variant, mean and standard error over folds.
+
+        Fold by fold, since folds differ more than models do. Each [n_variants], (kT/length)^2.
         """
-        best = self.held_out.mean(axis=1).argmin()
-        difference = self.held_out - self.held_out[best]
-        return difference.mean(axis=1), difference.std(axis=1, ddof=1) / np.sqrt(difference.shape[1])
+        found = {}
+        for name, loss in (("held out", self.held_out), ("exact", self.excess)):
+            difference = loss - loss[self.best]
+            found[name] = difference.mean(axis=1), difference.std(axis=1, ddof=1) / np.sqrt(difference.shape[1])
+        return found
 
 
 def scores(results: Results, found: Numbers) -> dict[str, Scores]:
@@ -49,30 +58,28 @@ def scores(results: Results, found: Numbers) -> dict[str, Scores]:
 
 @styled
 def draw(found: dict[str, Scores]) -> Figure:
-    """Rows: architecture, strength of the prior. Left: held-out and exact loss; right, below: the leak."""
+    """Left and middle: held-out loss beside the exact one, for architectures and for k; right: the leak for each k."""
     figure, (architecture, strength, leak) = panels(1, 3, width_ratios=(1.6, 1.0, 1.0))
     figure.set_size_inches(12.5, 4.8)
     for axes, arm, label in (
         (architecture, "architecture", "hidden layers x width"),
-        (strength, "strength", "k of the prior (kT/length²)"),
+        (strength, "strength", K_LABEL),
     ):
-        one = found[arm]
-        place = np.arange(len(one.variants))
-        mean, sem = one.against_best()
-        axes.axhline(0.0, color=COLOURS["exact"], lw=1.0)
-        axes.errorbar(place - 0.1, 1e3 * mean, 1e3 * sem, fmt="o", color=COLOURS["cgnet_regularised"],
-                      label="held-out loss - that of the best")  # fmt: skip
-        axes.errorbar(place + 0.1, 1e3 * one.excess.mean(axis=1), 1e3 * one.excess.std(axis=1, ddof=1), fmt="D",
-                      mfc="white", color=COLOURS["exact"], label="exact loss - noise floor")  # fmt: skip
-        axes.set_xticks(place, one.variants)
-        axes.set(xlabel=label, ylabel="loss (10⁻³ (kT/length)²)")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2))
+        place = np.arange(len(found[arm].variants))
+        losses = found[arm].against_best()
+        axes.axhline(0.0, color="0.6", lw=1.0)
+        axes.errorbar(place - 0.12, *losses["held out"], fmt="o", color=COLOURS["cgnet_regularised"], label="held-out")
+        axes.errorbar(place + 0.12, *losses["exact"], fmt="D", mfc="white", color=COLOURS["exact"], label="exact")
+        axes.set_yscale("symlog", linthresh=LINEAR)
+        axes.set_xticks(place, found[arm].variants)
+        axes.set(xlabel=label, ylabel="loss − that of the chosen one ((kT/length)²)")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2)
     one = found["strength"]
     place = np.arange(len(one.variants))
-    shown = np.maximum(one.bound, FLOOR)
-    leak.plot(np.repeat(place, shown.shape[1]), shown.ravel(), ".", color=COLOURS["cgnet_regularised"], alpha=0.6,
-              label="bound of the leak rate, five folds")  # fmt: skip
+    folds = np.repeat(place, one.bound.shape[1])
+    leak.axhline(leak_bound(X, CGnetToy().pmf(X)), color=COLOURS["exact"], label="exact")
+    leak.plot(folds, one.bound.ravel(), "o", ms=4, color=COLOURS["cgnet_regularised"], label="bound, five folds")
     leak.set_xticks(place, one.variants)
-    leak.set(yscale="log", xlabel="k of the prior (kT/length²)", ylabel=f"leak rate (1/time; at {FLOOR:g}: less)")
-    leak.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2))
+    leak.set(yscale="log", xlabel=K_LABEL, ylabel="leak rate (1/time)")
+    leak.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2)
     return figure

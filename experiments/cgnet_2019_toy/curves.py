@@ -61,8 +61,8 @@ def leak_bound(x: Values, energy: Values, bounds: tuple[float, float] = PLOTTED)
     """The flux of an equilibrium inside ``bounds`` out of them, 1/time: energy in kT at x, each [n], mass 1.
 
     k = sqrt(kT/(2 pi m)) [exp(-U(lower)) + exp(-U(upper))] / integral of exp(-U) between them: transition state theory
-    without recrossing. Dynamics that starts inside is slower, since next to an open end the density falls below the
-    equilibrium one; so this bounds the rate at which replicas leak, also where a simulation is too short to see one.
+    without recrossing. Replicas leak no faster on average, and slower where they come back or where the density next
+    to an open end falls below that of equilibrium. It is known also where a simulation is too short to see a leak.
     """
     inside = (x >= bounds[0]) & (x <= bounds[1])
     weight = np.exp(energy[inside].min() - energy[inside])

@@ -30,8 +30,11 @@ SLOPES_FROM = 1_000  # frames: below, curves have not become power laws
 
 
 class Numbers(NamedTuple):
-    """All that the figures draw. forces: estimator -> [n_sizes, n_seeds, n_x], kT/length; excess, error: estimator ->
-    [n_sizes, n_seeds]; bounds: arm -> [n_runs], 1/time; slopes: (estimator, 'excess' or 'force') -> power law."""
+    """All that the figures draw.
+
+    forces: estimator -> [n_sizes, n_seeds, n_x], kT/length. excess, error: estimator -> [n_sizes, n_seeds]. bounds:
+    arm -> [n_runs], 1/time, and that of the exact PMF. slopes: (estimator, 'excess' or 'force') -> power law.
+    """
 
     exact: Exact
     curves: dict[str, Curves]
@@ -40,6 +43,7 @@ class Numbers(NamedTuple):
     excess: dict[str, Values]
     error: dict[str, Values]
     bounds: dict[str, Values]
+    exact_bound: float
     slopes: dict[tuple[str, str], Slope]
     parts: dict[str, list[Parts]]
 
@@ -65,12 +69,14 @@ def all_numbers(results: Results) -> Numbers:
     bounds = {name: np.array([leak_bound(X, energy) for energy in c.energy]) for name, c in curves.items()}
     parts = {name: [decompose(force, exact) for force in forces[name]] for name in ESTIMATORS}
     arms = tuple(arm_of(model, n) for model in MODELS for n in (FEW, SIZES[-1]))
-    return Numbers(exact, curves, simulated(results, arms), forces, excess, error, bounds, slopes, parts)
+    exact_bound = leak_bound(X, exact.pmf)
+    return Numbers(exact, curves, simulated(results, arms), forces, excess, error, bounds, exact_bound, slopes, parts)
 
 
 def by_name(found: Numbers) -> dict[str, list[float]]:
     """Name -> values, as they go into numbers.json, the table and the bounds of expected.yaml."""
     named = {f"{arm}.leak_bound": list(values) for arm, values in found.bounds.items()}
+    named["exact.leak_bound"] = [found.exact_bound]
     for n, excess, error in zip(SIZES, found.excess["local_average"], found.error["local_average"], strict=True):
         named[f"local_average_learning/{n}.loss_excess_relative"] = list(excess)
         named[f"local_average_learning/{n}.force_rmse_relative"] = list(error)

@@ -40,10 +40,9 @@ def decomposition(found: Numbers) -> Figure:
     for axes, name in zip(every, ESTIMATORS, strict=True):
         parts, colour = found.parts[name], COLOURS[name]
         axes.axhline(1.0, color=COLOURS["noise_floor"], lw=1.6, label="noise")
-        axes.errorbar(
-            SIZES, [p.variance for p in parts], [p.variance_sem for p in parts], fmt="o-", ms=4, color=colour,
-            label="variance",
-        )  # fmt: skip
+        variance, sem = np.array([[p.variance, p.variance_sem] for p in parts]).T
+        below = np.minimum(sem, 0.9 * variance)  # a bar to zero or less has no place on a logarithmic axis
+        axes.errorbar(SIZES, variance, [below, sem], fmt="o-", ms=4, color=colour, label="variance")
         known = np.array([p.bias2 > 2.0 * p.bias2_sem for p in parts])
         bias2, sem = np.array([p.bias2 for p in parts]), np.array([p.bias2_sem for p in parts])
         axes.errorbar(SIZES[known], bias2[known], sem[known], fmt="D--", ms=5, mfc="white", color=colour, label="bias²")
@@ -51,10 +50,8 @@ def decomposition(found: Numbers) -> Figure:
         axes.plot(SIZES[~known], limit[~known], "v", ms=6, mfc="white", color=colour, label="bias² below (2 s.e.)")
         axes.set(xscale="log", yscale="log", xlabel="frames", title=LABELS[name])
     every[0].set_ylabel(axis_label("part of the loss / noise floor", "exact: 1, 0, 0"))
-    every[0].set_ylim(1e-6, 3.0)
-    handles, labels = every[0].get_legend_handles_labels()
-    for handle, label in zip(*every[-1].get_legend_handles_labels(), strict=True):
-        if label not in labels:
-            handles, labels = [*handles, handle], [*labels, label]
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    every[0].set_ylim(1e-5, 3.0)
+    named = {label: handle for axes in every for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    labels = [label for label in ("noise", "variance", "bias²", "bias² below (2 s.e.)") if label in named]
+    figure.legend([named[label] for label in labels], labels, loc="outside lower center", ncols=4)
     return figure

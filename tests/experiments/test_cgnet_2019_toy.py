@@ -170,6 +170,7 @@ def _stand_in(code, exact, n_seeds: int = 3):
         excess=excess,
         error=error,
         bounds={arm: rng.uniform(0.0, 1e-4, n_seeds) for arm in curves},
+        exact_bound=c.leak_bound(c.X, exact.pmf),
         slopes={
             (name, kind): code["slopes"].fit_slope(sizes, values[name])
             for name in f.ESTIMATORS
