@@ -14,7 +14,7 @@ from .curves import PLOTTED, Values, X, normalised
 from .findings import LABELS, MODELS, Numbers
 from .leaks import EDGES
 
-N_DOTS = 1000
+N_DOTS = 600
 X_LABEL = axis_label("x", "length")
 
 
@@ -33,13 +33,15 @@ def dots(results: Results) -> Values:
 def draw(found: Numbers, data: Values) -> Figure:
     """Fig. 3 from our runs with 100,000 frames. data: instantaneous forces as ``dots`` returns them."""
     figure, (potential, pmf, force, free_energy) = panels(2, 2)
-    figure.set_size_inches(9.4, 7.0)
+    figure.set_size_inches(9.0, 6.7)
     _potential(figure, potential)
     pmf.plot(X, found.exact.pmf - found.exact.pmf.min(), color=COLOURS["exact"], label="exact")
     pmf.set(xlim=(-5.0, 5.5), ylim=(-0.3, 8.0), xlabel=X_LABEL, ylabel=axis_label("PMF", "kT, minimum 0"))
     pmf.legend(loc="upper center")
     _forces(force, found, data)
     _free_energies(free_energy, found)
+    for axes in (force, free_energy):
+        axes.set_xticks(np.arange(PLOTTED[0], PLOTTED[1] + 1.0, 4.0))
     for letter, axes in zip("abcd", (potential, pmf, force, free_energy), strict=True):
         axes.set_title(letter, loc="left", fontweight="bold")
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
 
@@ -39,19 +40,24 @@ def decomposition(found: Numbers) -> Figure:
     figure.set_size_inches(3.2 * len(ESTIMATORS), 4.2)
     for axes, name in zip(every, ESTIMATORS, strict=True):
         parts, colour = found.parts[name], COLOURS[name]
-        axes.axhline(1.0, color=COLOURS["noise_floor"], lw=1.6, label="noise")
+        axes.axhline(1.0, color=COLOURS["noise_floor"], lw=1.6)
         variance, sem = np.array([[p.variance, p.variance_sem] for p in parts]).T
         below = np.minimum(sem, 0.9 * variance)  # a bar to zero or less has no place on a logarithmic axis
-        axes.errorbar(SIZES, variance, [below, sem], fmt="o-", ms=4, color=colour, label="variance")
+        axes.errorbar(SIZES, variance, [below, sem], fmt="o-", ms=4, color=colour)
         known = np.array([p.bias2 > 2.0 * p.bias2_sem for p in parts])
         bias2, sem = np.array([p.bias2 for p in parts]), np.array([p.bias2_sem for p in parts])
-        axes.errorbar(SIZES[known], bias2[known], sem[known], fmt="D--", ms=5, mfc="white", color=colour, label="bias²")
+        axes.errorbar(SIZES[known], bias2[known], sem[known], fmt="D--", ms=5, mfc="white", color=colour)
         limit = np.maximum(bias2, 0.0) + 2.0 * sem
-        axes.plot(SIZES[~known], limit[~known], "v", ms=6, mfc="white", color=colour, label="bias² below (2 s.e.)")
+        axes.plot(SIZES[~known], limit[~known], "v", ms=6, mfc="white", color=colour)
         axes.set(xscale="log", yscale="log", xlabel="frames", title=LABELS[name])
     every[0].set_ylabel(axis_label("part of the loss / noise floor", "exact: 1, 0, 0"))
     every[0].set_ylim(1e-5, 3.0)
-    named = {label: handle for axes in every for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    labels = [label for label in ("noise", "variance", "bias²", "bias² below (2 s.e.)") if label in named]
-    figure.legend([named[label] for label in labels], labels, loc="outside lower center", ncols=4)
+    grey = COLOURS["data"]
+    marks = [
+        Line2D([], [], color=COLOURS["noise_floor"], label="noise"),
+        Line2D([], [], color=grey, marker="o", ms=4, label="variance"),
+        Line2D([], [], color=grey, marker="D", ms=5, mfc="white", ls="--", label="bias²"),
+        Line2D([], [], color=grey, marker="v", ms=6, mfc="white", ls="", label="bias² is below (2 s.e.)"),
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=4)
     return figure
