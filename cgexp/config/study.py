@@ -64,6 +64,10 @@ class Study:
         content = _read(folder / STUDY)
         _require_keys(folder / STUDY, "", content, STUDY_KEYS, ("title", "seeds", "arms"))
         common, seeds = content.get("common") or [], content["seeds"]
+        if not (isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds)):
+            raise InputError(f"{folder / STUDY}: seeds is {seeds!r}: expected a list of integers")
+        if not isinstance(content["arms"], dict):
+            raise InputError(f"{folder / STUDY}: arms is no mapping: expected the name of each arm with its settings")
         arms = tuple(
             arm for key, node in content["arms"].items() for arm in _arms(folder / STUDY, key, node, common, seeds)
         )
@@ -76,6 +80,24 @@ class Study:
                 )
         expected = {key: _bounds(folder / EXPECTED, key, node) for key, node in _read(folder / EXPECTED).items()}
         return cls(name, folder, str(content["title"]), tuple(content.get("columns") or ()), arms, expected)
+
+    def levels(self) -> list[list[Arm]]:
+        """The arms in the order in which they can be run: those of a level start from none or from earlier ones.
+
+        Raises InputError if arms start from one another.
+        """
+        levels: list[list[Arm]] = []
+        done: set[str] = set()
+        waiting = list(self.arms)
+        while waiting:
+            ready = [arm for arm in waiting if arm.start_from is None or arm.start_from in done]
+            if not ready:
+                names = ", ".join(arm.name for arm in waiting)
+                raise InputError(f"{self.folder / STUDY}: the arms {names} start from one another")
+            levels.append(ready)
+            done |= {arm.name for arm in ready}
+            waiting = [arm for arm in waiting if arm not in ready]
+        return levels
 
 
 def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int]) -> Iterator[Arm]:

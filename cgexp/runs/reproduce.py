@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.launch import launch_jobs
 from cgexp.config.study import Study
+from cgexp.errors import InputError
 from cgexp.progress import duration
 from cgexp.report.figures import save
 from cgexp.report.table import arms_table
@@ -31,6 +33,7 @@ from cgexp.runs.results import Results
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
+NO_PHYSICS = ("logger", "outputs=", "sweep.", "kernel=")
 TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
 
 
@@ -42,6 +45,11 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
     error of a run when all others have finished.
     """
     overrides, settings = _with_defaults(extra)
+    changed = [o for o in overrides if not o.startswith(NO_PHYSICS)]
+    if update and changed:
+        raise InputError(
+            f"--update keeps the results of the study as it is, but {changed[0]} changes it: leave out one"
+        )
     by_arm = _configs(study, overrides)
     _run_missing(study, by_arm, settings, say)
     some = next(config for configs in by_arm.values() for config in configs)
@@ -79,47 +87,33 @@ def violations(study: Study, numbers: Mapping[str, Sequence[float]]) -> Iterator
 
 
 def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
-    """Arm -> checked configs of its runs; an arm that starts from another comes after it."""
+    """Arm -> checked configs of its runs, in the order in which they can be run (Study.levels)."""
     found: dict[str, list[Config]] = {}
-    waiting = list(study.arms)
-    while waiting:
-        ready = [arm for arm in waiting if arm.start_from is None or arm.start_from in found]
-        if not ready:
-            raise ValueError(f"arms {', '.join(arm.name for arm in waiting)} start from one another")
-        for arm in ready:
-            if arm.start_from is None:
-                configs = arm.configs(extra)
-            else:
-                sources = {config["seed"]: folder_of(config).path for config in found[arm.start_from]}
-                configs = [
-                    config
-                    for seed in arm.seeds
-                    for config in arm.configs([*extra, f"trainer.start_from={sources[seed]}"])
-                    if config["seed"] == seed
-                ]
-            for config in configs:
-                check(config)
-            found[arm.name] = configs
-        waiting = [arm for arm in waiting if arm not in ready]
-    return {arm.name: found[arm.name] for arm in study.arms}
+    for arm in (arm for level in study.levels() for arm in level):
+        if arm.start_from is None:
+            found[arm.name] = arm.configs(extra)
+        else:
+            sources = {config["seed"]: folder_of(config).path for config in found[arm.start_from]}
+            found[arm.name] = [
+                config
+                for seed in arm.seeds
+                for config in replace(arm, seeds=(seed,)).configs([*extra, f"trainer.start_from={sources[seed]}"])
+            ]
+        for config in found[arm.name]:
+            check(config)
+    return found
 
 
 def _run_missing(study: Study, by_arm: Mapping[str, Sequence[Config]], settings: Sequence[str], say: Say) -> None:
-    """Run what has not finished; first the arms that others start from. Raises the first error when all are done."""
-    first = {arm.start_from for arm in study.arms}
-    everything = {folder_of(config).path: config for configs in by_arm.values() for config in configs}
+    """Run what has not finished, level by level. Raises the first error when all of a level are done."""
+    everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
     say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
-    for early in (True, False):
-        chosen = {
-            folder_of(config).path: config
-            for name, configs in by_arm.items()
-            for config in configs
-            if (name in first) == early
-        }
+    for level in study.levels():
+        chosen = {folder_of(config).path: config for arm in level for config in by_arm[arm.name]}
         missing = [config for path, config in chosen.items() if not RunFolder(path).done("evaluate")]
         if missing:
             say(f"{len(missing)} runs to do: {' '.join(settings)}")
-            job = _Job([str(path) for path in everything], time.time(), len(everything))
+            job = _Job([str(path) for path in sorted(everything)], time.time())
             failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
             if failed:
                 raise failed[0]
@@ -128,8 +122,8 @@ def _run_missing(study: Study, by_arm: Mapping[str, Sequence[Config]], settings:
 class _Job:
     """One run, silent but for a line that counts the finished ones; can be sent to another process."""
 
-    def __init__(self, folders: Sequence[str], began: float, total: int) -> None:
-        self.folders, self.began, self.total = list(folders), began, total
+    def __init__(self, folders: Sequence[str], began: float) -> None:
+        self.folders, self.began, self.total = list(folders), began, len(folders)
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
@@ -146,6 +140,8 @@ class _Job:
 
 def load_code(folder: Path) -> ModuleType:
     """The module figures.py of an experiment's folder; its own imports may be relative."""
+    if not (folder / "figures.py").is_file():
+        raise InputError(f"{folder} has no figures.py: an experiment needs one with a function figures(results)")
     package = f"cgexp_experiment_{folder.name}"
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]  # of a folder of the same name elsewhere

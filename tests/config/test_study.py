@@ -65,6 +65,7 @@ def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None
         ("start_from: plain", "start_from: plane", "did you mean 'plain'"),
         ("[*small]}", "[3]}", "expected a text like group.key=value"),
         ("title: A study", "title: [", "not valid YAML"),
+        ("seeds: [1, 2]", "seeds: 5", "expected a list of integers"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, part: str) -> None:
@@ -72,6 +73,15 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, part: str) -> No
     with pytest.raises(InputError) as raised:
         Study.load("mine", make(tmp_path, STUDY.replace(old, new)))
     assert part in str(raised.value)
+
+
+def test_levels_put_an_arm_after_the_one_it_starts_from(tmp_path: Path) -> None:
+    chain = "  last: {label: last, start_from: next}\n"
+    levels = Study.load("mine", make(tmp_path, STUDY + chain)).levels()
+    assert [[arm.name for arm in level] for level in levels][1:] == [["next"], ["last"]]
+    circle = STUDY.replace("plain: {label: plain,", "plain: {label: plain, start_from: next,")
+    with pytest.raises(InputError, match="plain, next start from one another"):
+        Study.load("mine", make(tmp_path, circle)).levels()
 
 
 @pytest.mark.parametrize("bounds", ["3", "{mean: 3}", "{median: [0, 1]}", "{mean: [0, 1], each: [0, 1]}"])

@@ -11,7 +11,7 @@ import pytest
 from cgexp.cli.main import main
 from cgexp.config.study import Study
 from cgexp.errors import InputError
-from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, reproduce, violations
+from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, load_code, reproduce, violations
 from cgexp.runs.results import Results
 
 STUDY = """
@@ -155,3 +155,14 @@ def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path:
     study = Study.load("small", experiments)
     with pytest.raises(InputError, match="no force_sem"):
         reproduce(study, [*BASIC, f"outputs={tmp_path}", "loss=inverse_variance"], say=quiet)
+
+
+def test_only_the_study_as_it_is_may_be_kept(experiments: Path, tmp_path: Path) -> None:
+    study = Study.load("small", experiments)
+    with pytest.raises(InputError, match="but trainer.max_epochs=3 changes it"):
+        reproduce(study, [*BASIC, f"outputs={tmp_path}", "trainer.max_epochs=3"], update=True, say=quiet)
+
+
+def test_a_folder_without_figure_code_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no figures.py"):
+        load_code(tmp_path)
