@@ -159,10 +159,10 @@ def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path:
 
 def test_only_the_study_as_it_is_may_be_kept(experiments: Path, tmp_path: Path) -> None:
     study = Study.load("small", experiments)
-    with pytest.raises(InputError, match="but trainer.max_epochs=3 changes it"):
+    with pytest.raises(InputError, match=r"but trainer\.max_epochs=3 changes it"):
         reproduce(study, [*BASIC, f"outputs={tmp_path}", "trainer.max_epochs=3"], update=True, say=quiet)
 
 
 def test_a_folder_without_figure_code_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no figures.py"):
+    with pytest.raises(InputError, match=r"has no figures\.py"):
         load_code(tmp_path)
