@@ -70,9 +70,13 @@ def leak_bound(x: Values, energy: Values, bounds: tuple[float, float] = PLOTTED)
     return float(np.sqrt(0.5 / np.pi) * at_ends.sum() / np.trapezoid(weight, x[inside]))
 
 
-def excess_loss(force: Values, exact: Exact) -> Values:
-    """Integral of p(x) (f - f_mean)^2 over the noise floor, as the metric loss_excess_relative: [..., n_x] -> [...]."""
-    return np.asarray(np.trapezoid(exact.density * (force - exact.force) ** 2, X, axis=-1)) / exact.noise
+def excess_loss(force: Values, exact: Exact, bounds: tuple[float, float] = CGnetToy.x_range) -> Values:
+    """Integral of p(x) (f - f_mean)^2 over ``bounds`` / noise floor: force [..., n_x] -> [...].
+
+    Over the whole range it is the metric loss_excess_relative.
+    """
+    density = np.where(_within(bounds), exact.density, 0.0)
+    return np.asarray(np.trapezoid(density * (force - exact.force) ** 2, X, axis=-1)) / exact.noise
 
 
 def force_error(force: Values, exact: Exact, bounds: tuple[float, float] = CGnetToy.evaluation_range) -> Values:

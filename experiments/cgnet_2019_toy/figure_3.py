@@ -80,9 +80,9 @@ def _free_energies(axes: Axes, found: Numbers) -> None:
             where.errorbar(x, mean, spread, fmt="o", ms=4, lw=1.0, mec="white", mew=0.4, color=COLOURS[name], zorder=4)
     axes.plot([], [], "o", ms=4, color="0.3", label="simulation")
     axes.set(xlim=PLOTTED, ylim=(-1.0, 36.0), xlabel=X_LABEL, ylabel=axis_label("free energy", "kT, exact minimum 0"))
-    inset.set(xlim=(-4.2, 4.8), ylim=(-0.3, 3.5))
+    inset.set(xlim=(-4.2, 4.7), ylim=(-0.3, 3.5))
     inset.tick_params(labelsize=8)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def _band(axes: Axes, x: Values, curves: Values, name: str, line: str) -> None:

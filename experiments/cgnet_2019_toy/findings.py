@@ -86,6 +86,9 @@ def by_name(found: Numbers) -> dict[str, list[float]]:
     for name, parts in found.parts.items():
         for n, part in zip(SIZES, parts, strict=True):
             named |= {f"decomposition.{name}/{n}.{key}": [value] for key, value in part._asdict().items()}
+    for arm in ("house", *MODELS):
+        center = excess_loss(found.curves[arm].force, found.exact, CGnetToy.evaluation_range)
+        named[f"{arm}.loss_excess_center"] = list(center)
     for arm, runs in found.simulated.items():
         named[f"{arm}.leak_limit"] = [3.0 / (len(runs.inside) * runs.replica_time)]  # 95 %, if no replica has leaked
     return named

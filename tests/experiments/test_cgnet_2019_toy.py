@@ -144,6 +144,12 @@ class TestErrors:
         shifted = code["curves"].excess_loss(np.stack([exact.force, exact.force + 0.2]), exact)
         assert shifted * exact.noise == pytest.approx([0.0, 0.04])
 
+    def test_parts_of_the_range_add_up(self, code, exact) -> None:
+        excess, force = code["curves"].excess_loss, exact.force + 0.2
+        assert excess(force, exact, (-10.0, 0.0)) + excess(force, exact, (0.01, 10.0)) == pytest.approx(
+            excess(force, exact), rel=1e-3
+        )
+
 
 def _stand_in(code, exact, n_seeds: int = 3):
     """Numbers as the figures take them, from the exact answer and noise in place of trained models."""
@@ -154,7 +160,7 @@ def _stand_in(code, exact, n_seeds: int = 3):
         return exact.force + rng.normal(size=(n_seeds, 1)) / np.sqrt(n_frames) + 0.01
 
     forces = {name: np.array([force_of(n) for n in sizes]) for name in f.ESTIMATORS}
-    arms = [f.arm_of(name, n) for name in f.MODELS for n in sizes]
+    arms = ["house", *(f.arm_of(name, n) for name in f.MODELS for n in sizes)]
     strengths = [f"{arm}/{k}" for arm in ("architecture", "strength") for k in (1, 2)]
     curves = {arm: c.Curves(np.tile(exact.pmf, (n_seeds, 1)), force_of(1000)) for arm in [*arms, *strengths]}
     excess = {name: c.excess_loss(force, exact) for name, force in forces.items()}
