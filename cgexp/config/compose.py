@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
-SETTINGS = {"seed": "Seed", "kernel": "str", "force": "bool", "run": "str | None", "outputs": "str"}
+SETTINGS = {
+    "seed": "Seed",
+    "kernel": "str",
+    "figures": "Literal['all', 'png', 'none']",
+    "force": "bool",
+    "run": "str | None",
+    "outputs": "str",
+}
 
 
 def compose(overrides: Sequence[str]) -> Config:

@@ -20,7 +20,8 @@ class ToyMLP(EnergyTerm):
 
     A plain network learns slow variations first and takes very long for a fast ripple (spectral bias); with Fourier
     features (``n_fourier`` > 0) the ripple is there from the start. ``fourier_seed`` draws their wave vectors and is
-    independent of the seed of the weights.
+    independent of the seed of the weights. ``scale``: energy (kT) of the last layer's unit output; where hidden units
+    are bounded (tanh) and energies are large, a network at scale 1 gets stuck before its last layer has grown.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class ToyMLP(EnergyTerm):
         n_fourier: NonNegativeInt = 0,
         fourier_std: Positive = 1.0,
         fourier_seed: NonNegativeInt = 0,
+        scale: Positive = 1.0,
     ) -> None:
         super().__init__()
         warn_if_not_smooth(activation)
-        self.n_beads, self.n_dims = n_beads, n_dims
+        self.n_beads, self.n_dims, self.scale = n_beads, n_dims, scale
         self.features = PointFeatures(n_beads * n_dims, n_fourier, fourier_std, fourier_seed)
         self.hidden = hidden_layers([self.features.n_features, *[width] * depth], activation)
         self.energy_layer = nn.Linear(width, 1, bias=False)  # forces do not see a constant
@@ -47,4 +49,4 @@ class ToyMLP(EnergyTerm):
         self.features.fit(frames)
 
     def energy(self, coords: Tensor) -> Tensor:
-        return self.energy_layer(self.hidden(self.features(coords))).squeeze(-1)
+        return self.scale * self.energy_layer(self.hidden(self.features(coords))).squeeze(-1)

@@ -17,6 +17,7 @@ UNITS = {
     "force_rmse_relative": "",
     "pmf_rmse_": "kT",
     "leak_rate": "1/{time}",
+    "leak_bound": "1/{time}",
     "curl_rms": "kT/{length}²",
     "curl_rms_relative": "",
     "loop_work_rms": "kT",
@@ -118,7 +119,8 @@ def with_error(value: float, error: float | None = None) -> str:
         return f"{value:.4g}"
     decimals = 1 - math.floor(math.log10(error))
     if abs(value) >= 1e5 or decimals > 6:
-        return f"{value:.4g} ± {error:.2g}"
+        power = math.floor(math.log10(max(abs(value), error)))
+        return f"({with_error(value / 10.0**power, error / 10.0**power)})e{power:+03d}"
     return f"{value:.{max(decimals, 0)}f} ± {error:.{max(decimals, 0)}f}"
 
 

@@ -59,11 +59,14 @@ def peak_memory_mb() -> float:
 
 
 def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]) -> dict[str, Path]:
-    """Draw and write all figures; return the PNG of each."""
-    folder = context.folder
+    """Draw and write the figures that ``figures`` asks for; return the PNG of each."""
+    wanted, folder = context.config.get("figures", "all"), context.folder
+    if wanted == "none":
+        return {}
     curves = {**curves, "training": _history(context, metrics)}
     curves["prior_fit"] = Prior.load(folder.prior).fit_quality(context.frames)
-    return {name: save(figure, folder.figures, name)[0] for name, figure in draw(curves).items()}
+    suffixes = ("png",) if wanted == "png" else ("png", "pdf")
+    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in draw(curves).items()}
 
 
 def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:

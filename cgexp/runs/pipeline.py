@@ -29,7 +29,7 @@ WORK: dict[str, Callable[[Context], object]] = {
     "simulate": simulate,
     "evaluate": evaluate,
 }
-OF_THE_COMMAND = ("run=", "force=", "outputs=", "logger", "launcher=", "sweep.")
+OF_THE_COMMAND = ("run=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
 Say = Callable[[str], None]
 
 
@@ -73,7 +73,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
         return config, folder_of(config), None
     parent = RunFolder(Path(config["run"]).resolve())
     # what concerns this command alone: where the folder is now, how to log, whether to repeat
-    present: Config = {key: config[key] for key in ("logger", "sweep", "force")}
+    present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force")}
     present |= {"outputs": str(parent.path.parent.parent), "run": None}
     recorded = parent.read_config()
     extra = [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]

@@ -33,7 +33,7 @@ from cgexp.runs.results import Results
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
-NO_PHYSICS = ("logger", "outputs=", "sweep.", "kernel=")
+NO_PHYSICS = ("logger", "figures=", "outputs=", "sweep.", "kernel=")
 TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
 
 
@@ -180,15 +180,16 @@ def _write_table(readme: Path, table: str) -> None:
 
 
 def _with_defaults(extra: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Overrides of the runs and settings of the launcher: all cores side by side and no W&B, unless told otherwise."""
+    """Overrides of the runs and settings of the launcher, unless told otherwise: all cores, no W&B, no own figures."""
     settings = [o for o in extra if o.startswith(("launcher=", "hydra.", "hydra/"))]
     overrides = [o for o in extra if o not in settings]
     if not any(o.startswith("launcher=") for o in settings):
         n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if n_cores > 1 and find_spec("hydra_plugins") and find_spec("hydra_plugins.hydra_joblib_launcher"):
             settings = ["launcher=joblib", f"hydra.launcher.n_jobs={n_cores}", *settings]
-    if not any(o.startswith("logger") for o in overrides):
-        overrides = ["logger=csv", *overrides]
+    for name, default in (("logger", "logger=csv"), ("figures", "figures=none")):
+        if not any(o.startswith(name) for o in overrides):
+            overrides = [default, *overrides]
     return overrides, settings
 
 

@@ -13,7 +13,7 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import resolve
 from cgexp.store import read_json
 
-NO_LABEL = ("seed=", "outputs=", "logger", "force=", "launcher")
+NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
 HEADLINES = (
     "loss_validation",
     "loss_excess_relative",

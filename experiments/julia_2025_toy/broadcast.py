@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cgexp.systems.julia_toy import JuliaToy
+
 WIDTH, DEPTH, LEARNING_RATE, BATCH, N_EPOCHS = 128, 3, 5e-4, 256, 200  # as stated in the report
 N_GRID = 1001
 N_SETTLED = 100  # last epochs, over which the plateau is averaged
@@ -94,7 +96,12 @@ def plateau(sums: Values) -> Values:
     return sums[:, -N_SETTLED:].mean(axis=1)
 
 
-def label_variances(force: Values, n_points: int, n_draws: int, seed: int = 0) -> Values:
-    """Variance of the labels in ``n_draws`` data sets of ``n_points`` uniform points: force on a grid -> [n_draws]."""
-    generator = np.random.default_rng(seed)
-    return np.array([generator.choice(force, n_points).var() for _ in range(n_draws)])
+def label_variances(n_points: int, n_draws: int, seed: int = 0) -> Values:
+    """Variance of the labels in ``n_draws`` data sets of ``n_points`` uniform points of [-5, 5]: [n_draws]."""
+    generator, toy = np.random.default_rng(seed), JuliaToy()
+    points = np.zeros((n_points, 2))  # the force does not depend on y
+    found = []
+    for _ in range(n_draws):
+        points[:, 0] = generator.uniform(-5.0, 5.0, n_points)
+        found.append(toy.force_x(points).var())
+    return np.array(found)

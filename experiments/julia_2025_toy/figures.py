@@ -45,7 +45,7 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     """What the table and expected.yaml need besides the metrics of the runs."""
     found: dict[str, Sequence[float]] = {}
     failed = _broadcast(results)
-    draws = N_BATCHES * broadcast.label_variances(ripple.exact_force(), 5000, N_DRAWS)
+    draws = N_BATCHES * _label_variances(results)
     found["label_variance.plateau_predicted"] = [float(draws.mean())]
     found["label_variance.plateau_spread"] = [float(draws.std())]
     found["label_variance.report_in_spreads"] = [(np.mean(REPORTED) - draws.mean()) / draws.std()]
@@ -55,19 +55,24 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
         found[f"broadcast_{kind}.plateau"] = list(level)
         found[f"broadcast_{kind}.plateau_over_variance"] = list(level / (N_BATCHES * failed["variance"]))
         found[f"broadcast_{kind}.force_rmse_relative"] = [_rmse(f, exact) / deviation for f in forces]
+        found[f"broadcast_{kind}.force_rmse_inside"] = [ripple.error_inside(force) for force in forces]
+        found[f"broadcast_{kind}.ripple_learnt"] = [ripple.ripple_learnt(force) for force in forces]
         found[f"broadcast_{kind}.pmf_rmse_integration"] = [_rmse(ripple.pmf_of(f), ripple.exact_pmf()) for f in forces]
     for arm, forces in _forces(results).items():
         found[f"{arm}.ripple_learnt"] = [ripple.ripple_learnt(force) for force in forces]
-    for name in ("relu", "tanh", "silu", "fourier", "tuned"):
-        energy, direct = (results.values(f"{kind}_{name}", "force_rmse_relative") for kind in KINDS)
-        found[f"energy_over_direct.{name}"] = list(energy / direct)
+        found[f"{arm}.force_rmse_inside"] = [ripple.error_inside(force) for force in forces]
+    for metric in ("force_rmse_relative", "force_rmse_inside", "pmf_rmse_integration"):
+        for name in ("relu", "tanh", "tanh_scaled", "silu", "fourier", "tuned"):
+            known = {**results.numbers(), **found}
+            energy, direct = known[f"energy_{name}.{metric}"], known[f"direct_{name.removesuffix('_scaled')}.{metric}"]
+            found[f"energy_over_direct_{name}.{metric}"] = [e / d for e, d in zip(energy, direct, strict=True)]
     return found
 
 
 def figures(results: Results) -> dict[str, Figure]:
     """All figures by name."""
     failed, forces = _broadcast(results), _forces(results)
-    draws = N_BATCHES * broadcast.label_variances(ripple.exact_force(), 5000, N_DRAWS)
+    draws = N_BATCHES * _label_variances(results)
     steps = {
         f"{kind}_{step}": failed[f"force_{kind}"] if step == "broadcast" else forces[f"{kind}_{step}"]
         for step in STEPS
@@ -186,12 +191,12 @@ def anatomy_figure(steps: Mapping[str, Values], errors: Mapping[str, Sequence[fl
             low, high = limits
             inside = (low <= ripple.GRID) & (high >= ripple.GRID)
             x = ripple.GRID[inside]
-            axes.plot(x, ripple.exact_force()[inside], color=COLOURS["exact"], lw=1.0, label="exact")
+            axes.plot(x, ripple.exact_force()[inside], color=COLOURS["exact"], lw=2.6, alpha=0.55, label="exact")
             for kind in KINDS:
                 force = steps[f"{kind}_{step}"][0][inside]
-                axes.plot(x, force, color=COLOURS[kind], lw=1.2, ls="--" if kind == "direct" else "-", label=kind)
+                axes.plot(x, force, color=COLOURS[kind], lw=1.0, ls="--" if kind == "direct" else "-", label=kind)
             axes.set_xlim(*limits)
-            axes.set_ylim((-14.0, 12.0) if row == 0 else (-14.0, 2.0))
+            axes.set_ylim((-9.0, 9.0) if row == 0 else (-8.5, 3.0))
             axes.set_xlabel(X_LABEL)
             if column == 0:
                 axes.set_ylabel(FORCE_LABEL)
@@ -266,10 +271,11 @@ def future_work_figure(proposals: Mapping[str, Values], plane: Mapping[str, tupl
     proposals: label -> relative force error [n_seeds]. plane: label -> relative force errors, work around loops (kT).
     """
     figure, (left, middle, right) = panels(1, 3)
-    _dots(left, list(proposals.values()), COLOURS["energy"], 0.0, "energy model, five seeds")
+    figure.set_figheight(4.4)
+    _dots(left, list(proposals.values()), COLOURS["energy"], 0.0, "energy model, each seed")
     left.axvline(2.5, color=COLOURS["data"], lw=0.8)
     left.set_xticks(range(len(proposals)), proposals, rotation=35, ha="right")
-    left.legend()
+    left.legend(loc="lower left")
     kinds = ["energy" if label == "energy" else "direct" for label in plane]
     for i, (error, work) in enumerate(plane.values()):
         for axes, values in ((middle, error), (right, work)):
@@ -329,6 +335,12 @@ def _broadcast(results: Results) -> dict[str, Values]:
         return broadcast.runs(data, results.seeds)
 
     return results.cached("broadcast", make, broadcast)
+
+
+def _label_variances(results: Results) -> Values:
+    return results.cached("variance", lambda: {"variance": broadcast.label_variances(5000, N_DRAWS)}, broadcast)[
+        "variance"
+    ]
 
 
 def _forces(results: Results) -> dict[str, Values]:

@@ -11,6 +11,7 @@ from cgexp.runs.load import Run
 from cgexp.systems.julia_toy import JuliaToy
 
 N_GRID, N_WINDOWS = 1001, 20
+INSIDE = 4.9  # |x| up to which points lie on both sides of every place
 GRID = np.linspace(*JuliaToy.evaluation_range, N_GRID)
 
 Values = NDArray[np.float64]
@@ -38,6 +39,13 @@ def broad_force() -> Values:
 def model_force(run: Run) -> Values:
     """Force of a run's potential on GRID [N_GRID], kT/length."""
     return energy_and_force(run.potential, GRID)[1]
+
+
+def error_inside(force: Values) -> float:
+    """Relative force error as ``force_rmse_relative``, but over |x| <= INSIDE: away from the edges of the data."""
+    inside = np.abs(GRID) <= INSIDE
+    difference = (force - exact_force())[inside]
+    return float(np.sqrt(np.mean(difference**2)) / exact_force().std())
 
 
 def pmf_of(force: Values) -> Values:

@@ -96,3 +96,15 @@ def test_an_input_that_never_changes_is_left_alone():
 def test_frames_of_another_system_are_refused():
     with pytest.raises(InputError, match="1 beads in 1 dimensions but the frames of 'random chain' have 10 beads in 3"):
         ToyMLP(1, 1).fit(chain_frames(5))
+
+
+class TestToyMLPInAnotherUnit(TestToyMLP):
+    def make_term(self):
+        return fitted(scale=20.0)
+
+    def make_blank(self):
+        return ToyMLP(n_beads=1, n_dims=1, width=16, depth=2, scale=20.0)
+
+    def test_scale_multiplies_the_energy(self):
+        coords = self.make_coords()
+        torch.testing.assert_close(fitted(scale=20.0).energy(coords), 20.0 * fitted().energy(coords))

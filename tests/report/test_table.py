@@ -75,7 +75,7 @@ def test_units(metric: str, unit: str) -> None:
         (1.0, None, "1"),
         (0.1, 0.0, "0.1"),
         (3.146e-16, None, "3.146e-16"),
-        (3.146e-9, 1e-9, "3.146e-09 ± 1e-09"),
+        (3.146e-9, 1e-9, "(3.1 ± 1.0)e-09"),
         (float("nan"), 0.1, "nan"),
     ],
 )
@@ -89,3 +89,9 @@ def test_runs_are_averaged_over_seeds() -> None:
     assert lines[1] == ["a", "w1_x", "2.0", "±", "1.4", "length", "2"]
     assert lines[2] == ["b", "w1_x", "5", "length", "1"]
     assert len(lines) == 3
+
+
+def test_small_and_large_numbers_share_a_power_of_ten() -> None:
+    assert with_error(3.431e-8, 2.1e-8) == "(3.4 ± 2.1)e-08"
+    assert with_error(2.1e-8, 3.431e-8) == "(2.1 ± 3.4)e-08"
+    assert with_error(123456.0, 234.0) == "(1.2346 ± 0.0023)e+05"

@@ -344,3 +344,11 @@ def test_the_history_of_a_run_can_be_loaded(finished: RunFolder) -> None:
     history = cgexp.load(finished.path).history
     assert history["epoch"].tolist() == [0.0, 1.0]
     assert np.isfinite(history["loss_train"]).all()
+
+
+def test_figures_of_a_run_can_be_left_out_and_drawn_later(outputs: Path) -> None:
+    folder = run(configure(outputs, "experiment=toy_cgnet", "simulation=none", "seed=9", "figures=none"), say=quiet)
+    assert folder.metrics.is_file()
+    assert not folder.figures.exists()
+    run(compose([f"run={folder.path}", "figures=png", "force=true"]), "evaluate", say=quiet)
+    assert {path.suffix for path in folder.figures.iterdir()} == {".png"}
