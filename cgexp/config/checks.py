@@ -93,9 +93,11 @@ def _fits_system(config: Config) -> Iterator[str]:
             found = (config[group] or {}).get(fact, dataset[fact])
             if found != dataset[fact]:
                 option = config["choices"].get(group, group)
+                flat = group == "model" and fact == "n_dims" and (found, dataset[fact]) == (1, 2)
                 yield (
                     f"{group}={option} works with {name} {found} but dataset {dataset['name']} has {name} "
                     f"{dataset[fact]}: choose another {group} or another dataset"
+                    + (", or set model.n_dims=2 if it is a network for toys" if flat else "")
                 )
                 break
 

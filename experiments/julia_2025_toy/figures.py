@@ -25,7 +25,7 @@ STEPS = {
     "relu": "(b) shape cured",
     "silu": "(c) smooth (SiLU)",
     "fourier": "(d) + Fourier features",
-    "tuned": "(e) + one-cycle rate",
+    "tuned": "(e) as toy_julia ships",
 }
 KINDS = ("energy", "direct")
 FUTURE = {
@@ -250,7 +250,7 @@ def spectral_bias_figure(wave_number: Values, shares: Mapping[str, Values]) -> F
         "direct_silu": ("direct", "--", "direct, SiLU"),
         "energy_silu": ("energy", "--", "energy, SiLU"),
         "energy_fourier": ("energy", "-.", "energy, + Fourier features"),
-        "energy_tuned": ("energy", "-", "energy, + one-cycle rate"),
+        "energy_tuned": ("energy", "-", "energy, as toy_julia ships"),
     }
     axes.axhline(1.0, color=COLOURS["exact"], lw=1.0, label="exact")
     for arm, (colour, dashes, label) in looks.items():
