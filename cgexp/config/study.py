@@ -73,11 +73,18 @@ class Study:
         )
         names = [arm.name for arm in arms]
         for arm in arms:
-            if arm.start_from is not None and arm.start_from not in names:
-                raise InputError(
-                    f"{folder / STUDY}: arm {arm.name} starts from '{arm.start_from}', which is no arm"
-                    f"{did_you_mean(arm.start_from, names)}"
-                )
+            if arm.start_from is not None:
+                source = next((other for other in arms if other.name == arm.start_from), None)
+                if source is None:
+                    raise InputError(
+                        f"{folder / STUDY}: arm {arm.name} starts from '{arm.start_from}', which is no arm"
+                        f"{did_you_mean(arm.start_from, names)}"
+                    )
+                if not set(arm.seeds) <= set(source.seeds):
+                    raise InputError(
+                        f"{folder / STUDY}: arm {arm.name} has seeds {list(arm.seeds)} but {source.name}, which it "
+                        f"starts from, has {list(source.seeds)}: give it no others"
+                    )
         expected = {key: _bounds(folder / EXPECTED, key, node) for key, node in _read(folder / EXPECTED).items()}
         return cls(name, folder, str(content["title"]), tuple(content.get("columns") or ()), arms, expected)
 

@@ -66,6 +66,7 @@ def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None
         ("[*small]}", "[3]}", "expected a text like group.key=value"),
         ("title: A study", "title: [", "not valid YAML"),
         ("seeds: [1, 2]", "seeds: 5", "expected a list of integers"),
+        ("{label: next, start_from: plain}", "{label: next, seeds: [3], start_from: plain}", "give it no others"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, part: str) -> None:
