@@ -41,8 +41,11 @@ UNREADABLE = (
 )
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: to a temporary neighbour, synced, then renamed over ``path``."""
+def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a whole file or nothing: to a temporary neighbour, synced, then renamed over ``path``.
+
+    Without ``durable`` it is not synced: whole or nothing when the process is killed, but not when the power fails.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +58,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
@@ -80,7 +84,9 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage again") from error
 
 
-def write_arrays(path: Path, arrays: Arrays, meta: Mapping[str, Any] | None = None, compress: bool = False) -> str:
+def write_arrays(
+    path: Path, arrays: Arrays, meta: Mapping[str, Any] | None = None, compress: bool = False, durable: bool = True
+) -> str:
     """Write named arrays and JSON-able metadata to one file; return the SHA-256 of the content."""
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     for name, value in arrays.items():
@@ -91,7 +97,7 @@ def write_arrays(path: Path, arrays: Arrays, meta: Mapping[str, Any] | None = No
     buffer = io.BytesIO()
     savez = np.savez_compressed if compress else np.savez
     savez(buffer, **{META: np.frombuffer(header, dtype=np.uint8), **arrays})  # type: ignore[arg-type]
-    write_bytes(Path(path), buffer.getvalue())
+    write_bytes(Path(path), buffer.getvalue(), durable)
     return digest
 
 

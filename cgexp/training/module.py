@@ -44,6 +44,7 @@ class ForceMatching(pl.LightningModule):
         # made at the first step: the weight-averaging callback copies the module before, and a compiled function
         # is no part of its state
         self._kernel: Kernel | None = None
+        self._sums = torch.zeros(0)
 
     def on_fit_end(self) -> None:
         self._kernel = None
@@ -53,12 +54,19 @@ class ForceMatching(pl.LightningModule):
             self._kernel = make_kernel(self.kernel_name, self.network)
         predicted = self._kernel(batch.coords)
         total, terms = self.loss(predicted, batch, self._kernel, self.global_step)
-        self._log("objective", total, batch)
-        self._log("loss_train", squared_error(predicted.detach(), batch), batch)
+        values = {"objective": total, "loss_train": squared_error(predicted.detach(), batch)}
         if len(terms) > 1:
-            for name, value in terms.items():
-                self._log(f"objective_{name}", value, batch)
+            values |= {f"objective_{name}": value for name, value in terms.items()}
+        self._record(values, batch_idx)
         return total
+
+    def _record(self, values: Mapping[str, Tensor], batch_idx: int) -> None:
+        """Log the mean of each value over the epoch, at its last batch: a log at every step costs a tenth of it."""
+        present = torch.stack([value.detach() for value in values.values()])
+        self._sums = present if batch_idx == 0 else self._sums + present
+        if batch_idx + 1 == self.trainer.num_training_batches:
+            for name, mean in zip(values, self._sums / (batch_idx + 1), strict=True):
+                self.log(name, mean, on_step=False, on_epoch=True, batch_size=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._log("loss_validation", squared_error(self._forces(batch.coords), batch), batch)
