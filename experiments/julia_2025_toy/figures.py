@@ -61,9 +61,9 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     for arm, forces in _forces(results).items():
         found[f"{arm}.ripple_learnt"] = [ripple.ripple_learnt(force) for force in forces]
         found[f"{arm}.force_rmse_inside"] = [ripple.error_inside(force) for force in forces]
+    known = {**results.numbers(), **found}
     for metric in ("force_rmse_relative", "force_rmse_inside", "pmf_rmse_integration"):
         for name in ("relu", "tanh", "tanh_scaled", "silu", "fourier", "tuned"):
-            known = {**results.numbers(), **found}
             energy, direct = known[f"energy_{name}.{metric}"], known[f"direct_{name.removesuffix('_scaled')}.{metric}"]
             found[f"energy_over_direct_{name}.{metric}"] = [e / d for e, d in zip(energy, direct, strict=True)]
     return found
@@ -191,7 +191,9 @@ def anatomy_figure(steps: Mapping[str, Values], errors: Mapping[str, Sequence[fl
             low, high = limits
             inside = (low <= ripple.GRID) & (high >= ripple.GRID)
             x = ripple.GRID[inside]
-            axes.plot(x, ripple.exact_force()[inside], color=COLOURS["exact"], lw=2.6, alpha=0.55, label="exact")
+            axes.plot(
+                x, ripple.exact_force()[inside], color=COLOURS["exact"], lw=(1.0, 2.6)[row], alpha=0.55, label="exact"
+            )
             for kind in KINDS:
                 force = steps[f"{kind}_{step}"][0][inside]
                 axes.plot(x, force, color=COLOURS[kind], lw=1.0, ls="--" if kind == "direct" else "-", label=kind)
@@ -275,7 +277,7 @@ def future_work_figure(proposals: Mapping[str, Values], plane: Mapping[str, tupl
     _dots(left, list(proposals.values()), COLOURS["energy"], 0.0, "energy model, each seed")
     left.axvline(2.5, color=COLOURS["data"], lw=0.8)
     left.set_xticks(range(len(proposals)), proposals, rotation=35, ha="right")
-    left.legend(loc="lower left")
+    left.legend(loc="center left")
     kinds = ["energy" if label == "energy" else "direct" for label in plane]
     for i, (error, work) in enumerate(plane.values()):
         for axes, values in ((middle, error), (right, work)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,17 +19,20 @@ GRID = np.linspace(*JuliaToy.evaluation_range, N_GRID)
 Values = NDArray[np.float64]
 
 
+@cache
 def exact_force() -> Values:
     """The exact mean force on GRID, kT/length."""
     return JuliaToy().mean_force(GRID)
 
 
+@cache
 def exact_pmf() -> Values:
     """The exact potential of mean force on GRID with its mean removed, kT."""
     pmf = JuliaToy().pmf(GRID)
     return pmf - pmf.mean()
 
 
+@cache
 def broad_force() -> Values:
     """The force of the quartic alone, without the ripple, on GRID."""
     x = torch.tensor(GRID, requires_grad=True)
