@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -73,7 +74,8 @@ class ToyAnalysis(Analysis):
         if trajectory is not None:
             metrics |= replica_metrics(trajectory)
             if self.leak is not None:
-                metrics |= leak_metrics(trajectory.coords[..., 0, 0], trajectory.time, self.leak)
+                failed = {failure["replica"]: failure["time"] for failure in trajectory.failures}
+                metrics |= leak_metrics(trajectory.coords[..., 0, 0], trajectory.time, self.leak, failed)
             samples = trajectory.production(burn_in)[..., 0, 0]  # [n_frames, n_replicas]
             if samples.size:
                 found, curve = self._compare_simulation(system, quadrature, samples, rng)
@@ -137,16 +139,23 @@ class ToyAnalysis(Analysis):
         return {"data_x": x[chosen].astype(np.float64), "data": force[chosen].astype(np.float64)}
 
 
-def leak_metrics(x: NDArray[np.floating], time: Values, bounds: tuple[float, float]) -> dict[str, float]:
+def leak_metrics(
+    x: NDArray[np.floating], time: Values, bounds: tuple[float, float], failed: Mapping[int, float]
+) -> dict[str, float]:
     """How fast replicas leave ``bounds``: x [n_frames, n_replicas], time [n_frames] of the frames from the start on.
+
+    failed: replica -> time at which it was frozen; it has left then, if it was not seen outside before.
 
     Maximum-likelihood rate of a process that happens once: replicas that have left / time spent inside by all of them
     until they were first seen outside; its standard error is the rate / sqrt(number). With none, rate and error are
     zero, and the upper limit of the rate at 95 % is 3 / (time spent).
     """
     outside = (x < bounds[0]) | (x > bounds[1])
-    leaked = outside.any(axis=0)
-    until = np.where(leaked, time[outside.argmax(axis=0)], time[-1])
+    seen = outside.any(axis=0)
+    until = np.where(seen, time[outside.argmax(axis=0)], time[-1])
+    for replica, when in failed.items():
+        until[replica] = min(until[replica], when)
+    leaked = seen | np.isin(np.arange(x.shape[1]), list(failed))
     rate = float(leaked.sum() / until.sum())
     return {
         "leaked_fraction": float(leaked.mean()),

@@ -12,7 +12,7 @@ from cgexp.errors import InputError
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 when a number is outside its bounds."""
-    given = list(arguments)
+    given = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--exp") else [word])]
     experiments, update = Path("experiments"), "--update" in given
     if "--experiments" in given:
         at = given.index("--experiments")
@@ -24,7 +24,12 @@ def main(arguments: Sequence[str]) -> int:
     names = [word for word in given if "=" not in word]
     for word in names:
         if word.startswith("-"):
-            raise InputError(f"unknown option {word}: expected --experiments DIR, --update or overrides like seed=1")
+            raise InputError(f"unknown option {word}: expected --experiments DIR, --update or overrides")
+    for word in given:
+        if word.lstrip("+").startswith(("seed=", "run=", "force=", "experiment=")):
+            raise InputError(
+                f"{word} is the study's own: change {STUDY}, or delete a run's folder to have it done again"
+            )
     if len(names) != 1:
         known = ", ".join(path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))) or "none here"
         raise InputError(f"expected the name of one experiment, got {' '.join(names) or 'none'}: there are {known}")

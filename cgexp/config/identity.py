@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def _physics(group: str, node: Any, stage: str) -> Any:
         kept = {key: _numbers(value) for key, value in node.items() if key not in left_out}
         for key in RUNS.get(group, ()):
             if kept.get(key) is not None:
-                kept[key] = Path(str(kept[key])).name  # a run's folder is named after its physics, wherever it lies
+                # a run's folder is named after its physics, wherever it lies
+                kept[key] = Path(os.path.abspath(str(kept[key]))).name
         return kept
     return _numbers(node)
 

@@ -57,7 +57,8 @@ def launch_jobs(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job
         )
         where = [o for o in settings if not o.startswith("hydra.")]  # a job's own config names its launcher, too
         returned = sweeper.launcher.launch([forgiving([*where, *overrides]) for overrides in jobs], initial_job_idx=0)
-    return [error for result in returned if (error := _failure(result)) is not None]
+    # not result.return_value, which prints what Hydra thinks of a failure before it raises
+    return [result._return_value for result in returned if isinstance(result._return_value, Exception)]
 
 
 def _task(job: Job, name: str) -> Callable[[Any], float | None]:
@@ -73,14 +74,6 @@ def _task(job: Job, name: str) -> Callable[[Any], float | None]:
         return job(config)
 
     return task
-
-
-def _failure(result: Any) -> Exception | None:
-    try:
-        _ = result.return_value
-    except Exception as error:
-        return error
-    return None
 
 
 def split_multirun(arguments: Sequence[str]) -> tuple[bool, list[str]]:

@@ -64,7 +64,7 @@ class Study:
         content = _read(folder / STUDY)
         _require_keys(folder / STUDY, "", content, STUDY_KEYS, ("title", "seeds", "arms"))
         common, seeds = content.get("common") or [], content["seeds"]
-        if not (isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds)):
+        if not _are_seeds(seeds):
             raise InputError(f"{folder / STUDY}: seeds is {seeds!r}: expected a list of integers")
         if not isinstance(content["arms"], dict):
             raise InputError(f"{folder / STUDY}: arms is no mapping: expected the name of each arm with its settings")
@@ -80,11 +80,15 @@ class Study:
                         f"{folder / STUDY}: arm {arm.name} starts from '{arm.start_from}', which is no arm"
                         f"{did_you_mean(arm.start_from, names)}"
                     )
+                if source.computed:
+                    raise InputError(f"{folder / STUDY}: arm {arm.name} starts from {source.name}, which has no runs")
                 if not set(arm.seeds) <= set(source.seeds):
                     raise InputError(
                         f"{folder / STUDY}: arm {arm.name} has seeds {list(arm.seeds)} but {source.name}, which it "
                         f"starts from, has {list(source.seeds)}: give it no others"
                     )
+        if all(arm.computed for arm in arms):
+            raise InputError(f"{folder / STUDY}: no arm has runs: expected one without computed: true")
         expected = {key: _bounds(folder / EXPECTED, key, node) for key, node in _read(folder / EXPECTED).items()}
         return cls(name, folder, str(content["title"]), tuple(content.get("columns") or ()), arms, expected)
 
@@ -110,6 +114,13 @@ class Study:
 def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int]) -> Iterator[Arm]:
     _require_keys(path, f"arms.{name}", node, ARM_KEYS, ("label",))
     variants = node.get("variants") or {None: []}
+    if not isinstance(variants, Mapping):
+        raise InputError(f"{path}: arms.{name}.variants is no mapping: expected names with lists of overrides")
+    own_seeds, source = node.get("seeds") or seeds, node.get("start_from")
+    if not _are_seeds(own_seeds):
+        raise InputError(f"{path}: arms.{name}.seeds is {own_seeds!r}: expected a list of integers")
+    if source is not None and not isinstance(source, str):
+        raise InputError(f"{path}: arms.{name}.start_from is {source!r}: expected the name of an arm")
     for variant, own in variants.items():
         overrides = tuple(_flat([common, node.get("overrides") or [], own]))
         bad = [o for o in overrides if not isinstance(o, str) or "=" not in o]
@@ -119,8 +130,8 @@ def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int])
             name if variant is None else f"{name}/{variant}",
             str(node["label"]),
             overrides,
-            tuple(node.get("seeds") or seeds),
-            node.get("start_from"),
+            tuple(own_seeds),
+            source,
             bool(node.get("computed", False)),
         )
 
@@ -137,11 +148,17 @@ def _flat(items: Any) -> Iterator[Any]:
 def _bounds(path: Path, name: str, node: Any) -> tuple[str, float | None, float | None]:
     if isinstance(node, Mapping) and len(node) == 1:
         ((what, bounds),) = node.items()
-        if what in ("mean", "each") and isinstance(bounds, list) and len(bounds) == 2:
+        sound = isinstance(bounds, list) and len(bounds) == 2
+        if what in ("mean", "each") and sound and all(b is None or isinstance(b, (int, float)) for b in bounds):
             return what, bounds[0], bounds[1]
     raise InputError(
-        f"{path}: {name} is {node!r}: expected {{mean: [lowest, highest]}} or {{each: ...}}, null for open"
+        f"{path}: {name} is {node!r}: expected {{mean: [lowest, highest]}} or {{each: ...}}, numbers (1.0e-3, not "
+        "1e-3) or null for open"
     )
+
+
+def _are_seeds(seeds: Any) -> bool:
+    return isinstance(seeds, list) and all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -117,10 +117,14 @@ def with_error(value: float, error: float | None = None) -> str:
     """``value ± error`` with two digits of the error, or four significant digits where there is none."""
     if not error or not (math.isfinite(value) and math.isfinite(error)):
         return f"{value:.4g}"
+    if error < 1e-12 * abs(value):  # rounding
+        return f"{value:.4g}"
     decimals = 1 - math.floor(math.log10(error))
-    if abs(value) >= 1e5 or decimals > 6:
-        power = math.floor(math.log10(max(abs(value), error)))
-        return f"({with_error(value / 10.0**power, error / 10.0**power)})e{power:+03d}"
+    power = math.floor(math.log10(max(abs(value), error)))
+    if power and (abs(value) >= 1e5 or decimals > 6):
+        shown, spread = value / 10.0**power, error / 10.0**power
+        decimals = max(1 - math.floor(math.log10(spread)), 0)
+        return f"({shown:.{decimals}f} ± {spread:.{decimals}f})e{power:+03d}"
     return f"{value:.{max(decimals, 0)}f} ± {error:.{max(decimals, 0)}f}"
 
 

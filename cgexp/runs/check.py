@@ -14,7 +14,9 @@ from cgexp.config.compose import Config
 from cgexp.config.identity import data_id, run_id
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
+from cgexp.models.warm_start import take_weights
 from cgexp.reference.recipe import Recipe
+from cgexp.runs.stages import network_of
 from cgexp.systems.base import System
 from cgexp.training.kernels import make_kernel
 from cgexp.training.losses import Batch, Loss
@@ -40,6 +42,10 @@ def report(config: Config) -> Iterator[str]:
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     loss: Loss = build(config["loss"])
+    start_from = config["trainer"].get("start_from")
+    if start_from is not None:
+        names = take_weights(network, network_of(start_from))
+        yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
     for group in ("trainer", "simulation", "analysis", "logger"):
         if config[group] is not None:
             build(config[group])

@@ -38,6 +38,12 @@ class Run:
         return metrics
 
     @cached_property
+    def made_by(self) -> dict[str, Any] | None:
+        """The code that evaluated the run: version, commit, and whether files differed from it."""
+        stages: dict[str, Any] = self.folder.read_provenance()["stages"]
+        return stages.get("evaluate", {}).get("code")
+
+    @cached_property
     def history(self) -> dict[str, NDArray[np.float64]]:
         """The training: epoch, step, lr, objective, loss_train, loss_validation, seconds, each [n_epochs]."""
         return self.folder.read_history()

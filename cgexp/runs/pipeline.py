@@ -18,7 +18,7 @@ from cgexp.runs.evaluate import evaluate
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
-from cgexp.runs.stages import Context, discard, fit_prior, simulate, train
+from cgexp.runs.stages import Context, discard, fit_prior, network_of, simulate, train
 from cgexp.store import write_bytes, write_json
 
 # the stages a verb does, in order; those before must be done already
@@ -122,6 +122,8 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
         )
     if verb != "evaluate":
         _ = parts["trainer"].device  # refuses a GPU that is not there
+    if "train" in VERBS[verb] and parts["trainer"].start_from is not None and not folder.done("train"):
+        network_of(parts["trainer"].start_from)  # refuses a folder that holds none, before anything is made
     frames, recipe, data_path = get_data(config)
     parts["analysis"].check(frames)
     if config["force"]:  # only now, when nothing in the config or the data stands in the way

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config
+from cgexp.config.identity import digest
 from cgexp.config.launch import launch_jobs
 from cgexp.config.study import Study
 from cgexp.errors import InputError
@@ -28,7 +29,9 @@ from cgexp.report.figures import save
 from cgexp.report.table import arms_table
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.load import Run
+from cgexp.runs.lock import require_writable
 from cgexp.runs.pipeline import run
+from cgexp.runs.provenance import code_version
 from cgexp.runs.results import Results
 from cgexp.store import write_bytes, write_json
 
@@ -50,15 +53,22 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
         raise InputError(
             f"--update keeps the results of the study as it is, but {changed[0]} changes it: leave out one"
         )
+    code = load_code(study.folder)
+    readme = study.folder / "README.md"
+    if update and not (readme.is_file() and TABLE_START in readme.read_text() and TABLE_END in readme.read_text()):
+        raise InputError(f"{readme} is missing or lacks the lines '{TABLE_START}' and '{TABLE_END}': add them first")
     by_arm = _configs(study, overrides)
-    _run_missing(study, by_arm, settings, say)
     some = next(config for configs in by_arm.values() for config in configs)
-    place = Path(some["outputs"]) / "reproduced" / study.name
+    # results of another study than the one that is kept do not replace its own
+    place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
+    require_writable(place)
+    _run_missing(study, by_arm, settings, say)
     runs = {name: [Run(folder_of(config)) for config in configs] for name, configs in by_arm.items()}
+    _name_other_code(runs, say)
     results = Results(study, runs, place / "work")
     say("drawing the figures")
     numbers = results.numbers()
-    drawn = _draw(study, results, numbers)
+    drawn = _draw(code, results, numbers)
     table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
     for folder, kept in ((place, False), *([(study.folder, True)] if update else [])):
         for name, figure in drawn.items():
@@ -94,10 +104,15 @@ def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
             found[arm.name] = arm.configs(extra)
         else:
             sources = {config["seed"]: folder_of(config).path for config in found[arm.start_from]}
+            if len(sources) < len(found[arm.start_from]):
+                raise InputError(
+                    f"{study.folder}: arm {arm.name} starts from {arm.start_from}, which has several runs for a "
+                    "seed: start from an arm without comma-separated values"
+                )
             found[arm.name] = [
                 config
                 for seed in arm.seeds
-                for config in replace(arm, seeds=(seed,)).configs([*extra, f"trainer.start_from={sources[seed]}"])
+                for config in replace(arm, seeds=(seed,)).configs([*extra, f"trainer.start_from='{sources[seed]}'"])
             ]
         for config in found[arm.name]:
             check(config)
@@ -148,16 +163,31 @@ def load_code(folder: Path) -> ModuleType:
     module = ModuleType(package)
     module.__path__ = [str(folder.resolve())]
     sys.modules[package] = module
-    return importlib.import_module(f"{package}.figures")
+    try:
+        code = importlib.import_module(f"{package}.figures")
+    except (SyntaxError, ImportError) as error:
+        raise InputError(f"{folder / 'figures.py'} cannot be imported: {error}") from error
+    if not callable(getattr(code, "figures", None)):
+        raise InputError(f"{folder / 'figures.py'} has no function figures(results): an experiment needs one")
+    return code
 
 
-def _draw(study: Study, results: Results, numbers: dict[str, list[float]]) -> Mapping[str, Figure]:
+def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]]) -> Mapping[str, Figure]:
     """The experiment's figures; its own numbers are added to ``numbers``."""
-    code = load_code(study.folder)
     if hasattr(code, "numbers"):
         numbers |= {name: [float(v) for v in values] for name, values in code.numbers(results).items()}
     figures: Mapping[str, Figure] = code.figures(results)
     return figures
+
+
+def _name_other_code(runs: Mapping[str, Sequence[Run]], say: Say) -> None:
+    """Say how many runs were finished by another version of the code than the one that runs now."""
+    present = code_version()
+    made_by = [run.made_by for found in runs.values() for run in found]
+    others = [code for code in made_by if code not in (None, present)]
+    if others:
+        commits = sorted({str((code or {}).get("commit"))[:10] for code in others})
+        say(f"{len(others)} of {len(made_by)} runs were made by other code (commit {', '.join(commits)})")
 
 
 def rows_of(study: Study, numbers: Mapping[str, Sequence[float]]) -> list[tuple[str, dict[str, Sequence[float]]]]:

@@ -67,16 +67,18 @@ class Results:
         }
 
     def cached(self, name: str, make: Callable[[], Arrays], *modules: ModuleType) -> dict[str, NDArray[Any]]:
-        """What ``make`` returns, computed once: kept in a file until the runs or the source of ``modules`` change.
+        """What ``make`` returns, computed once: kept in a file until a run or the source of ``modules`` changes.
 
-        Without modules: until any Python file of the experiment changes.
+        Without modules: until any Python file of the experiment changes. Name all modules that ``make`` depends on.
         """
         digest = hashlib.sha256()
         sources = [Path(str(module.__file__)) for module in modules] or sorted(self.study.folder.glob("*.py"))
         for path in sources:
             digest.update(path.read_bytes())
-        for runs in self.by_arm.values():
-            digest.update("".join(run.folder.path.name for run in runs).encode())
+        for arm, runs in self.by_arm.items():
+            digest.update(arm.encode())
+            for run in runs:
+                digest.update(run.folder.metrics.read_bytes())  # another after every training
         path = self.work / f"{name}-{digest.hexdigest()[:10]}.npz"
         if not path.is_file():
             arrays = {key: np.asarray(value) for key, value in make().items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,9 @@ def train(context: Context) -> None:
     network = build(config["model"])
     network.fit(frames)
     if settings.start_from is not None:
-        take_weights(network, network_of(settings.start_from))
+        taken = take_weights(network, network_of(settings.start_from))
+        own = [name for name, _ in network.named_parameters() if name not in taken]
+        print(f"weights from {settings.start_from}, but for {', '.join(own) or 'none'}", file=sys.stderr)
     numbers = fit(
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
@@ -116,10 +119,14 @@ def discard(folder: RunFolder, stage: str) -> None:
 
 
 def network_of(run: str) -> EnergyTerm:
-    """The trained network of another run's folder."""
-    network = load_potential(RunFolder(Path(run)).potential).network
+    """The trained network of another run's folder; InputError if there is none."""
+    path = RunFolder(Path(run)).potential
+    network = load_potential(path).network if run and path.is_file() else None
     if network is None:
-        raise InputError(f"trainer.start_from={run} has no network: give the folder of a run that trained one")
+        raise InputError(
+            f"trainer.start_from={run} holds no trained network: give the folder that `cgexp run` or `cgexp train` "
+            "printed"
+        )
     return network
 
 

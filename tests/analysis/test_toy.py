@@ -162,11 +162,11 @@ def test_an_empty_grid_is_refused() -> None:
 def test_leaks_are_counted_until_a_replica_is_first_seen_outside() -> None:
     time = np.array([1.0, 2.0, 3.0, 4.0])
     x = np.array([[0.0, 0.0, 9.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0]])
-    metrics = leak_metrics(x, time, (-8.0, 8.0))
+    metrics = leak_metrics(x, time, (-8.0, 8.0), {})
     assert metrics["leaked_fraction"] == pytest.approx(2 / 3)
     assert metrics["leak_rate"] == pytest.approx(2 / (4.0 + 2.0 + 1.0))
     assert metrics["leak_rate_sem"] == pytest.approx(2**0.5 / 7.0)
-    none = leak_metrics(np.zeros((4, 3)), time, (-8.0, 8.0))
+    none = leak_metrics(np.zeros((4, 3)), time, (-8.0, 8.0), {})
     assert none == {"leaked_fraction": 0.0, "leak_rate": 0.0, "leak_rate_sem": 0.0}
 
 
@@ -175,5 +175,12 @@ def test_the_leak_rate_of_exponential_escapes_is_found() -> None:
     time = np.linspace(0.01, 5.0, 500)
     escapes = generator.exponential(2.0, 4000)
     x = np.where(time[:, None] >= escapes, 9.0, 0.0)
-    metrics = leak_metrics(x, time, (-8.0, 8.0))
+    metrics = leak_metrics(x, time, (-8.0, 8.0), {})
     assert abs(metrics["leak_rate"] - 0.5) < 4 * metrics["leak_rate_sem"] + 0.005  # seen up to 0.01 late
+
+
+def test_a_replica_that_fails_before_it_is_seen_outside_has_left() -> None:
+    time = np.array([1.0, 2.0, 3.0, 4.0])
+    metrics = leak_metrics(np.zeros((4, 2)), time, (-8.0, 8.0), {1: 2.5})
+    assert metrics["leaked_fraction"] == 0.5
+    assert metrics["leak_rate"] == pytest.approx(1 / (4.0 + 2.5))

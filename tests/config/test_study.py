@@ -66,6 +66,9 @@ def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None
         ("[*small]}", "[3]}", "expected a text like group.key=value"),
         ("title: A study", "title: [", "not valid YAML"),
         ("seeds: [1, 2]", "seeds: 5", "expected a list of integers"),
+        ("seeds: [7]", "seeds: 7", "expected a list of integers"),
+        ("start_from: plain", "start_from: by_code", "which has no runs"),
+        ("start_from: plain", "start_from: 3", "expected the name of an arm"),
         ("{label: next, start_from: plain}", "{label: next, seeds: [3], start_from: plain}", "give it no others"),
     ],
 )
@@ -85,7 +88,9 @@ def test_levels_put_an_arm_after_the_one_it_starts_from(tmp_path: Path) -> None:
         Study.load("mine", make(tmp_path, circle)).levels()
 
 
-@pytest.mark.parametrize("bounds", ["3", "{mean: 3}", "{median: [0, 1]}", "{mean: [0, 1], each: [0, 1]}"])
+@pytest.mark.parametrize(
+    "bounds", ["3", "{mean: 3}", "{mean: [0, 1e-3]}", "{median: [0, 1]}", "{mean: [0, 1], each: [0, 1]}"]
+)
 def test_bounds_that_cannot_be_read_are_refused(tmp_path: Path, bounds: str) -> None:
     with pytest.raises(InputError, match=r"expected \{mean: \[lowest, highest"):
         Study.load("mine", make(tmp_path, expected=f"plain.x: {bounds}\n"))

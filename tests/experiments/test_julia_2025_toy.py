@@ -74,3 +74,28 @@ def test_label_variance_over_draws(code: ModuleType) -> None:
     draws = 20 * code.broadcast.label_variances(5000, 300)
     assert draws.mean() == pytest.approx(123.9, abs=1.0)
     assert draws.std() == pytest.approx(3.2, abs=0.5)
+
+
+def test_figures_are_drawn_from_numbers(code: ModuleType) -> None:
+    generator = np.random.default_rng(0)
+    forces = code.ripple.exact_force() + 0.1 * generator.normal(size=(5, code.ripple.N_GRID))
+    some, epochs = generator.uniform(0.1, 1.0, 5), np.arange(1, 11)
+    names = [f"{kind}_{step}" for kind in code.KINDS for step in code.STEPS]
+    row = {"epoch": epochs, "train": 1.0 / epochs, "validation": 2.0 / epochs, "colour": "energy", "force": forces[0]}
+    wave_number, share = code.ripple.ripple_learnt_by_wave_number(forces[0])
+    arms = ("direct_relu", "direct_relu_long", "energy_silu", "direct_silu", "energy_fourier", "energy_tuned")
+    figures = [
+        code.failure_figure(120.0 + generator.normal(size=(5, 10)), 6.0 + some, forces),
+        code.control_figure(generator.uniform(1.0, 2.0, (5, 10)), forces),
+        code.quality_figure({"one": row, "two": row}),
+        code.anatomy_figure(dict.fromkeys(names, forces), {key: list(some) for key in names}),
+        code.plateau_figure(120.0 + generator.normal(size=100), 120.0 + some, 120.0 + some),
+        code.spectral_bias_figure(wave_number, {arm: np.stack([share, share + 0.1]) for arm in arms}),
+        code.future_work_figure(
+            dict.fromkeys(code.FUTURE.values(), some), dict.fromkeys(code.PLANE.values(), (some, some))
+        ),
+    ]
+    for figure in figures:
+        for axes in figure.axes:
+            assert axes.get_ylabel() or axes.get_subplotspec().colspan.start > 0
+            assert axes.get_xlabel() or axes.get_xticklabels()

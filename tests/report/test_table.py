@@ -94,4 +94,7 @@ def test_runs_are_averaged_over_seeds() -> None:
 def test_small_and_large_numbers_share_a_power_of_ten() -> None:
     assert with_error(3.431e-8, 2.1e-8) == "(3.4 ± 2.1)e-08"
     assert with_error(2.1e-8, 3.431e-8) == "(2.1 ± 3.4)e-08"
+    assert with_error(1.0, 1e-9) == "1.0000000000 ± 0.0000000010"
+    assert with_error(1e6, 1e-3) == "(1.0000000000 ± 0.0000000010)e+06"
+    assert with_error(0.1, 1.4e-17) == "0.1"
     assert with_error(123456.0, 234.0) == "(1.2346 ± 0.0023)e+05"

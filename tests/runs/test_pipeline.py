@@ -336,7 +336,7 @@ def test_a_run_starts_from_the_weights_of_another(outputs: Path, finished: RunFo
         torch.testing.assert_close(after[name], before[name], rtol=0.0, atol=1e-6)
     moved = configure(outputs, *given[:-1], f"trainer.start_from={tmp_path / finished.path.name}")
     assert folder_of(moved).path == folder_of(configure(outputs, *given)).path  # wherever that run lies
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="holds no trained network"):
         run(configure(outputs, *given[:-1], f"trainer.start_from={tmp_path}"), "train", say=quiet)
 
 

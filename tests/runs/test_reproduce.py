@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from cgexp.cli.main import main
 from cgexp.config.study import Study
 from cgexp.errors import InputError
-from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, load_code, reproduce, violations
+from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, _Job, load_code, reproduce, violations
 from cgexp.runs.results import Results
 
 STUDY = """
@@ -153,8 +155,40 @@ def test_exit_code_1_and_2(
 
 def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path: Path) -> None:
     study = Study.load("small", experiments)
+    broken = replace(study.arms[0], name="broken", overrides=(*study.arms[0].overrides, "loss=inverse_variance"))
     with pytest.raises(InputError, match="no force_sem"):
-        reproduce(study, [*BASIC, f"outputs={tmp_path}", "loss=inverse_variance"], say=quiet)
+        reproduce(replace(study, arms=(broken, *study.arms)), [*BASIC, f"outputs={tmp_path}"], say=quiet)
+    assert len(list(tmp_path.glob("toy_julia/*/metrics.json"))) == 4  # all of the level but those of the broken arm
+
+
+def test_what_the_study_decides_is_refused(experiments: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for word in ("seed=3", "force=true", "run=somewhere"):
+        assert main(["reproduce", "small", "--experiments", str(experiments), word]) == 2
+        assert f"{word} is the study's own" in capsys.readouterr().err
+
+
+def test_the_job_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    job = pickle.loads(pickle.dumps(_Job([str(tmp_path)], 0.0)))
+    assert job.total == 1
+    assert job.done_before == 0
+
+
+def test_results_of_other_settings_stay_apart(experiments: Path, outputs: Path) -> None:
+    kept = (outputs / "reproduced" / "small" / "numbers.json").read_bytes()
+    study = Study.load("small", experiments)
+    reproduce(study, [*BASIC, f"outputs={outputs}", "model.width=3"], say=quiet)
+    assert (outputs / "reproduced" / "small" / "numbers.json").read_bytes() == kept
+    assert len(list((outputs / "reproduced").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("def figures(:", "cannot be imported"), ("import nothing_here", "cannot be imported"), ("", "has no function")],
+)
+def test_broken_figure_code_is_found_before_anything_runs(tmp_path: Path, text: str, part: str) -> None:
+    (tmp_path / "figures.py").write_text(text)
+    with pytest.raises(InputError, match=part):
+        load_code(tmp_path)
 
 
 def test_only_the_study_as_it_is_may_be_kept(experiments: Path, tmp_path: Path) -> None:
