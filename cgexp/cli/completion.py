@@ -47,6 +47,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = [f"{verb} " for verb in VERBS]
     elif before[0] == "completion":
         options = ["bash ", "zsh "]
+    elif before == ["reproduce"] and "=" not in word:
+        options = [f"{path.parent.name} " for path in Path("experiments").glob("*/study.yaml")]
     elif "=" in word:
         group = word.split("=")[0]
         options = [f"{group}={option} " for option in group_options(group)]

@@ -18,7 +18,7 @@ HELP = """usage: cgexp VERB [-m] [--cfg] [group=option] [group.key=value] ...
 
   {verbs}
 
-Options of every verb:
+Options of every verb but reproduce and completion:
   -m, --multirun   run all combinations of comma-separated values: cgexp run -m seed=1,2,3 model.activation=tanh,silu
   --cfg            print the composed config and exit
   -h, --help       this text; after a verb also the groups and their options

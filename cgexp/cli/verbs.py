@@ -7,6 +7,6 @@ VERBS = {
     "simulate": "simulate a trained potential",
     "evaluate": "metrics and figures of a simulated run",
     "check": "check a config, build its parts and try one training step; writes nothing",
-    "reproduce": "run an experiment of experiments/: missing runs, figures, table, check of its numbers",
+    "reproduce": "NAME [--experiments DIR] [--update]: runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }

@@ -149,7 +149,8 @@ def test_the_sweeps_objective_is_returned(tmp_path: Path) -> None:
 
 
 def test_completion() -> None:
-    assert candidates([], "r") == ["run "]
+    assert candidates([], "r") == ["reproduce ", "run "]
+    assert candidates(["reproduce"], "no_such") == []
     assert candidates(["run"], "model=cg") == ["model=cgnet ", "model=cgschnet "]
     assert "model.width=" in candidates(["run"], "model.w")
     assert "model.width=" in candidates(["run", "model=toy_fourier"], "model.w")  # from the option it starts from
