@@ -91,9 +91,7 @@ def test_figures_are_drawn_from_numbers(code: ModuleType) -> None:
         code.anatomy_figure(dict.fromkeys(names, forces), {key: list(some) for key in names}),
         code.plateau_figure(120.0 + generator.normal(size=100), 120.0 + some, 120.0 + some),
         code.spectral_bias_figure(wave_number, {arm: np.stack([share, share + 0.1]) for arm in arms}),
-        code.future_work_figure(
-            dict.fromkeys(code.FUTURE.values(), some), dict.fromkeys(code.PLANE.values(), (some, some))
-        ),
+        code.future_work_figure(dict.fromkeys(code.FUTURE, some), dict.fromkeys(code.PLANE, (some, some))),
     ]
     for figure in figures:
         for axes in figure.axes:
