@@ -17,6 +17,7 @@ FLOORS = (
     ("units", "frames", "build", "errors", "signatures", "stability", "progress"),
     ("config", "systems", "geometry", "store", "energy"),
     ("priors", "models", "analysis"),
+    ("kernels",),
     ("simulation", "training"),
     ("reference",),
     ("active", "report"),

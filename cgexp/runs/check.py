@@ -13,12 +13,12 @@ from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id, run_id
 from cgexp.frames import Frames
+from cgexp.kernels.choose import make_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
 from cgexp.reference.recipe import Recipe
 from cgexp.runs.stages import network_of
 from cgexp.systems.base import System
-from cgexp.training.kernels import make_kernel
 from cgexp.training.losses import Batch, Loss
 
 N_FRAMES = 64

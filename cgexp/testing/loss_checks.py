@@ -15,11 +15,12 @@ from torch import Tensor
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.kernels.choose import make_kernel
+from cgexp.kernels.kernel import Kernel
 from cgexp.models.direct_force import DirectForce
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.finite_difference import loss_gradient_error
 from cgexp.testing.training_checks import ResumeChecks
-from cgexp.training.kernels import Kernel, make_kernel
 from cgexp.training.losses import Batch, ErrorTerm, Loss, MeanSquaredError, Penalty
 
 SHAPE = (6, 2, 3)
@@ -61,6 +62,14 @@ class LossChecks:
         torch.testing.assert_close(
             Loss({"a": twice})(predicted, batch)[0], 2.0 * Loss({"a": term})(predicted, batch)[0]
         )
+
+    def test_weights_of_the_squared_error_give_the_same_loss(self) -> None:
+        batch, loss = self._batch(), Loss({"term": self.make_term(), "other": MeanSquaredError(0.5)})
+        batch = replace(batch, weights=torch.linspace(0.5, 1.5, SHAPE[0], dtype=torch.float64))
+        weights, predicted = loss.squared_weights(batch), batch.forces.flip(0)
+        if weights is not None:
+            one_pass = (weights * (predicted - batch.forces).square()).sum()
+            torch.testing.assert_close(one_pass, loss(predicted, batch)[0])
 
     @pytest.mark.parametrize("shape", [(6, 3), (1, 6), (6, 6, 2, 3), (6, 2, 1), (1, 2, 3)])
     def test_a_shape_that_would_broadcast_is_refused(self, shape: tuple[int, ...]) -> None:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
+from cgexp.kernels.choose import KERNELS, make_kernel
 from cgexp.testing.finite_difference import relative_error
 from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.fit import Training, fit
-from cgexp.training.kernels import KERNELS, make_kernel
 from cgexp.training.losses import Loss, MeanSquaredError
 
 MAX_KERNEL_ERROR = 1e-9  # float64, relative

@@ -35,6 +35,12 @@ class Batch:
 
 def force_error(predicted: Tensor, batch: Batch) -> Tensor:
     """Return predicted - reference [n_frames, n_beads, n_dims]; ValueError where the two shapes differ."""
+    require_shapes(predicted, batch)
+    return predicted - batch.forces
+
+
+def require_shapes(predicted: Tensor, batch: Batch) -> None:
+    """Raise ValueError unless forces, predicted and reference, and weights belong together."""
     if predicted.shape != batch.forces.shape or predicted.ndim != 3:
         raise ValueError(
             f"predicted forces have shape {list(predicted.shape)} and reference forces {list(batch.forces.shape)}: "
@@ -44,7 +50,6 @@ def force_error(predicted: Tensor, batch: Batch) -> Tensor:
         raise ValueError(
             f"weights have shape {list(batch.weights.shape)}: expected [n_frames] = [{predicted.shape[0]}]"
         )
-    return predicted - batch.forces
 
 
 def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
@@ -69,6 +74,13 @@ class ErrorTerm(LossTerm):
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
         """Loss of each force component: error [n_frames, n_beads, n_dims] -> the same shape."""
         raise NotImplementedError
+
+    def squared_weights(self, batch: Batch) -> Tensor | None:
+        """w [n_frames, n_beads, n_dims] if the elementwise loss is w error^2, else None.
+
+        Where it is, a kernel can find the loss and its gradient in one pass over the frames.
+        """
+        return None
 
     def __call__(self, error: Tensor, batch: Batch) -> Tensor:
         """Scalar loss. Raises ValueError on a shape that is not [n_frames, n_beads, n_dims]."""
@@ -100,6 +112,9 @@ class MeanSquaredError(ErrorTerm):
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
         return error**2
 
+    def squared_weights(self, batch: Batch) -> Tensor:
+        return torch.ones_like(batch.forces)
+
 
 class InverseVariance(ErrorTerm):
     """Squared error over the label's variance, mean (F - F_ref)^2 / (sem^2 + floor^2).
@@ -114,8 +129,11 @@ class InverseVariance(ErrorTerm):
         self.floor = floor
 
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
+        return self.squared_weights(batch) * error**2
+
+    def squared_weights(self, batch: Batch) -> Tensor:
         assert batch.force_sem is not None
-        return error**2 / (batch.force_sem**2 + self.floor**2)
+        return 1.0 / (batch.force_sem**2 + self.floor**2)
 
 
 class Huber(ErrorTerm):
@@ -164,6 +182,17 @@ class Loss:
             generator = torch.Generator().manual_seed(step)
             values |= {name: term(forces, batch, generator) for name, term in self.penalties.items()}
         return torch.stack(list(values.values())).sum(), values
+
+    def squared_weights(self, batch: Batch) -> Tensor | None:
+        """w [n_frames, n_beads, n_dims] if the loss is the sum of w error^2, else None."""
+        require_shapes(batch.coords, batch)
+        total = torch.zeros_like(batch.forces)
+        for term in self.terms.values():
+            weights = term.squared_weights(batch) if isinstance(term, ErrorTerm) else None
+            if weights is None:
+                return None
+            total = total + term.weight * weights
+        return total * (batch.weights / batch.forces.numel())[:, None, None]
 
     @property
     def needs_force_sem(self) -> bool:

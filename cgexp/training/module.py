@@ -13,8 +13,9 @@ from torch import Tensor
 
 from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
+from cgexp.kernels.choose import make_kernel
+from cgexp.kernels.kernel import Kernel
 from cgexp.training.data import ResidentData
-from cgexp.training.kernels import Kernel, make_kernel
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
 EVALUATION_BATCH = 2048  # frames
@@ -51,9 +52,14 @@ class ForceMatching(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if self._kernel is None:
-            self._kernel = make_kernel(self.kernel_name, self.network)
-        predicted = self._kernel(batch.coords)
-        total, terms = self.loss(predicted, batch, self._kernel, self.global_step)
+            self._kernel = make_kernel(self.kernel_name, self.network, self.trainer.datamodule.tensors.coords)
+        weights = self.loss.squared_weights(batch)
+        if weights is None:
+            predicted = self._kernel(batch.coords)
+            total, terms = self.loss(predicted, batch, self._kernel, self.global_step)
+        else:
+            total, predicted = self._kernel.squared_error(batch.coords, batch.forces, weights)
+            terms = self.loss(predicted, batch)[1] if len(self.loss.terms) > 1 else {}
         values = {"objective": total, "loss_train": squared_error(predicted.detach(), batch)}
         if len(terms) > 1:
             values |= {f"objective_{name}": value for name, value in terms.items()}

@@ -98,8 +98,8 @@ def test_a_biased_map_is_allowed_with_a_reason_in_words() -> None:
 
 
 def test_names_repeated_here_agree_with_the_rooms_above() -> None:
+    from cgexp.kernels.choose import KERNELS as IMPLEMENTED
     from cgexp.reference.mapping.force_maps import BIASED
-    from cgexp.training.kernels import KERNELS as IMPLEMENTED
 
     assert set(BIASED_FORCE_MAPS) == set(BIASED)
     assert set(KERNELS) == set(IMPLEMENTED)

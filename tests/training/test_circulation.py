@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cgexp.errors import InputError
+from cgexp.kernels.choose import make_kernel
 from cgexp.models.toy_mlp import ToyMLP
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.loss_checks import PenaltyChecks
 from cgexp.training.circulation import Circulation
 from cgexp.training.directions import random_directions
-from cgexp.training.kernels import make_kernel
 from cgexp.training.losses import Batch
 
 

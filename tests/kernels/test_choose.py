@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from cgexp.errors import InputError
+from cgexp.kernels.choose import make_kernel
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
 from cgexp.testing.configurations import chain_frames
-from cgexp.training.kernels import make_kernel
 
 
 def network_and_coords() -> tuple[CGSchNet, torch.Tensor]:

@@ -1,0 +1,47 @@
+"""Kernel: how a network's forces are computed in a training step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm, negative_gradient
+
+
+class Kernel:
+    """Forces of a network in training, differentiable in its parameters (double backprop).
+
+    This one is the reference that all others are held to by tests: plain torch, reverse mode for the force, and the
+    graph kept for the loss's gradient. A subclass overrides ``__call__``, and ``squared_error`` where it can find loss
+    and gradient together in less work.
+    """
+
+    def __init__(self, network: EnergyTerm) -> None:
+        self.network = network
+
+    def __call__(self, coords: Tensor) -> Tensor:
+        """coords [n_frames, n_beads, n_dims] -> forces, the same shape."""
+        with torch.enable_grad():
+            leaf = coords.detach().requires_grad_(True)
+            return negative_gradient(self.network.energy(leaf), leaf, create_graph=True)
+
+    def squared_error(self, coords: Tensor, reference: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum of weights (F - F_ref)^2, a scalar to call backward on, and the forces F without a graph.
+
+        coords, reference, weights: [n_frames, n_beads, n_dims].
+        """
+        forces = self(coords)
+        if not forces.shape == reference.shape == weights.shape:
+            raise ValueError(
+                f"forces {list(forces.shape)}, reference {list(reference.shape)} and weights {list(weights.shape)} "
+                "differ in shape: broadcasting would train a constant force"
+            )
+        return (weights * (forces - reference).square()).sum(), forces.detach()
+
+
+class DirectKernel(Kernel):
+    """Forces of a network that predicts them itself: there is no second derivative to speed up."""
+
+    def __call__(self, coords: Tensor) -> Tensor:
+        forces: Tensor = self.network(coords)
+        return forces
