@@ -1,0 +1,116 @@
+"""The fused CPU kernel of CGSchNet: native/cgschnet.cpp with the filter from a table."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from cgexp.kernels.filter_table import FilterTable
+from cgexp.kernels.fused import (
+    ACTIVATION_NUMBERS,
+    ForcesFunction,
+    Passes,
+    SquaredErrorFunction,
+    frames_a_block,
+    padded,
+    padded_rows,
+)
+from cgexp.kernels.kernel import Kernel
+from cgexp.models.cgschnet import CGSchNet
+
+
+class Shape(ctypes.Structure):
+    """struct Shape of native/cgschnet.cpp."""
+
+    _fields_ = [
+        *[(name, ctypes.c_int64) for name in (
+            "n_beads", "n_blocks", "n_features", "n_filters", "n_hidden", "n_half", "n_knots", "activation", "bf16",
+            "block_frames",
+        )],
+        *[(name, ctypes.c_double) for name in ("low", "spacing", "decay", "end")],
+    ]  # fmt: skip
+
+
+class FusedCGSchNet(Kernel):
+    """Forces, loss and parameter gradient of a CGSchNet in one pass over blocks of frames that stay in cache.
+
+    coords: those it will train on, which set the range of the table; distances outside extend it. bf16: factors of the
+    matrix products of the parameter gradient are rounded to bfloat16, while energies, forces and loss are not.
+    """
+
+    network: CGSchNet
+
+    def __init__(self, network: CGSchNet, coords: Tensor | None = None, bf16: bool = False) -> None:
+        super().__init__(network)
+        self.bf16 = bf16
+        self.table = FilterTable.for_coords(network, coords)
+        self._passes = Passes("cgschnet", self._shape)
+
+    def __call__(self, coords: Tensor) -> Tensor:
+        with torch.enable_grad():
+            while True:
+                forces, distances = ForcesFunction.apply(self._passes, coords, *self._weights())
+                if self._covers(distances):
+                    return forces  # type: ignore[no-any-return]
+
+    def squared_error(self, coords: Tensor, reference: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        if not coords.shape == reference.shape == weights.shape:
+            raise ValueError(
+                f"coords {list(coords.shape)}, reference {list(reference.shape)} and weights {list(weights.shape)} "
+                "differ in shape"
+            )
+        with torch.enable_grad():
+            while True:
+                loss, forces, distances = SquaredErrorFunction.apply(
+                    self._passes, coords, reference, weights, *self._weights()
+                )
+                if self._covers(distances):
+                    return loss, forces
+
+    def evaluator(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """coords -> energy [n_frames] and forces with the present weights, for simulation."""
+        with torch.no_grad():
+            evaluate = [self._passes.prepare(self._weights())]
+
+        def energy_and_forces(coords: Tensor) -> tuple[Tensor, Tensor]:
+            result = evaluate[0](coords)
+            if not self.table.covers(*result.distances):
+                self.table = self.table.extended(*result.distances)
+                with torch.no_grad():
+                    evaluate[0] = self._passes.prepare(self._weights())
+                return energy_and_forces(coords)
+            return result.energy, result.forces
+
+        return energy_and_forces
+
+    def _covers(self, distances: Tensor) -> bool:
+        low, high = distances.tolist()
+        if self.table.covers(low, high):
+            return True
+        self.table = self.table.extended(low, high)
+        return False
+
+    def _weights(self) -> list[Tensor]:
+        """x0, y0, table, then W1 (not of block 0), W2, b2, W3, b3 of each block, A1, a1, A2, a2, a3; padded."""
+        network = self.network
+        embedded = network.embedding(network.bead_types)
+        weights = [embedded, network.blocks[0].project(embedded), self.table.tables()]
+        weights = [padded_rows(value) for value in weights]
+        for t, block in enumerate(network.blocks):
+            dense, last = block.update[0], block.update[2]
+            parts = [dense.weight, dense.bias, last.weight, last.bias]
+            weights += [padded(value) for value in ([block.project.weight, *parts] if t else parts)]
+        first, second, energy = network.readout[0], network.readout[2], network.readout[4]
+        dense = [first.weight, first.bias, second.weight, second.bias, energy.weight[0]]
+        return weights + [padded(value) for value in dense]
+
+    def _shape(self, weights: Sequence[Tensor]) -> Shape:
+        network, table = self.network, self.table
+        return Shape(
+            network.n_beads, len(network.blocks), weights[0].shape[1], weights[1].shape[1], weights[-5].shape[0],
+            weights[-3].shape[0], table.n_knots, ACTIVATION_NUMBERS[type(network.readout[1])], int(self.bf16),
+            frames_a_block(network.n_beads), table.low, table.spacing, table.decay, table.high,
+        )  # fmt: skip

@@ -1,0 +1,105 @@
+"""The C++ kernels: each source is compiled once on a machine, cached, and loaded with ctypes.
+
+The compiler is called directly: the sources include no torch header, so that a build takes seconds and needs no ninja,
+and a library is moved into place when it is whole, so that a killed build leaves no lock behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from cgexp.errors import InputError
+
+SOURCES = Path(__file__).parent / "native"
+COMPILERS = ("c++", "g++", "clang++")
+# No -ffast-math: it compiles checks for NaN away and may flush small numbers to zero in the whole process.
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared", "-w")
+TUNING = "-march=native"
+
+
+class NoNativeKernel(InputError):
+    """The C++ kernels cannot be had here; the message says why."""
+
+
+@lru_cache(maxsize=None)
+def native_library(name: str) -> ctypes.CDLL:
+    """The library made of ``native/<name>.cpp``, compiled if need be; NoNativeKernel if it cannot be."""
+    compiler = find_compiler()
+    path = cache_folder() / f"{name}-{_digest(name, compiler)}.so"
+    if not path.is_file():
+        _build(name, compiler, path)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NoNativeKernel(f"the compiled kernel {path} cannot be loaded ({error}): delete it") from error
+
+
+def find_compiler() -> str:
+    """The C++ compiler: that of the environment variable CXX, or the first found."""
+    named = os.environ.get("CXX")
+    for name in (named,) if named else COMPILERS:
+        if found := shutil.which(name):
+            return found
+    raise NoNativeKernel(
+        f"no C++ compiler was found ({named or ', '.join(COMPILERS)}), which kernel=fused needs: install one, or use "
+        "kernel=table"
+    )
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: a folder of the user's cache."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "cgexp" / "kernels"
+
+
+def _build(name: str, compiler: str, path: Path) -> None:
+    print(f"compiling the {name} kernel, once on this machine ...", end=" ", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            _compile(compiler, SOURCES / f"{name}.cpp", made)
+            os.replace(made, path)
+    except OSError as error:
+        raise NoNativeKernel(f"kernels cannot be compiled into {path.parent} ({error}): set XDG_CACHE_HOME") from error
+    print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def _compile(compiler: str, source: Path, made: Path) -> None:
+    message = ""
+    for tuning in ((TUNING,), ()):  # not every compiler knows -march=native
+        command = [compiler, *FLAGS, *tuning, str(source), "-o", str(made)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return
+        message = message or (result.stderr.strip().splitlines() or ["no message"])[0]
+    raise NoNativeKernel(f"{compiler} could not compile {source.name} ({message}): use kernel=table")
+
+
+def _digest(name: str, compiler: str) -> str:
+    """Of all that the library depends on: sources, compiler, flags, and the processor it is tuned to."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    parts = [name, compiler, version, *FLAGS, TUNING, _processor()]
+    parts += [path.read_text() for path in sorted(SOURCES.iterdir())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What tells processors with different instructions apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{platform.machine()} {platform.processor()} {flags}"
