@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -184,7 +185,7 @@ def frames_a_block(n_beads: int) -> int:
 def _parts(n: int, n_threads: int) -> list[tuple[int, int]]:
     count = max(1, min(n_threads, n // MIN_FRAMES_A_THREAD))
     edges = [n * k // count for k in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _in_threads(work: Callable[[int], None], count: int) -> None:

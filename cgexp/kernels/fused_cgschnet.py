@@ -112,5 +112,5 @@ class FusedCGSchNet(Kernel):
         return Shape(
             network.n_beads, len(network.blocks), weights[0].shape[1], weights[1].shape[1], weights[-5].shape[0],
             weights[-3].shape[0], table.n_knots, ACTIVATION_NUMBERS[type(network.readout[1])], int(self.bf16),
-            frames_a_block(network.n_beads), table.low, table.spacing, table.decay, table.high,
+            frames_a_block(network.n_beads), table.low, table.spacing, 0.0, table.high,
         )  # fmt: skip
