@@ -62,8 +62,8 @@ class Passes:
     ) -> Result:
         """Run on coords [n_frames, n_beads, 3]; reference (F_ref, or lambda = dL/dF) and weights of the same shape."""
         weights = [weight.detach().contiguous() for weight in weights]
-        coords, reference, error_weights = _plain(coords), _plain(reference), _plain(error_weights)
-        assert coords is not None
+        coords = coords.detach().contiguous()
+        reference, error_weights = _plain(reference), _plain(error_weights)
         shape, pointers = self.make_shape(weights), _pointers(weights)
         prepared = self._block("prepared", self._size("prepared_bytes", coords.dtype, shape))
         self._function("prepare", coords.dtype)(ctypes.byref(shape), pointers, _address(prepared))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgexp.kernels.filter_table import FilterTable
 from cgexp.kernels.fused import (
@@ -19,7 +20,7 @@ from cgexp.kernels.fused import (
     padded_rows,
 )
 from cgexp.kernels.kernel import Kernel
-from cgexp.models.cgschnet import CGSchNet
+from cgexp.models.cgschnet import CGSchNet, Interaction
 
 
 class Shape(ctypes.Structure):
@@ -96,16 +97,15 @@ class FusedCGSchNet(Kernel):
     def _weights(self) -> list[Tensor]:
         """x0, y0, table, then W1 (not of block 0), W2, b2, W3, b3 of each block, A1, a1, A2, a2, a3; padded."""
         network = self.network
+        blocks = [cast(Interaction, block) for block in network.blocks]
         embedded = network.embedding(network.bead_types)
-        weights = [embedded, network.blocks[0].project(embedded), self.table.tables()]
-        weights = [padded_rows(value) for value in weights]
-        for t, block in enumerate(network.blocks):
-            dense, last = block.update[0], block.update[2]
-            parts = [dense.weight, dense.bias, last.weight, last.bias]
-            weights += [padded(value) for value in ([block.project.weight, *parts] if t else parts)]
-        first, second, energy = network.readout[0], network.readout[2], network.readout[4]
-        dense = [first.weight, first.bias, second.weight, second.bias, energy.weight[0]]
-        return weights + [padded(value) for value in dense]
+        per_bead = [embedded, blocks[0].project(embedded), self.table.tables()]
+        dense: list[Tensor] = []
+        for t, block in enumerate(blocks):
+            dense += [block.project.weight] if t else []
+            dense += [*_linear(block.update[0]), *_linear(block.update[2])]
+        dense += [*_linear(network.readout[0]), *_linear(network.readout[2]), *_linear(network.readout[4])]
+        return [*map(padded_rows, per_bead), *map(padded, dense)]
 
     def _shape(self, weights: Sequence[Tensor]) -> Shape:
         network, table = self.network, self.table
@@ -114,3 +114,9 @@ class FusedCGSchNet(Kernel):
             weights[-3].shape[0], table.n_knots, ACTIVATION_NUMBERS[type(network.readout[1])], int(self.bf16),
             frames_a_block(network.n_beads), table.low, table.spacing, 0.0, table.high,
         )  # fmt: skip
+
+
+def _linear(layer: nn.Module) -> list[Tensor]:
+    """Weight and bias; of the last layer, which has one output and no bias, the one row."""
+    assert isinstance(layer, nn.Linear)
+    return [layer.weight[0]] if layer.bias is None else [layer.weight, layer.bias]
