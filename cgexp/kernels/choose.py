@@ -10,11 +10,13 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.compiled import CompiledKernel
 from cgexp.kernels.kernel import DirectKernel, Kernel
+from cgexp.kernels.table import TableKernel
 
 Make = Callable[[EnergyTerm, Tensor | None], Kernel]
 KERNELS: dict[str, Make] = {
     "reference": lambda network, coords: Kernel(network),
     "compiled": lambda network, coords: CompiledKernel(network),
+    "table": TableKernel,
 }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import KERNELS, make_kernel
 from cgexp.testing.finite_difference import relative_error
@@ -17,7 +18,8 @@ from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss, MeanSquaredError
 
-MAX_KERNEL_ERROR = 1e-9  # float64, relative
+MAX_KERNEL_ERROR = {"table": 2e-5}  # float64, relative
+MAX_EXACT_ERROR = 1e-9  # of all other kernels
 N_EPOCHS, N_BEFORE_STOP = 5, 3
 
 
@@ -84,13 +86,18 @@ class TrainingChecks(ResumeChecks):
     @pytest.mark.slow
     @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"reference"}))
     def test_kernel_gives_the_references_forces_and_gradients(self, kernel: str) -> None:
+        try:
+            make_kernel(kernel, self.make_network())
+        except InputError as error:
+            pytest.skip(str(error))
+        limit = MAX_KERNEL_ERROR.get(kernel, MAX_EXACT_ERROR)
         forces, gradients = self._forces_and_gradients("reference")
         fast_forces, fast_gradients = self._forces_and_gradients(kernel)
-        assert relative_error(fast_forces, forces) <= MAX_KERNEL_ERROR
+        assert relative_error(fast_forces, forces) <= limit
         assert fast_gradients.keys() == gradients.keys()
         for name, gradient in gradients.items():
             scale = max(float(gradient.square().mean().sqrt()), 1e-12)
-            assert float((fast_gradients[name] - gradient).abs().max()) <= MAX_KERNEL_ERROR * scale, name
+            assert float((fast_gradients[name] - gradient).abs().max()) <= limit * scale, name
 
     def _forces_and_gradients(self, kernel: str) -> tuple[Tensor, dict[str, Tensor]]:
         network, frames = self.make_network().double(), self.make_frames()

@@ -1,0 +1,112 @@
+"""The table kernel: forces of a CGSchNet whose filters are read from a table."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.geometry import displacements
+from cgexp.kernels.convolve import convolve
+from cgexp.kernels.filter_table import MAX_FILTER_ERROR, FilterTable, filter_error, of_type
+from cgexp.kernels.interpolate import Points, interpolate
+from cgexp.kernels.kernel import Kernel
+from cgexp.models.cgschnet import CGSchNet, Interaction
+
+
+class TableKernel(Kernel):
+    """Forces of a CGSchNet from its tabulated filters.
+
+    In a training step the distances r_p of pairs are data, not parameters. With values G_p and slopes D_p of the
+    filters read from the table,
+
+        u_p = dU/dr_p = sum over blocks and filters of dU/dG_p D_p,    F = -sum over pairs of u_p dr_p/dx,
+
+    and dU/dG comes from reverse mode through the node network alone: the second derivative of the loss's gradient does
+    not go through the filters. Pairs and beads lead and frames follow, as convolve.py likes it.
+    """
+
+    def __init__(self, network: EnergyTerm, coords: Tensor | None = None) -> None:
+        """coords: [n_frames, n_beads, 3] to train on, whose distances the table is made for; None: any distance."""
+        if not isinstance(network, CGSchNet):
+            raise InputError(
+                f"kernel=table tabulates the filters of a CGSchNet, but the model is a {type(network).__name__}: "
+                "use kernel=reference or kernel=compiled"
+            )
+        super().__init__(network)
+        self.schnet = network
+        self.table = FilterTable.for_coords(network, coords)
+        self._warn_if_coarse()
+
+    def __call__(self, coords: Tensor) -> Tensor:
+        with torch.enable_grad():
+            coords, pairs = coords.detach(), self.schnet.pairs
+            vectors = displacements(coords, pairs).transpose(0, 1)
+            r = vectors.square().sum(-1).sqrt()
+            along = (self._slopes(r) / r)[..., None] * vectors
+            forces = coords.new_zeros(self.schnet.n_beads, len(coords), 3)
+            return forces.index_add(0, pairs[:, 1], along).index_add(0, pairs[:, 0], -along).transpose(0, 1)
+
+    def energy(self, coords: Tensor) -> Tensor:
+        """The energy [n_frames] whose negative gradient the forces are, of the interpolated filters; without a graph.
+
+        coords: [n_frames, n_beads, 3].
+        """
+        with torch.no_grad():
+            r = displacements(coords, self.schnet.pairs).transpose(0, 1).square().sum(-1).sqrt()
+            values, _ = self._read(r)
+            return self._energy(values)
+
+    def _slopes(self, r: Tensor) -> Tensor:
+        """dU/dr of each pair, at distances r [n_pairs, n_frames]: the same shape."""
+        values, slopes = self._read(r)
+        # with every filter frozen there is still an energy to differentiate
+        values = [value if value.requires_grad else value.requires_grad_() for value in values]
+        adjoints = torch.autograd.grad(self._energy(values).sum(), values, create_graph=True)
+        return torch.stack([(a * d).sum(-1) for a, d in zip(adjoints, slopes, strict=True)]).sum(0)
+
+    def _read(self, r: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Values and slopes of the filters of each block at distances r: [n_pairs, n_frames, n_filters]."""
+        self._cover(r)
+        index, *weights = (part.flatten(0, 1) for part in self.table.hermite_weights(r))
+        points = Points.sorted_by_knot(index, self.table.n_knots)
+        tables = self.table.tables()
+        values, slopes = (
+            [interpolate(rows, points, weight).unflatten(0, r.shape) for rows in tables] for weight in weights
+        )
+        return values, slopes
+
+    def _energy(self, filters: Sequence[Tensor]) -> Tensor:
+        """Energy of each frame [n_frames] from the filters of each block [n_pairs, n_frames, n_filters]."""
+        network = self.schnet
+        # the first block's features are the same in all frames
+        features = network.embedding(network.bead_types)[:, None]
+        for block, values in zip(network.blocks, filters, strict=True):
+            assert isinstance(block, Interaction)
+            projected = block.project(features).expand(-1, values.shape[1], -1)
+            features = features + block.update(convolve(values, projected))
+        energies: Tensor = network.readout(features).sum(dim=(0, 2))
+        return energies
+
+    def _cover(self, r: Tensor) -> None:
+        """Extend the table to distances r, as penalties bring them, who look beside the data."""
+        low, high = (float(value) for value in r.aminmax())
+        if not (math.isnan(low) or self.table.covers(low, high)):
+            self.table = self.table.extended(low, high)
+            self._warn_if_coarse()
+
+    def _warn_if_coarse(self) -> None:
+        error = filter_error(self.schnet, self.table, self.table.worst_places())
+        limit = of_type(MAX_FILTER_ERROR, self.schnet)
+        if error > limit:
+            warnings.warn(
+                f"kernel=table reads filters with a relative error of {error:.0e}, above {limit:.0e}: the "
+                "network's filters are sharper than its basis functions; use kernel=reference or kernel=compiled",
+                UserWarning,
+                stacklevel=3,
+            )
