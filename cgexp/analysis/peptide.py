@@ -29,7 +29,9 @@ class PeptideAnalysis(Analysis):
     lag_ps: of TICA, ps. scaling: of the ICs, 'kinetic_map' or 'none'. folded_rmsd: a frame is folded below this CA RMSD
     to the native structure, Å. n_samples: largest number of frames on each side of a comparison. n_samples_tica: of the
     exact W1 in the plane of the ICs, whose cost grows with its square. n_bins, n_bins_tica: along one coordinate of a
-    histogram. n_bootstrap: draws for the errors (0: none). seed: of thinning and of these draws.
+    histogram. n_bootstrap: draws for the errors (0: none). mean_force_set: shipped set whose mean forces the potential
+    is compared with, 'auto': that of this system and temperature if there is one, None: none; runs/mean_force.py does
+    it, since data sets are made on a floor above. seed: of thinning and of these draws.
     """
 
     needs_simulation = True
@@ -45,6 +47,7 @@ class PeptideAnalysis(Analysis):
         n_bins: PositiveInt = 50,
         n_bins_tica: PositiveInt = 40,
         n_bootstrap: NonNegativeInt = 20,
+        mean_force_set: str | None = "auto",
         seed: NonNegativeInt = 0,
     ) -> None:
         self.lag_ps = lag_ps
@@ -56,6 +59,7 @@ class PeptideAnalysis(Analysis):
         self.n_bins = n_bins
         self.n_bins_tica = n_bins_tica
         self.n_bootstrap = n_bootstrap
+        self.mean_force_set = mean_force_set
         self.seed = seed
 
     def check(self, frames: Frames) -> None:

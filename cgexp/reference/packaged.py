@@ -46,6 +46,13 @@ def load_card(name: str, folder: Path = DATA) -> dict[str, Any]:
     return card
 
 
+def find_packaged(system: str, temperature: float, force_map: str, folder: Path = DATA) -> list[str]:
+    """Names of the shipped sets of a system at a temperature (K) whose main forces are of a map."""
+    wanted = {"system": system, "temperature_K": temperature, "force_map": force_map}
+    cards = {name: load_card(name, folder) for name in packaged_names(folder)}
+    return [name for name, card in cards.items() if all(card[fact] == value for fact, value in wanted.items())]
+
+
 def map_path(name: str, folder: Path = DATA) -> Path:
     """File of the force map that a shipped set was made with, for ``read_map`` and for the all-atom oracles."""
     return folder / f"{name}.map.npz"

@@ -15,6 +15,7 @@ from cgexp.models.potential_store import load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
 from cgexp.runs.folder import RunFolder
+from cgexp.runs.mean_force import evaluate_mean_force
 from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
@@ -24,14 +25,16 @@ def evaluate(context: Context) -> dict[str, float]:
     """Compare the run with its reference; write figures, then metrics.json; return the metrics."""
     config, folder = context.config, context.folder
     trajectory = None if config["simulation"] is None else finished_trajectory(folder)
-    result = build(config["analysis"]).evaluate(
-        context.recipe.system,
+    analysis, system = build(config["analysis"]), context.recipe.system
+    result = analysis.evaluate(
+        system,
         load_potential(folder.potential),
         context.frames,
         trajectory,
         0.0 if trajectory is None else config["simulation"]["burn_in"],
     )
     metrics = {**training_numbers(folder), **result.metrics}
+    metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)
     if trajectory is not None:
         metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
     metrics["memory_peak_mb"] = peak_memory_mb()

@@ -178,10 +178,17 @@ class OpenMMOracle(Oracle):
             write_map(path, made)
         return made
 
+    def keys(self, coords: NDArray[np.floating]) -> list[str]:
+        """A name for each configuration [n, n_beads, 3] and these settings; its outcome is <key>.npz in a folder."""
+        settings = self._key()
+        return [
+            f"{self.name}-{_digest([settings, str(fingerprint(configuration))])}"
+            for configuration in self._checked(coords)
+        ]
+
     def _label(self, coords: Coords, folder: Path | None, executor: Executor | None, progress: Report) -> Labels:
         import_openmm()  # before anything is written
-        force_map, key = self.linear_map(folder), self._key()
-        keys = [f"{self.name}-{_digest([key, str(fingerprint(configuration))])}" for configuration in coords]
+        force_map, keys = self.linear_map(folder), self.keys(coords)
         jobs: dict[str, Job] = {
             key: self._job(
                 peptide=self.peptide,

@@ -113,6 +113,8 @@ def test_two_processes_give_the_same_labels_as_one(labels: Labels) -> None:
 def test_interrupted_and_repeated_it_gives_the_same_labels(labels: Labels, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         ORACLE.label(COORDS, folder=tmp_path, executor=Counting(stop_after=2))
+    there = [(tmp_path / f"{key}.npz").is_file() for key in ORACLE.keys(COORDS)]
+    assert there == [True, True, False]
     rest, nothing = Counting(), Counting()
     assert_same(ORACLE.label(COORDS, folder=tmp_path, executor=rest), labels)
     again = ORACLE.label(COORDS, folder=tmp_path, executor=nothing)

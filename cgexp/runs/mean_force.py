@@ -1,0 +1,70 @@
+"""A run's potential against the mean-force set that its analysis names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cgexp.analysis.mean_force import mean_force_metrics
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential
+from cgexp.reference.packaged import find_packaged, load_packaged
+from cgexp.runs.stages import forces_of
+from cgexp.systems.basins import basin_of
+from cgexp.systems.peptide import NATIVE, Peptide
+
+AUTO = "auto"
+FORCE_MAP = "mean_force"
+DRAWS = 10  # for each of analysis.n_bootstrap, which is meant for metrics that cost more
+
+
+def mean_force_set(analysis: Any, frames: Frames) -> Frames | None:
+    """The set that ``analysis.mean_force_set`` names, or None; 'auto': the one that ships for the frames' system.
+
+    Raises InputError if it is of another system or temperature than ``frames``, or holds no mean forces.
+    """
+    name = getattr(analysis, "mean_force_set", None)
+    if name == AUTO:
+        name = next(iter(find_packaged(frames.system, frames.temperature, FORCE_MAP)), None)
+    if name is None:
+        return None
+    found = load_packaged(name)
+    for fact in ("system", "temperature"):
+        if getattr(found, fact) != getattr(frames, fact):
+            raise InputError(
+                f"analysis.mean_force_set={name} is of {fact} {getattr(found, fact)}, but the data set of "
+                f"{getattr(frames, fact)}: set it to {AUTO} or null"
+            )
+    if found.forces is None or found.force_sem is None:
+        raise InputError(
+            f"analysis.mean_force_set={name} has no forces with standard errors: expected a set of mean forces; "
+            f"set it to {AUTO} or null"
+        )
+    return found
+
+
+def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames: Frames) -> dict[str, float]:
+    """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``)."""
+    reference = mean_force_set(analysis, frames)
+    if reference is None:
+        return {}
+    assert reference.forces is not None
+    assert reference.force_sem is not None
+    forces = {
+        "": forces_of(potential.double(), reference.coords),
+        "prior_only": forces_of(Potential(None, potential.prior), reference.coords),
+        "zero_force": np.zeros_like(reference.forces),
+    }
+    known = isinstance(system, Peptide) and system.sequence in NATIVE
+    basins = basin_of(reference.coords[:, system.ca], system.native()) if known else np.zeros(0, dtype=np.str_)
+    metrics = mean_force_metrics(
+        forces,
+        reference.forces,
+        reference.force_sem,
+        basins,
+        DRAWS * analysis.n_bootstrap,
+        np.random.default_rng(analysis.seed),
+    )
+    return {**metrics, "mean_force_configurations": float(len(reference))}
