@@ -9,19 +9,30 @@ from typing import ClassVar
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.recipe import Recipe
+from cgexp.reference.stated_units import Stated, check_forces, check_lengths
 from cgexp.store import read_frames
+from cgexp.systems.peptide import Peptide
+
+SELECTED = ("force_sem", "parent", "round")  # labels of frames that were chosen, on which the identities do not hold
 
 
 @dataclass(kw_only=True)
 class FramesFile(Recipe):
-    """The frames in the file ``path``; with n_frames, that many of them, evenly spaced."""
+    """The frames in the file ``path``; with n_frames, that many of them, evenly spaced.
+
+    thermally_sampled: False for frames that were selected or relaxed; then forces and temperature cannot be tested.
+    """
 
     path: str
+    thermally_sampled: bool = True
 
     cached: ClassVar[bool] = False
 
     def make(self, folder: Path) -> Frames:
-        """Read and verify; ``folder`` is not needed. Raises InputError if the file is missing, damaged or another."""
+        """Read, verify, and test units and temperature of a peptide; ``folder`` is not needed.
+
+        Raises InputError if the file is missing, damaged or another, or if its numbers are not in Å and kcal/mol/Å.
+        """
         try:
             frames = read_frames(Path(self.path))
         except InputError as error:
@@ -29,4 +40,13 @@ class FramesFile(Recipe):
             raise InputError(
                 f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
             ) from error
-        return self.check(self.thin(frames))
+        chosen = self.check(self.thin(frames))
+        if isinstance(self.system, Peptide) and len(frames):
+            self._test(frames, self.system)
+        return chosen
+
+    def _test(self, frames: Frames, system: Peptide) -> None:
+        stated = Stated(keys=False)
+        check_lengths(frames, system, self.name, stated)
+        if self.thermally_sampled and not frames.arrays.keys() & set(SELECTED):
+            check_forces(frames, system, self.name, stated, bool(self.allow_biased_force_map.strip()))
