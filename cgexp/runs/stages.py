@@ -93,7 +93,7 @@ def simulate(context: Context) -> None:
     began = time.perf_counter()
     simulation.run(
         load_potential(folder.potential), starts, system.masses, system.units, folder.trajectory, config["seed"],
-        Progress("simulation: step"),
+        Progress("simulation: step"), config["kernel"],
     )  # fmt: skip
     trajectory = Trajectory.load(folder.trajectory)
     write_json(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from cgexp.errors import InputError
+from cgexp.kernels.evaluator import Evaluate
 from cgexp.signatures import NonNegative, Positive
 from cgexp.units import UnitSystem
-
-Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
 
 
 @dataclass
@@ -78,13 +76,14 @@ class Baoab(Integrator):
     def step(self, state: State, evaluate: Evaluate, bath: Bath, generator: torch.Generator) -> State:
         half = 0.5 * bath.dt
         keep = math.exp(-self.friction * bath.dt)
-        velocities = state.velocities + half * bath.mobility * state.forces
-        coords = state.coords + half * velocities
-        noise = bath.thermal_speed * _noise(coords, generator)
-        velocities = keep * velocities + math.sqrt(1.0 - keep * keep) * noise
-        coords = coords + half * velocities
+        # Few calls: with few replicas a call takes longer than its arithmetic. In place only on tensors made here.
+        velocities = torch.addcmul(state.velocities, bath.mobility, state.forces, value=half)
+        coords = torch.add(state.coords, velocities, alpha=half)
+        noise = _noise(coords, generator)
+        velocities.mul_(keep).addcmul_(bath.thermal_speed, noise, value=math.sqrt(1.0 - keep * keep))
+        coords.add_(velocities, alpha=half)
         energy, forces = evaluate(coords)
-        velocities = velocities + half * bath.mobility * forces
+        velocities.addcmul_(bath.mobility, forces, value=half)
         return State(coords, velocities, forces, energy)
 
 
@@ -107,9 +106,9 @@ class Overdamped(Integrator):
         return torch.zeros_like(coords)
 
     def step(self, state: State, evaluate: Evaluate, bath: Bath, generator: torch.Generator) -> State:
-        drift = bath.dt / self.friction * bath.mobility * state.forces
-        spread = math.sqrt(2.0 * bath.dt / self.friction) * bath.thermal_speed
-        coords = state.coords + drift + spread * _noise(state.coords, generator)
+        coords = torch.addcmul(state.coords, bath.mobility, state.forces, value=bath.dt / self.friction)
+        spread = math.sqrt(2.0 * bath.dt / self.friction)
+        coords.addcmul_(bath.thermal_speed, _noise(coords, generator), value=spread)
         energy, forces = evaluate(coords)
         return State(coords, state.velocities, forces, energy)
 

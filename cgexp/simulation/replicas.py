@@ -69,8 +69,9 @@ class Replicas:
         state = {"coords": self.state.coords, "velocities": self.state.velocities, "forces": self.state.forces}
         if self.state.energy is not None:
             state["energy"] = self.state.energy
-        arrays: dict[str, NDArray[Any]] = {f"state_{name}": value.cpu().numpy() for name, value in state.items()}
-        return {**arrays, "alive": self.alive.cpu().numpy(), "generator": self.generator.get_state().numpy()}
+        # copies, since a thread writes them while the dynamics goes on
+        arrays: dict[str, NDArray[Any]] = {f"state_{name}": _copied(value) for name, value in state.items()}
+        return {**arrays, "alive": _copied(self.alive), "generator": self.generator.get_state().numpy()}
 
     @property
     def n_alive(self) -> int:
@@ -80,7 +81,7 @@ class Replicas:
         """Make one step. A frozen replica stays in the batch, so that no other one's arithmetic or noise changes."""
         before, self.state = self.state, integrator.step(self.state, evaluate, bath, self.generator)
         if self.failures:
-            self.state = _keep(self.alive, self.state, before)
+            self.state = keep_alive(self.alive, self.state, before)
         self.step += 1
 
     def check(self, health: HealthCheck, bath: Bath) -> None:
@@ -90,14 +91,19 @@ class Replicas:
         if new:
             self.alive = self.alive.clone()
             self.alive[new] = False
-            self.state = _keep(self.alive, self.state, self.healthy)
+            self.state = keep_alive(self.alive, self.state, self.healthy)
             for replica in new:
                 time = round(self.step * bath.dt, 12)
                 self.failures.append({"replica": replica, "step": self.step, "time": time, "reason": found[replica]})
         self.healthy = self.state
 
 
-def _keep(alive: Tensor, new: State, old: State) -> State:
+def _copied(value: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = value.to("cpu", copy=True).numpy()
+    return array
+
+
+def keep_alive(alive: Tensor, new: State, old: State) -> State:
     """``new`` where alive, ``old`` where not."""
     mask = alive[:, None, None]
     energy = None if new.energy is None or old.energy is None else torch.where(alive, new.energy, old.energy)

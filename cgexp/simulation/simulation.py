@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.errors import InputError
+from cgexp.kernels.evaluator import Evaluate, make_evaluator
 from cgexp.progress import Report, silent
 from cgexp.signatures import Positive, PositiveInt, Share
 from cgexp.simulation.health import HealthCheck
-from cgexp.simulation.integrators import Bath, Evaluate, Integrator
+from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.trajectory import HEADER
+from cgexp.simulation.writer import BackgroundWriter
 from cgexp.store import Chunks, read_arrays, read_json, write_json
 from cgexp.units import unit_system
 
@@ -33,8 +34,9 @@ class Simulation:
 
     integrator: the dynamics. dt: ps or reduced time. temperature: K or kT. n_steps: a multiple of save_every; the
     n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
-    frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file, the most that a kill
-    loses. precision: of the dynamics; saved frames are float32. Raises InputError if n_steps does not divide.
+    frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file; a kill loses at most
+    the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
+    float32. Raises InputError if n_steps does not divide.
     """
 
     integrator: Integrator
@@ -64,13 +66,15 @@ class Simulation:
         folder: Path,
         seed: int,
         progress: Report | None = None,
+        kernel: str = "reference",
     ) -> None:
         """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
 
         potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
         starts: [n_replicas, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
-        velocities and noise. A resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError
-        if starts do not fit, the folder holds another simulation or cannot be written, or all replicas have failed.
+        velocities and noise. kernel: see make_evaluator; a simulation may go on with another one. A resumed run equals
+        an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder holds another
+        simulation or cannot be written, or all replicas have failed.
         """
         if starts.ndim != 3 or len(starts) != self.n_replicas or starts.shape[1] != len(masses):
             raise InputError(
@@ -79,7 +83,7 @@ class Simulation:
             )
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
         _claim(folder, self._header(starts, masses, units, seed))
-        chunks, evaluate = Chunks(folder), _evaluator(potential, starts)
+        chunks, evaluate = Chunks(folder), make_evaluator(kernel, potential, starts)
         mass = torch.as_tensor(np.asarray(masses, dtype=np.float64)).to(starts)
         bath = Bath.at(self.dt, self.temperature, mass, unit_system(units))
         if len(chunks):
@@ -89,11 +93,14 @@ class Simulation:
             replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
             replicas.check(self.health, bath)
         report = progress or silent
-        while replicas.step < self.n_steps:
-            self._refuse_all_failed(replicas)
-            self._write_chunk(chunks, replicas, evaluate, bath, report)
+        with BackgroundWriter(chunks) as writer:
+            while replicas.step < self.n_steps:
+                self._refuse_all_failed(replicas)
+                self._make_chunk(writer, replicas, evaluate, bath, report)
 
-    def _write_chunk(self, chunks: Chunks, replicas: Replicas, evaluate: Evaluate, bath: Bath, report: Report) -> None:
+    def _make_chunk(
+        self, writer: BackgroundWriter, replicas: Replicas, evaluate: Evaluate, bath: Bath, report: Report
+    ) -> None:
         begun = time.perf_counter()
         steps: list[int] = []
         frames: list[NDArray[np.float32]] = []
@@ -104,13 +111,13 @@ class Simulation:
                 replicas.check(self.health, bath)
             if saving:
                 steps.append(replicas.step)
-                frames.append(replicas.state.coords.to("cpu", torch.float32).numpy())
+                frames.append(replicas.state.coords.to("cpu", torch.float32, copy=True).numpy())
                 report(replicas.step, self.n_steps, replicas.summary())
         shape = (0, *replicas.state.coords.shape)
         coords = np.stack(frames) if frames else np.zeros(shape, dtype=np.float32)
         arrays = {"coords": coords, "step": np.array(steps, dtype=np.int64), **replicas.arrays()}
-        meta = {"step": replicas.step, "failures": replicas.failures, "wall_s": time.perf_counter() - begun}
-        chunks.append(arrays, meta)
+        meta = {"step": replicas.step, "failures": list(replicas.failures), "wall_s": time.perf_counter() - begun}
+        writer.append(arrays, meta)
 
     def _header(self, starts: Tensor, masses: NDArray[np.floating], units: str, seed: int) -> dict[str, Any]:
         """What the trajectory depends on besides the potential; a resumed simulation must agree with it."""
@@ -140,8 +147,3 @@ def _claim(folder: Path, header: dict[str, Any]) -> None:
         raise InputError(
             f"{folder} holds a simulation with another {', '.join(different)}: delete the folder or choose another one"
         )
-
-
-def _evaluator(potential: nn.Module, starts: Tensor) -> Evaluate:
-    """The potential as a function of coordinates, in the precision and on the device of ``starts``."""
-    return cast(Evaluate, copy.deepcopy(potential).to(starts).eval().requires_grad_(False).energy_and_forces)

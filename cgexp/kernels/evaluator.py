@@ -1,0 +1,78 @@
+"""Energy and forces for simulation, by the kernel of one's choice."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import cast
+
+from torch import Tensor, nn
+
+from cgexp.errors import InputError, did_you_mean
+from cgexp.kernels.fused_cgnet import FusedCGnet
+from cgexp.kernels.fused_cgschnet import FusedCGSchNet
+from cgexp.kernels.native_library import NoNativeKernel
+from cgexp.kernels.prior_forces import AddPrior, add_prior
+from cgexp.kernels.table_potential import TablePotential
+from cgexp.models.cgnet import CGnet
+from cgexp.models.cgschnet import CGSchNet
+from cgexp.models.potential import Potential
+
+Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
+# For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "reference": (), "compiled": (), "table": ("table",), "fused": ("fused", "table"), "auto": ("fused", "table"),
+}  # fmt: skip
+
+
+def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
+    """Energy and forces by the kernel called ``name``, or by the next best if it does not serve this potential.
+
+    potential: a Potential, or any module with ``energy_and_forces``; a frozen copy in the type and on the device of
+    ``coords`` [n_frames, n_beads, n_dims] is used. coords: such as a simulation starts from. The reference kernel is
+    ``energy_and_forces`` itself.
+    """
+    if name not in CHOICES:
+        raise InputError(f"unknown kernel={name}{did_you_mean(name, CHOICES)}: expected {' or '.join(CHOICES)}")
+    frozen = copy.deepcopy(potential).to(coords).eval().requires_grad_(False)
+    if isinstance(frozen, Potential) and frozen.conservative:
+        for choice in CHOICES[name]:
+            try:
+                evaluate = MAKERS[choice](frozen, coords)
+            except NoNativeKernel as error:
+                print(error, file=sys.stderr)
+                continue
+            if evaluate is not None:
+                return evaluate
+    return cast(Evaluate, frozen.energy_and_forces)
+
+
+def _table(potential: Potential, coords: Tensor) -> Evaluate | None:
+    return TablePotential(potential, coords) if isinstance(potential.network, CGSchNet) else None
+
+
+def _fused(potential: Potential, coords: Tensor) -> Evaluate | None:
+    """Network and prior in C++."""
+    if coords.device.type != "cpu" or coords.shape[-1] != 3:
+        return None
+    network = potential.network
+    if isinstance(network, CGSchNet):
+        # without coords its table covers all distances, see TablePotential
+        return _with_prior(FusedCGSchNet(network).evaluator(), add_prior(potential.prior))
+    if isinstance(network, CGnet):
+        return _with_prior(FusedCGnet(network).evaluator(), add_prior(potential.prior))
+    return None
+
+
+def _with_prior(evaluate: Evaluate, add: AddPrior) -> Evaluate:
+    def energy_and_forces(coords: Tensor) -> tuple[Tensor, Tensor]:
+        energy, forces = evaluate(coords)
+        assert energy is not None
+        add(coords, energy, forces)
+        return energy, forces
+
+    return energy_and_forces
+
+
+MAKERS: dict[str, Callable[[Potential, Tensor], Evaluate | None]] = {"table": _table, "fused": _fused}

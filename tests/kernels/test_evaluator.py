@@ -1,0 +1,165 @@
+"""Evaluators for simulation: all kernels give the reference's energies and forces."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
+from cgexp.kernels import evaluator
+from cgexp.kernels.evaluator import CHOICES, make_evaluator
+from cgexp.kernels.native_library import NoNativeKernel
+from cgexp.kernels.prior_forces import DistanceTerms
+from cgexp.kernels.table_potential import TablePotential
+from cgexp.models.cgnet import CGnet
+from cgexp.models.direct_force import DirectForce
+from cgexp.models.potential import Potential
+from cgexp.priors.dihedral import FourierDihedrals
+from cgexp.priors.harmonic import HarmonicAngles, HarmonicBonds
+from cgexp.priors.prior import Prior
+from cgexp.priors.repulsion import Repulsion
+from cgexp.testing.configurations import chain_frames, random_chains
+from tests.kernels.networks import small_network, train
+
+N_BEADS = 6
+TOLERANCE = 2e-5  # of tables, relative to the root mean square, float64
+FAST = sorted(set(CHOICES) - {"reference"})
+
+
+def peptide_prior() -> Prior:
+    terms = {
+        "bonds": HarmonicBonds(), "angles": HarmonicAngles(), "dihedrals": FourierDihedrals(), "repulsion": Repulsion(),
+    }  # fmt: skip
+    frames = chain_frames(100, N_BEADS)
+    prior = Prior(terms, frames.temperature)
+    prior.fit(frames)
+    return prior
+
+
+def networks() -> dict[str, EnergyTerm]:
+    torch.manual_seed(0)
+    cgnet = CGnet(n_beads=N_BEADS, width=16, depth=2)
+    cgnet.fit(chain_frames(50, N_BEADS))
+    return {"cgschnet": small_network(N_BEADS), "trained": train(small_network(N_BEADS), 50), "cgnet": cgnet.double()}
+
+
+def chains(n_frames: int) -> Tensor:
+    return random_chains(n_frames, N_BEADS)
+
+
+def relative(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("kernel", FAST)
+@pytest.mark.parametrize("name", ["cgschnet", "trained", "cgnet"])
+@pytest.mark.parametrize("with_prior", [True, False])
+def test_every_kernel_equals_the_reference(kernel: str, name: str, with_prior: bool) -> None:
+    potential = Potential(networks()[name], peptide_prior() if with_prior else Prior({}, 300.0))
+    coords = chains(13)
+    energy, forces = make_evaluator("reference", potential, coords)(coords)
+    evaluate = make_evaluator(kernel, potential, coords[:5])
+    for n in (13, 1):
+        found_energy, found_forces = evaluate(coords[:n])
+        assert energy is not None
+        assert found_energy is not None
+        assert not found_energy.requires_grad
+        assert not found_forces.requires_grad
+        assert relative(found_energy, energy[:n]) < TOLERANCE
+        assert relative(found_forces, forces[:n]) < TOLERANCE
+
+
+@pytest.mark.parametrize("kernel", FAST)
+def test_float32(kernel: str) -> None:
+    potential = Potential(networks()["trained"], peptide_prior())
+    coords = chains(7)
+    forces = make_evaluator("reference", potential, coords)(coords)[1]
+    found = make_evaluator(kernel, potential, coords.float())(coords.float())[1]
+    assert found.dtype == torch.float32
+    assert relative(found.double(), forces) < 1e-4
+
+
+@pytest.mark.parametrize("kernel", ["table", "fused"])
+def test_distances_unlike_those_at_the_start(kernel: str) -> None:
+    potential = Potential(networks()["cgschnet"], peptide_prior())
+    coords = chains(4)
+    evaluate = make_evaluator(kernel, potential, coords)
+    reference = make_evaluator("reference", potential, coords)
+    before = evaluate(coords)[1]
+    for scale in (0.5, 3.0):
+        assert relative(evaluate(scale * coords)[1], reference(scale * coords)[1]) < 1e-3
+    torch.testing.assert_close(evaluate(coords)[1], before, rtol=0.0, atol=0.0)  # as a resumed simulation needs it
+
+
+@pytest.mark.parametrize("kernel", ["table", "fused"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+def test_a_frame_that_is_not_finite_disturbs_no_other(kernel: str, value: float) -> None:
+    potential = Potential(networks()["cgschnet"], peptide_prior())
+    coords = chains(6)
+    evaluate = make_evaluator(kernel, potential, coords)
+    energy, forces = evaluate(coords)
+    broken = coords.clone()
+    broken[2, 3, 1] = value
+    found_energy, found_forces = evaluate(broken)
+    others = [0, 1, 3, 4, 5]
+    torch.testing.assert_close(found_forces[others], forces[others], rtol=1e-12, atol=1e-12)
+    if math.isnan(value):
+        assert found_energy is not None
+        assert found_energy[2].isnan()
+        assert found_forces[2].isnan().any()
+
+
+def test_force_is_the_gradient_of_the_tabulated_energy() -> None:
+    evaluate = TablePotential(Potential(networks()["trained"], peptide_prior()), chains(3))
+    coords, direction, step = chains(3), torch.randn(3, N_BEADS, 3, dtype=torch.float64), 1e-4
+    up, down = evaluate(coords + step * direction)[0], evaluate(coords - step * direction)[0]
+    work = (evaluate(coords)[1] * direction).sum((1, 2))
+    torch.testing.assert_close(-(up - down) / (2.0 * step), work, rtol=1e-5, atol=1e-5)
+
+
+def test_terms_that_share_the_distances() -> None:
+    prior = peptide_prior()
+    terms = DistanceTerms(prior, networks()["cgschnet"].get_buffer("pairs"))
+    assert isinstance(terms.rest, Prior)
+    assert list(terms.rest.terms) == ["angles", "dihedrals"]
+    assert DistanceTerms(Prior({}, 300.0), networks()["cgschnet"].get_buffer("pairs")).rest is None
+
+
+def test_the_potential_is_left_as_it_was() -> None:
+    potential = Potential(networks()["cgschnet"], peptide_prior()).train()
+    for kernel in CHOICES:
+        make_evaluator(kernel, potential, chains(2).float())(chains(2).float())
+    assert potential.training
+    assert all(parameter.requires_grad and parameter.dtype == torch.float64 for parameter in potential.parameters())
+
+
+def test_next_best_where_a_kernel_does_not_serve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    direct = Potential(DirectForce(n_beads=N_BEADS, n_dims=3).double(), Prior({}, 300.0))
+    assert make_evaluator("fused", direct, chains(2))(chains(2))[0] is None
+    alone = Potential(None, peptide_prior())
+    torch.testing.assert_close(make_evaluator("auto", alone, chains(2))(chains(2))[1], alone.forces(chains(2)))
+
+    def without_compiler(*_: object) -> None:
+        raise NoNativeKernel("no C++ compiler was found")
+
+    monkeypatch.setitem(evaluator.MAKERS, "fused", without_compiler)
+    potential = Potential(networks()["cgschnet"], peptide_prior())
+    assert isinstance(make_evaluator("fused", potential, chains(2)), TablePotential)
+    assert "no C++ compiler" in capsys.readouterr().err
+
+
+def test_modules_that_are_no_potential_and_kernels_that_are_none() -> None:
+    class Springs(nn.Module):
+        def energy_and_forces(self, coords: Tensor) -> tuple[Tensor | None, Tensor]:
+            return None, -coords
+
+    coords = chains(2)
+    assert (make_evaluator("auto", Springs(), coords)(coords)[1] == -coords).all()
+    with pytest.raises(InputError, match="unknown kernel=fussed"):
+        make_evaluator("fussed", Springs(), coords)
