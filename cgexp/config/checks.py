@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "oracle": ("Oracle", ()),
 }
 OPTIONAL = ("scheduler", "simulation", "oracle")
-KERNELS = ("reference", "compiled", "table")
+KERNELS = ("auto", "reference", "table", "compiled", "fused")
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 

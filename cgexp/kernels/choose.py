@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.compiled import CompiledKernel
+from cgexp.kernels.fused_cgnet import FusedCGnet
+from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.kernel import DirectKernel, Kernel
+from cgexp.kernels.native_library import NoNativeKernel, native_library
 from cgexp.kernels.table import TableKernel
+from cgexp.models.cgnet import CGnet
+from cgexp.models.cgschnet import CGSchNet
 
-Make = Callable[[EnergyTerm, Tensor | None], Kernel]
-KERNELS: dict[str, Make] = {
-    "reference": lambda network, coords: Kernel(network),
-    "compiled": lambda network, coords: CompiledKernel(network),
-    "table": TableKernel,
-}
+# network -> its fused kernel, which takes (network, coords, bf16)
+FUSED: dict[type[EnergyTerm], Callable[..., Kernel]] = {CGSchNet: FusedCGSchNet, CGnet: FusedCGnet}
+SOURCES: dict[type[EnergyTerm], str] = {CGSchNet: "cgschnet", CGnet: "cgnet"}
+KERNELS = ("auto", "reference", "table", "compiled", "fused")
 
 
-def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None) -> Kernel:
-    """The kernel called ``name`` for a network.
+def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf16: bool = False) -> Kernel:
+    """The kernel called ``name`` for a network, on the device it is on.
 
     coords: [n_frames, n_beads, n_dims] that it will train on, for kernels that prepare for a range of distances.
+    bf16: whether the fused kernel may round factors of the parameter gradient to bfloat16. Raises InputError where
+    the kernel does not serve the network.
     """
     if name not in KERNELS:
         raise InputError(f"unknown kernel={name}{did_you_mean(name, KERNELS)}: expected {' or '.join(KERNELS)}")
     if not network.conservative:
         return DirectKernel(network)
-    return KERNELS[name](network, coords)
+    if name == "auto":
+        name = best_kernel(network)
+    if name == "table":
+        return TableKernel(network, coords)
+    if name == "compiled":
+        return CompiledKernel(network)
+    if name == "fused":
+        return _fused(network, coords, bf16)
+    return Kernel(network)
+
+
+def best_kernel(network: EnergyTerm) -> str:
+    """What kernel=auto stands for: fused on a CPU with a compiler, else table where the network has filters to
+    tabulate, else the reference. The compiled kernel is never chosen: compiling takes up to a minute."""
+    if any(isinstance(module, nn.ReLU) for module in network.modules()):
+        return "reference"  # a table cannot follow filters with kinks
+    if type(network) in FUSED and _device(network).type == "cpu":
+        try:
+            native_library(SOURCES[type(network)])
+            return "fused"
+        except NoNativeKernel as error:
+            print(error, file=sys.stderr)
+    return "table" if isinstance(network, CGSchNet) else "reference"
+
+
+def _fused(network: EnergyTerm, coords: Tensor | None, bf16: bool) -> Kernel:
+    if type(network) not in FUSED:
+        raise InputError(
+            f"kernel=fused serves {' and '.join(kind.__name__ for kind in FUSED)}, but the model is a "
+            f"{type(network).__name__}: use kernel=auto"
+        )
+    if _device(network).type != "cpu":
+        raise InputError("kernel=fused is for the CPU: use kernel=auto, or trainer=cpu")
+    if bf16 and not native_library(SOURCES[type(network)]).has_bf16():
+        print("this processor has no bfloat16 products: parameter gradients stay in float32", file=sys.stderr)
+        bf16 = False
+    return FUSED[type(network)](network, coords, bf16)
+
+
+def _device(network: EnergyTerm) -> torch.device:
+    return next(network.parameters()).device

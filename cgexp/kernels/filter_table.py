@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 
 import torch
 from torch import Tensor
 
 from cgexp.geometry import distances
 from cgexp.kernels.filters import Radial, filters, radial
+from cgexp.kernels.grid import Grid
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.radial import ExpNormalBasis, GaussianBasis
 
@@ -29,33 +31,36 @@ FRAMES_AT_A_TIME = 4096
 
 
 class FilterTable:
-    """Values and slopes of W(r) envelope(r) of every block at knots ``low + k spacing``.
+    """Values and slopes of W(r) envelope(r) of every block at knots that are even in x(r) (see Grid).
 
-    low, high: range of distances (Å) to cover, clipped to [0, cutoff]. spacing (Å): at most this; the one used divides
-    the cutoff evenly. All tables of one spacing thus share one grid, on which the cutoff is a knot, and a table that is
-    extended keeps its values. At the cutoff value and slope are exactly 0, and larger distances read that knot.
+    low, high: range of distances (Å) to cover, clipped to [0, cutoff]. spacing (Å): of x, at most this; the one used
+    divides x(cutoff) evenly. All tables of one spacing thus share one grid, on which the cutoff is a knot, and a table
+    that is extended keeps its values. At the cutoff value and slope are exactly 0, and larger distances read that knot.
     """
 
     def __init__(self, network: CGSchNet, low: float, high: float, spacing: float) -> None:
         if not (spacing > 0.0 and low <= high):
             raise ValueError(f"a table from {low} to {high} with knots every {spacing}: expected an ascending range")
-        self.network = network
+        self.network, self.grid = network, Grid.of(network)
         self._kept: Radial | None = None
-        intervals = max(math.ceil(network.cutoff / spacing - 1e-6), 1)
-        self.spacing = network.cutoff / intervals
-        self._first = min(max(math.floor(low / self.spacing), 0), intervals - 1)
-        last = min(max(math.ceil(high / self.spacing), self._first + 1), intervals)
+        whole = self.grid.x(network.cutoff)
+        intervals = max(math.ceil(whole / spacing - 1e-6), 1)
+        self.spacing = whole / intervals
+        low, high = (min(max(r, 0.0), network.cutoff) for r in (low, high))
+        self._first = min(max(math.floor(self.grid.x(low) / self.spacing), 0), intervals - 1)
+        last = min(max(math.ceil(self.grid.x(high) / self.spacing), self._first + 1), intervals)
         self._reaches_cutoff = last == intervals
         self.n_knots = last - self._first + 1
-        self.low = self._first * self.spacing
-        self.high = network.cutoff if self._reaches_cutoff else last * self.spacing
+        self.start = self._first * self.spacing  # x of the first knot
+        ends = self.knots()[[0, -1]].tolist()
+        self.low, self.high = ends[0], network.cutoff if self._reaches_cutoff else ends[1]
 
     @classmethod
     def for_coords(cls, network: CGSchNet, coords: Tensor | None = None, spacing: float | None = None) -> FilterTable:
         """A table for the distances of coords [n_frames, n_beads, 3] and 5 % beyond, or for all up to the cutoff."""
         low, high = (0.0, network.cutoff) if coords is None else distance_range(network, coords)
         low, high = low * (1.0 - MARGIN), high * (1.0 + MARGIN)
-        return cls(network, low, high, default_spacing(network, low) if spacing is None else spacing)
+        return cls(network, low, high, default_spacing(network) if spacing is None else spacing)
 
     def covers(self, r_min: float, r_max: float) -> bool:
         """Whether distances from r_min to r_max (Å) lie between knots, or beyond the cutoff."""
@@ -70,6 +75,10 @@ class FilterTable:
     def knots(self) -> Tensor:
         """Distances of the knots [n_knots] (Å), float64: rounded to float32 they would be uneven by 1e-4 of a spacing,
         and a slope read between two of them off by as much."""
+        return self.grid.r(self._places())
+
+    def _places(self) -> Tensor:
+        """x of the knots, [n_knots], float64."""
         device = self.network.embedding.weight.device
         index = torch.arange(self._first, self._first + self.n_knots, dtype=torch.float64, device=device)
         return index * self.spacing
@@ -77,11 +86,11 @@ class FilterTable:
     def worst_places(self) -> Tensor:
         """Distances (Å) where the interpolation errs most, float64: midway for the value, a fifth from a knot for the
         slope; between some 400 of the knots."""
-        lower = self.knots()[: -1 : math.ceil(self.n_knots / 400)]
-        return torch.cat([lower + part * self.spacing for part in (0.2, 0.5, 0.8)])
+        lower = self._places()[: -1 : math.ceil(self.n_knots / 400)]
+        return self.grid.r(torch.cat([lower + part * self.spacing for part in (0.2, 0.5, 0.8)]))
 
     def tables(self) -> Tensor:
-        """[n_blocks, 2 n_knots, n_filters]: row 2k the value at knot k, row 2k + 1 the slope d/dr (1/Å).
+        """[n_blocks, 2 n_knots, n_filters]: row 2k the value at knot k, row 2k + 1 the slope d/dx (1/Å).
 
         Differentiable in the parameters of the network, in its type and on its device.
         """
@@ -89,11 +98,14 @@ class FilterTable:
         return torch.stack([values, slopes], dim=2).flatten(1, 2)
 
     def _radial(self) -> Radial:
-        """Basis and envelope at the knots, kept from step to step unless the basis is trained."""
+        """Basis and envelope at the knots with slopes d/dx, kept from step to step unless the basis is trained."""
         weight, kept = self.network.embedding.weight, self._kept
         if kept is not None and (kept.basis.dtype, kept.basis.device) == (weight.dtype, weight.device):
             return kept
-        found = radial(self.network, self.knots())
+        knots = self.knots()
+        found = radial(self.network, knots)
+        per_x = 1.0 / self.grid.slope(knots).to(weight.dtype)[:, None]
+        found = found._replace(basis_slope=found.basis_slope * per_x, envelope_slope=found.envelope_slope * per_x)
         if self._reaches_cutoff:  # but for rounding they are 0 there
             inside = torch.ones_like(found.envelope)
             inside[-1] = 0.0
@@ -106,20 +118,21 @@ class FilterTable:
         """Knot index k (int64) below each distance r [...], and weights [..., 4] of value and slope at r.
 
         The weights belong to (value_k, slope_k, value_k+1, slope_k+1), rows 2k to 2k + 3 of the table. With
-        h = spacing and t = (r - r_k) / h the weights of the value are those of the cubic that has the given values and
-        slopes at both knots,
+        h = spacing and t = (x(r) - x_k) / h the weights of the value are those of the cubic in x that has the given
+        values and slopes at both knots,
 
             2 t^3 - 3 t^2 + 1,   h (t^3 - 2 t^2 + t),   3 t^2 - 2 t^3,   h (t^3 - t^2),
 
-        and those of the slope their derivatives d/dr,
+        and those of the slope d/dr are dx/dr times their derivatives d/dx,
 
             (6 t^2 - 6 t) / h,   3 t^2 - 4 t + 1,   (6 t - 6 t^2) / h,   3 t^2 - 2 t.
 
-        Value and slope err by f''''/384 h^4 and f''''/125 h^3 at most. Distances beyond the cutoff are read at it; for
+        Value and slope err by f/384 h^4 and f/125 h^3 at most. Distances beyond the cutoff are read at it; for
         others that are not covered the outermost cubic is continued, which is wrong: ask ``covers`` first.
         """
         h = self.spacing
-        position = (r - self.low) / h
+        inside = r.clamp(max=self.network.cutoff)
+        position = (self.grid.x(inside) - self.start) / h
         if self._reaches_cutoff:
             position = position.masked_fill(r >= self.high, self.n_knots - 1.0)
         index = position.floor().to(torch.int64).clamp(0, self.n_knots - 2)
@@ -129,7 +142,7 @@ class FilterTable:
         steep = 6.0 / h * bump
         value = torch.stack([1.0 - rise, h * bump * (1.0 - t), rise, -h * bump * t], dim=-1)
         slope = torch.stack([-steep, (1.0 - t) * (1.0 - 3.0 * t), steep, t * (3.0 * t - 2.0)], dim=-1)
-        return index, value, slope
+        return index, value, slope * self.grid.slope(inside)[..., None]
 
 
 def filter_error(network: CGSchNet, table: FilterTable, r: Tensor) -> float:
@@ -151,18 +164,28 @@ def filter_error(network: CGSchNet, table: FilterTable, r: Tensor) -> float:
     return worst
 
 
-def default_spacing(network: CGSchNet, low: float) -> float:
-    """Spacing of knots (Å) for distances from ``low`` (Å): KNOTS_PER_WIDTH of the network's type a width.
+def warn_if_coarse(network: CGSchNet, table: FilterTable) -> None:
+    """Warn where a table does not follow its network, as with filters that are not smooth."""
+    error, limit = filter_error(network, table, table.worst_places()), of_type(MAX_FILTER_ERROR, network)
+    if error > limit:
+        warnings.warn(
+            f"tabulated filters have a relative error of {error:.0e}, above {limit:.0e}: the network is sharper than "
+            "its basis functions; use kernel=reference or kernel=compiled",
+            UserWarning,
+            stacklevel=3,
+        )
 
-    The width is the standard deviation of the narrowest basis function: of exp(-((r - c) / w)^2 / 2) it is w, of
-    exp(-beta (exp(-alpha r) - mu)^2) it is 1 / (sqrt(2 beta) alpha exp(-alpha r)), least at short distance.
-    """
+
+def default_spacing(network: CGSchNet) -> float:
+    """Spacing of knots in x (Å): KNOTS_PER_WIDTH of the network's type to the standard deviation of the narrowest
+    basis function: of exp(-((r - c) / w)^2 / 2) it is w, of exp(-beta (exp(-alpha r) - mu)^2) it is
+    1 / (sqrt(2 beta) alpha) in units of x."""
     basis = network.basis
     if isinstance(basis, GaussianBasis):
         width = float(basis.widths.detach().abs().min())
     else:
         assert isinstance(basis, ExpNormalBasis)
-        width = float((2.0 * basis.exponents.detach().max()).rsqrt()) / basis.alpha * math.exp(basis.alpha * low)
+        width = float((2.0 * basis.exponents.detach().max()).rsqrt()) / basis.alpha
     return min(width, network.cutoff) / of_type(KNOTS_PER_WIDTH, network)
 
 

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from cgexp.kernels.filter_table import FilterTable
+from cgexp.kernels.filter_table import FilterTable, warn_if_coarse
 from cgexp.kernels.fused import (
     ACTIVATION_NUMBERS,
     ForcesFunction,
@@ -31,7 +31,7 @@ class Shape(ctypes.Structure):
             "n_beads", "n_blocks", "n_features", "n_filters", "n_hidden", "n_half", "n_knots", "activation", "bf16",
             "block_frames",
         )],
-        *[(name, ctypes.c_double) for name in ("low", "spacing", "decay", "end")],
+        *[(name, ctypes.c_double) for name in ("start", "spacing", "decay", "even", "end")],
     ]  # fmt: skip
 
 
@@ -48,6 +48,7 @@ class FusedCGSchNet(Kernel):
         super().__init__(network)
         self.bf16 = bf16
         self.table = FilterTable.for_coords(network, coords)
+        warn_if_coarse(network, self.table)
         self._passes = Passes("cgschnet", self._shape)
 
     def __call__(self, coords: Tensor) -> Tensor:
@@ -112,7 +113,8 @@ class FusedCGSchNet(Kernel):
         return Shape(
             network.n_beads, len(network.blocks), weights[0].shape[1], weights[1].shape[1], weights[-5].shape[0],
             weights[-3].shape[0], table.n_knots, ACTIVATION_NUMBERS[type(network.readout[1])], int(self.bf16),
-            frames_a_block(network.n_beads), table.low, table.spacing, 0.0, table.high,
+            frames_a_block(network.n_beads), table.start, table.spacing, table.grid.decay,
+            table.grid.even, table.high,
         )  # fmt: skip
 
 

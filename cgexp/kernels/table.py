@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +12,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.geometry import displacements
 from cgexp.kernels.convolve import convolve
-from cgexp.kernels.filter_table import MAX_FILTER_ERROR, FilterTable, filter_error, of_type
+from cgexp.kernels.filter_table import FilterTable, warn_if_coarse
 from cgexp.kernels.interpolate import Points, interpolate
 from cgexp.kernels.kernel import Kernel
 from cgexp.models.cgschnet import CGSchNet, Interaction
@@ -41,7 +40,7 @@ class TableKernel(Kernel):
         super().__init__(network)
         self.schnet = network
         self.table = FilterTable.for_coords(network, coords)
-        self._warn_if_coarse()
+        warn_if_coarse(self.schnet, self.table)
 
     def __call__(self, coords: Tensor) -> Tensor:
         with torch.enable_grad():
@@ -98,15 +97,4 @@ class TableKernel(Kernel):
         low, high = (float(value) for value in r.aminmax())
         if not (math.isnan(low) or self.table.covers(low, high)):
             self.table = self.table.extended(low, high)
-            self._warn_if_coarse()
-
-    def _warn_if_coarse(self) -> None:
-        error = filter_error(self.schnet, self.table, self.table.worst_places())
-        limit = of_type(MAX_FILTER_ERROR, self.schnet)
-        if error > limit:
-            warnings.warn(
-                f"kernel=table reads filters with a relative error of {error:.0e}, above {limit:.0e}: the "
-                "network's filters are sharper than its basis functions; use kernel=reference or kernel=compiled",
-                UserWarning,
-                stacklevel=3,
-            )
+            warn_if_coarse(self.schnet, self.table)

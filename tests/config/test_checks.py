@@ -57,7 +57,7 @@ def test_every_option_is_sound(group: str) -> None:
         (["scheduler.pct_start=2"], ["above 0 and below 1"]),
         (["seed=99999999999999999"], ["below 2^31"]),
         (["~model"], ["model is missing"]),
-        (["kernel=fast"], ["kernel=fast", "reference, compiled"]),
+        (["kernel=fast"], ["kernel=fast", "auto, reference, table, compiled, fused"]),
         (["prior.temperature=2.0"], ["prior.temperature=2.0", "dataset.temperature=1.0"]),
         (["simulation.temperature=2.0"], ["simulation.temperature=2.0"]),
         (["model=cgschnet"], ["model=cgschnet", "dimensions 3", "dimensions 1"]),

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from cgexp.errors import InputError
-from cgexp.kernels.choose import make_kernel
+from cgexp.kernels.choose import best_kernel, make_kernel
+from cgexp.kernels.fused_cgschnet import FusedCGSchNet
+from cgexp.kernels.native_library import NoNativeKernel
+from cgexp.kernels.table import TableKernel
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
+from cgexp.models.toy_mlp import ToyMLP
 from cgexp.testing.configurations import chain_frames
 
 
@@ -36,3 +40,37 @@ def test_a_direct_force_network_needs_no_gradient() -> None:
 def test_an_unknown_kernel_is_named() -> None:
     with pytest.raises(InputError, match="did you mean 'reference'"):
         make_kernel("refrence", network_and_coords()[0])
+
+
+def test_auto_takes_the_fastest_that_serves_the_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, coords = network_and_coords()
+    assert isinstance(make_kernel("auto", network, coords), FusedCGSchNet)
+    assert best_kernel(ToyMLP(1, 1)) == "reference"
+
+    def no_compiler(name: str) -> None:
+        raise NoNativeKernel("no C++ compiler was found")
+
+    monkeypatch.setattr("cgexp.kernels.choose.native_library", no_compiler)
+    assert isinstance(make_kernel("auto", network, coords), TableKernel)
+    assert "no C++ compiler" in capsys.readouterr().err
+
+
+def test_fused_says_whom_it_serves() -> None:
+    with pytest.raises(InputError, match="serves CGSchNet and CGnet, but the model is a ToyMLP: use kernel=auto"):
+        make_kernel("fused", ToyMLP(1, 1))
+
+
+def test_without_bfloat16_gradients_stay_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Old:
+        def has_bf16(self) -> int:
+            return 0
+
+    monkeypatch.setattr("cgexp.kernels.choose.native_library", lambda name: Old())
+    kernel = make_kernel("fused", *network_and_coords(), bf16=True)
+    assert isinstance(kernel, FusedCGSchNet)
+    assert not kernel.bf16
+    assert "stay in float32" in capsys.readouterr().err

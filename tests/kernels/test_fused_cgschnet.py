@@ -66,7 +66,7 @@ def test_forces_loss_and_gradients_of_every_size(n_beads: int, n_blocks: int, n_
 
 
 @pytest.mark.parametrize("activation", ["silu", "softplus", "gelu", "relu"])
-@pytest.mark.filterwarnings("ignore:activation 'relu'", "ignore:kernel=table reads")
+@pytest.mark.filterwarnings("ignore:activation 'relu'", "ignore:tabulated filters")
 def test_every_activation(activation: str) -> None:
     network, batch = make_network(activation=activation), make_batch()
     assert_equal(step(FusedCGSchNet(network, batch[0]), batch), step(TableKernel(network, batch[0]), batch), EXACT)

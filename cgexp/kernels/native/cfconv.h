@@ -95,11 +95,10 @@ void contract_slope(int64_t n_beads, int64_t width, const T* slope, const T* y, 
 
 // ---- the filter as a cubic Hermite spline in x(r): rows 2k and 2k + 1 of the table hold value and slope at knot k
 
-// Knots are even in x = r, or with decay > 0 in x = exp(-decay r), along which filters of exponential-normal basis
-// functions vary evenly.
+// Knots are even in x(r) = (1 - exp(-decay r)) / decay + even r, or with decay = 0 in x = even r.
 template <class T> struct Spline {
     int64_t n_knots;
-    T low, spacing, decay;
+    T start, spacing, decay, even;
     T end;  // distances beyond it (the cutoff, where the filter ends) count as it
 };
 
@@ -107,9 +106,10 @@ template <class T> struct Spline {
 template <class T> inline void spline_weights(const Spline<T>& spline, T r, int32_t* knot, T* w, T* dw) {
     const bool beyond = r >= spline.end;
     const T inside = beyond ? spline.end : r, h = spline.spacing, last = T(spline.n_knots - 2);
-    const T x = spline.decay > 0 ? std::exp(-spline.decay * inside) : inside;
-    const T dx = beyond ? T(0) : (spline.decay > 0 ? -spline.decay * x : T(1));  // dx/dr
-    T z = (x - spline.low) / h, k = std::floor(z);
+    const T fall = spline.decay > 0 ? std::exp(-spline.decay * inside) : T(0);
+    const T x = (spline.decay > 0 ? (1 - fall) / spline.decay : T(0)) + spline.even * inside;
+    const T dx = beyond ? T(0) : fall + spline.even;  // dx/dr
+    T z = (x - spline.start) / h, k = std::floor(z);
     k = k >= 0 ? (k <= last ? k : last) : T(0);  // T(0) also for what is not a number
     T t = z - k;
     *knot = int32_t(k);

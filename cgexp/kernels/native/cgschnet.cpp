@@ -17,7 +17,7 @@
 
 struct Shape {  // all widths are multiples of PAD
     int64_t n_beads, n_blocks, n_features, n_filters, n_hidden, n_half, n_knots, activation, bf16, block_frames;
-    double low, spacing, decay, end;
+    double start, spacing, decay, even, end;
 };
 
 // What a call is asked for.
@@ -115,7 +115,7 @@ template <class T> class Block {
     // Distances, unit vectors and spline weights of `n` frames; widens the range [r_min, r_max] that was seen.
     void geometry(int64_t n, const T* coords, double* range) {
         n_frames = n, rows = n * s.n_beads;
-        const Spline<T> spline{s.n_knots, T(s.low), T(s.spacing), T(s.decay), T(s.end)};
+        const Spline<T> spline{s.n_knots, T(s.start), T(s.spacing), T(s.decay), T(s.even), T(s.end)};
         T low = std::numeric_limits<T>::infinity(), high = 0;
         for (int64_t b = 0, p = 0; b < n; b++)
             for (int64_t i = 0; i < s.n_beads; i++)
