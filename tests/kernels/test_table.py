@@ -118,7 +118,7 @@ def test_a_network_too_sharp_for_the_knots_is_said() -> None:
     with torch.no_grad():
         for block in network.blocks:
             block.filter[0].weight.mul_(50.0)
-    with pytest.warns(UserWarning, match="tabulated filters with a relative error of"):
+    with pytest.warns(UserWarning, match="tabulated filters have a relative error of"):
         TableKernel(network)
 
 
