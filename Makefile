@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test test-slow lint types wheel clean
+.PHONY: install run test test-slow gpu-check lint types wheel clean
 
 install: $(STAMP)
 
@@ -22,6 +22,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+gpu-check: install  ## all checks and benchmarks on a GPU; without one, the tests of the same logic on the CPU
+	$(BIN)/python scripts/gpu_check.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -14,7 +14,8 @@ from cgexp.config.compose import Config
 PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")
 # how a stage is executed or checked, not what it computes
 EXECUTION = {
-    "trainer": ("accelerator",),
+    "trainer": ("accelerator", "matmul_precision"),
+    "optimizer": ("fused", "foreach"),
     "dataset": ("n_parallel", "platform", "stiffness", "lightest_mass", "allow_biased_force_map"),
     "simulation": ("chunk_frames",),
 }

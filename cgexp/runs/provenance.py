@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import cgexp
 from cgexp.store import read_json, write_json
@@ -36,15 +39,29 @@ def begin(path: Path, data_hash: str, data_path: str | None) -> dict[str, Any]:
 
 
 def describe(kernel: str) -> dict[str, Any]:
-    """What makes a stage now: code, time, kernel, machine and libraries."""
+    """What makes a stage now: code, time, kernel, machine, threads and libraries."""
     return {
         "code": code_version(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "kernel": kernel,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": processor(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
         "libraries": {name: _version(name) for name in LIBRARIES},
     }
+
+
+@lru_cache(maxsize=None)
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
 
 
 def _version(name: str) -> str | None:

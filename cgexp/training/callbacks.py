@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import (
     Callback,
     EarlyStopping,
@@ -14,28 +16,61 @@ from pytorch_lightning.callbacks import (
     ModelCheckpoint,
     ThroughputMonitor,
 )
+from torch import Tensor
 
 from cgexp.signatures import Fraction, PositiveInt
 from cgexp.training.losses import Batch
 
 
-def n_frames(batch: Batch) -> int:
-    """Number of frames in a batch."""
-    return len(batch.coords)
+def n_frames(batch: Batch | Tensor) -> int:
+    """Number of frames in a batch, or in the index of one."""
+    return len(batch.coords) if isinstance(batch, Batch) else len(batch)
 
 
 class AveragedWeights(EMAWeightAveraging):
     """Lightning's exponential moving average of the parameters; validation and checkpoints use the average.
 
     Buffers are copied, not averaged: they hold indices and normalisation, and an average would truncate indices.
+    All parameters are averaged in one call; Lightning's update takes a seventh of a small network's step.
     """
 
     def __init__(self, decay: Fraction = 0.99) -> None:
         super().__init__(decay=decay, use_buffers=False)
+        self.decay = decay
+        self._latest_update_step: int = 0
+        self._tensors: tuple[list[Tensor], ...] | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._device = trainer.strategy.root_device  # the module is still on the CPU here, the average must not stay
         super().setup(trainer, pl_module, stage)
+        self._tensors = None
+        if self._average_model is not None:
+            # a counter on the GPU would be waited for at each step
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step > self._latest_update_step:
+            self._update(pl_module)
+            self._latest_update_step = step
+
+    @torch.no_grad()
+    def _update(self, pl_module: pl.LightningModule) -> None:
+        average = self._average_model
+        assert average is not None
+        if self._tensors is None:  # to be found once: looking through the modules takes longer than the averaging
+            of = (average.module.parameters, pl_module.parameters, average.module.buffers, pl_module.buffers)
+            self._tensors = tuple([tensor.detach() for tensor in tensors()] for tensors in of)
+        averages, present, kept_buffers, buffers = self._tensors
+        if average.n_averaged == 0:
+            torch._foreach_copy_(averages, present)
+        else:
+            torch._foreach_lerp_(averages, present, 1.0 - self.decay)
+        if buffers:
+            torch._foreach_copy_(kept_buffers, buffers)
+        average.n_averaged += 1
 
 
 class FolderCheckpoint(ModelCheckpoint):
@@ -43,6 +78,11 @@ class FolderCheckpoint(ModelCheckpoint):
 
     Lightning forgets its best checkpoint when the path differs, and would then overwrite it with a worse one.
     """
+
+    @cached_property
+    def state_key(self) -> str:  # type: ignore[override]
+        # asked for at every hook, and put together of five settings each time
+        return str(super().state_key)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         def here(path: str) -> str:

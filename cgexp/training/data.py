@@ -55,9 +55,11 @@ class IndexBatches:
     Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own sampler.
     """
 
-    def __init__(self, index: NDArray[Any], batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self, index: NDArray[Any], batch_size: int, seed: int | None, device: torch.device | None = None
+    ) -> None:
         self.index = torch.as_tensor(index, dtype=torch.long)
-        self.seed = seed
+        self.seed, self.device = seed, device
         self.epoch = 0
         # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
         self.batch_size = min(batch_size, len(index))
@@ -76,6 +78,7 @@ class IndexBatches:
         if self.seed is not None:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
             order = order[torch.randperm(len(order), generator=generator)]
+        order = order.to(self.device)  # once an epoch, not a batch: a GPU waits for each copy
         for i in range(len(self)):
             yield order[i * self.batch_size : (i + 1) * self.batch_size]
 
@@ -116,9 +119,11 @@ class ResidentData(pl.LightningDataModule):
             None if frames.force_sem is None else torch.tensor(frames.force_sem, dtype=dtype),
         )
         self.batch_size, self.seed = batch_size, seed
+        self.index_only = False  # training batches are handed over as indices, for a step that gathers by itself
 
     def train_dataloader(self) -> IndexBatches:
-        return IndexBatches(self.train_index, self.batch_size, self.seed)
+        device = None if self.trainer is None else self.trainer.strategy.root_device
+        return IndexBatches(self.train_index, self.batch_size, self.seed, device)
 
     def val_dataloader(self) -> IndexBatches | list[Any]:
         # large batches: validation needs no double backprop
@@ -128,20 +133,30 @@ class ResidentData(pl.LightningDataModule):
     def test_dataloader(self) -> IndexBatches | list[Any]:
         return self.val_dataloader()
 
-    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Batch | Tensor:
+        self.move(device)
+        if self.index_only and self.trainer is not None and self.trainer.training:
+            return batch.to(device)
+        return self.batch(batch)
+
+    def move(self, device: torch.device) -> None:
+        """Put all frames on a device; nothing if they are there."""
         if self.tensors.coords.device != device:
             self.tensors = _to(self.tensors, device)
-        return batch_at(self.tensors, batch.to(device))
+
+    def batch(self, index: Tensor) -> Batch:
+        """The frames at ``index``, on the device of all."""
+        return batch_at(self.tensors, index.to(self.tensors.coords.device))
 
 
 def batch_at(tensors: Batch, index: Tensor) -> Batch:
     """The frames at ``index`` of a whole data set."""
     sem = tensors.force_sem
     return Batch(
-        tensors.coords[index],
-        tensors.forces[index],
-        tensors.weights[index],
-        None if sem is None else sem[index],
+        tensors.coords.index_select(0, index),
+        tensors.forces.index_select(0, index),
+        tensors.weights.index_select(0, index),
+        None if sem is None else sem.index_select(0, index),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from cgexp.training.forward_logger import ForwardLogger, Log
 from cgexp.training.history import History
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
+from cgexp.training.no_profiler import NoProfiler
 
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
@@ -35,17 +37,21 @@ LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 class Training:
     """How to train: the config group ``trainer``.
 
+    matmul_precision: of float32 matrix products on a GPU; high uses its tensor cores (TF32, 10 bits of mantissa).
     batch_size in frames; validation_fraction of the frames, in whole blocks; gradient_clip is the largest gradient
     norm (None: no clipping); ``use_weights`` says which weights the run keeps: those with the best validation loss, or
     the last. With a weight-averaging callback both are the averaged weights. fold: which of the
     1/validation_fraction disjoint parts is held out, for cross-validation. start_from: folder of a run whose weights
-    the network begins with.
+    the network begins with. gradient_precision: ``bfloat16`` rounds factors of the parameter gradient's matrix
+    products (fused kernel, on a processor that has such products), while energies, forces and loss are as they were.
     """
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
     precision: Literal["float32", "float64"] = "float32"
+    gradient_precision: Literal["full", "bfloat16"] = "full"
+    matmul_precision: Literal["highest", "high"] = "highest"
     validation_fraction: Share = 0.1
     fold: NonNegativeInt = 0
     gradient_clip: Positive | None = None
@@ -88,24 +94,28 @@ def fit(
     kernel: str = "reference",
     log: Log | None = None,
     progress: Report | None = None,
+    graphed: bool | None = None,
 ) -> dict[str, float]:
     """Train ``network`` in place on frames [n_frames] and return metrics.
 
     prior_forces: [n_frames, n_beads, n_dims] in the frames' force unit. ``folder`` receives the checkpoints and
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
-    weights that ``settings.use_weights`` names. Raises InputError on missing labels or a loss that is not finite.
+    weights that ``settings.use_weights`` names. graphed: as in ForceMatching. Raises InputError on
+    missing labels or a loss that is not finite.
     """
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold,
     )  # fmt: skip
     network.to(settings.dtype)
-    module = ForceMatching(network, loss, optimizer, scheduler, kernel)
+    module = ForceMatching(
+        network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"
+    )
     history = History(folder / "history.csv", progress)
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train")
     last = folder / LAST
-    with _quiet():
+    with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
         torch.manual_seed(seed)
         try:
@@ -145,6 +155,7 @@ def _trainer(
         plugins=[ArrayCheckpointIO()],
         default_root_dir=folder,
         inference_mode=False,  # forces are gradients, also in validation and test
+        profiler=NoProfiler(),
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -152,6 +163,18 @@ def _trainer(
         log_every_n_steps=50,
         deterministic=True if settings.device.type == "cpu" else "warn",
     )
+
+
+@contextmanager
+def matmul_precision(name: str, device: torch.device) -> Iterator[None]:
+    """torch's precision of float32 matrix products, within; on a GPU only."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str, float]:

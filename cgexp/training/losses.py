@@ -186,13 +186,18 @@ class Loss:
     def squared_weights(self, batch: Batch) -> Tensor | None:
         """w [n_frames, n_beads, n_dims] if the loss is the sum of w error^2, else None."""
         require_shapes(batch.coords, batch)
-        total = torch.zeros_like(batch.forces)
-        for term in self.terms.values():
-            weights = term.squared_weights(batch) if isinstance(term, ErrorTerm) else None
-            if weights is None:
-                return None
-            total = total + term.weight * weights
+        weights = [term.squared_weights(batch) if isinstance(term, ErrorTerm) else None for term in self.terms.values()]
+        given = [w * term.weight for w, term in zip(weights, self.terms.values(), strict=True) if w is not None]
+        if len(given) < len(weights):
+            return None
+        total = given[0] if len(given) == 1 else torch.stack(given).sum(0)
         return total * (batch.weights / batch.forces.numel())[:, None, None]
+
+    @property
+    def is_mean_squared_error(self) -> bool:
+        """Whether the loss is the mean squared force error itself."""
+        (first, *rest) = self.terms.values()
+        return type(first) is MeanSquaredError and first.weight == 1.0 and not rest
 
     @property
     def needs_force_sem(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,8 +14,9 @@ from torch import Tensor
 from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.kernels.choose import make_kernel
-from cgexp.kernels.kernel import Kernel
+from cgexp.kernels.kernel import DirectKernel, Kernel
 from cgexp.training.data import ResidentData
+from cgexp.training.graphed_step import GraphedStep, can_be_captured, set_capturable
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
 EVALUATION_BATCH = 2048  # frames
@@ -27,6 +28,10 @@ class ForceMatching(pl.LightningModule):
 
     The prior's forces are already subtracted from the labels (training/data.py). Logged: ``objective`` (the loss that
     is minimised), ``loss_train`` and ``loss_validation`` (mean squared force error whatever the objective, force^2).
+
+    graphed: True hands backward, clipping and the optimizer's step to a GraphedStep together with the loss; then
+    Lightning's closure does all of it in ``training_step``, and Lightning counts, schedules and saves as ever. None:
+    on a GPU with kernel=auto, where loss, kernel and optimizer allow it.
     """
 
     def __init__(
@@ -36,23 +41,76 @@ class ForceMatching(pl.LightningModule):
         optimizer: Mapping[str, Any],
         scheduler: Mapping[str, Any] | None,
         kernel: str = "reference",
+        graphed: bool | None = None,
+        bf16: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.loss = loss
         self.optimizer_spec, self.scheduler_spec, self.kernel_name = dict(optimizer), scheduler, kernel
         self.lr = float(optimizer.get("lr", 1e-3))  # the name Lightning's LearningRateFinder looks for
-        # made at the first step: the weight-averaging callback copies the module before, and a compiled function
+        # made as the training starts: the weight-averaging callback copies the module before, and a compiled function
         # is no part of its state
         self._kernel: Kernel | None = None
+        self.bf16 = bf16  # in the parameter gradient, see Training
+        self._graphed, self._step = graphed, cast(GraphedStep | None, None)
         self._sums = torch.zeros(0)
 
-    def on_fit_end(self) -> None:
-        self._kernel = None
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes the name of each hook here, fifty times a step; a plain value needs none of the module's care
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if self._kernel is None:
-            self._kernel = make_kernel(self.kernel_name, self.network, self.trainer.datamodule.tensors.coords)
+    def on_train_start(self) -> None:
+        """Choose kernel and kind of step, now that weights and data are where they stay and a checkpoint is loaded."""
+        data: ResidentData = self.trainer.datamodule
+        data.move(self.device)
+        (optimizer,) = self.trainer.optimizers
+        on_gpu = self.device.type == "cuda"
+        wanted = on_gpu and self.kernel_name == "auto" if self._graphed is None else self._graphed
+        wanted = wanted and not self.loss.penalties and can_be_captured(optimizer)
+        self._kernel = make_kernel(self.kernel_name, self.network, data.tensors.coords, self.bf16)
+        if wanted and not graph_suits(self._kernel) and self.kernel_name == "auto" and on_gpu:
+            # unmeasured yet: the reference in one launch is taken to win against hundreds of launches
+            self._kernel = Kernel(self.network)
+        data.index_only = wanted and graph_suits(self._kernel)
+        set_capturable(optimizer, self.device if on_gpu and data.index_only else None)
+        if data.index_only:
+            self._step = GraphedStep(
+                lambda index: self._losses(data.batch(index)), optimizer, self.trainer.gradient_clip_val, on_gpu
+            )
+
+    def on_fit_end(self) -> None:
+        self._kernel = self._step = None
+
+    def training_step(self, batch: Batch | Tensor, batch_idx: int) -> Tensor:
+        values = self._losses(batch) if isinstance(batch, Batch) else self._whole_step(batch)
+        self._record(values, batch_idx)
+        return values["objective"]
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        if self._step is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        else:
+            optimizer_closure()
+
+    def backward(self, loss: Tensor) -> None:
+        if self._step is None:
+            loss.backward()
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        if self._step is None:
+            optimizer.zero_grad()
+
+    def _whole_step(self, index: Tensor) -> dict[str, Tensor]:
+        assert self._step is not None
+        return self._step(index)
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        """What is logged, by name; ``objective`` is what is minimised, with its graph."""
+        assert self._kernel is not None
         weights = self.loss.squared_weights(batch)
         if weights is None:
             predicted = self._kernel(batch.coords)
@@ -60,11 +118,11 @@ class ForceMatching(pl.LightningModule):
         else:
             total, predicted = self._kernel.squared_error(batch.coords, batch.forces, weights)
             terms = self.loss(predicted, batch)[1] if len(self.loss.terms) > 1 else {}
-        values = {"objective": total, "loss_train": squared_error(predicted.detach(), batch)}
+        error = total.detach() if self.loss.is_mean_squared_error else squared_error(predicted.detach(), batch)
+        values = {"objective": total, "loss_train": error}
         if len(terms) > 1:
             values |= {f"objective_{name}": value for name, value in terms.items()}
-        self._record(values, batch_idx)
-        return total
+        return values
 
     def _record(self, values: Mapping[str, Tensor], batch_idx: int) -> None:
         """Log the mean of each value over the epoch, at its last batch: a log at every step costs a tenth of it."""
@@ -97,7 +155,8 @@ class ForceMatching(pl.LightningModule):
         """Mean squared force error (force^2) of the present weights on the frames at ``index``."""
         total = 0.0
         for part in np.array_split(index, max(1, len(index) // EVALUATION_BATCH)):
-            batch = data.transfer_batch_to_device(torch.as_tensor(part), self.device, 0)
+            data.move(self.device)
+            batch = data.batch(torch.as_tensor(part))
             total += float(squared_error(self._forces(batch.coords), batch)) * len(part)
         return total / len(index)
 
@@ -111,6 +170,11 @@ class ForceMatching(pl.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.coords))
+
+
+def graph_suits(kernel: Kernel) -> bool:
+    """Whether a kernel's work can be captured: it asks for no number on the way, as for the range of distances."""
+    return bool(getattr(kernel, "graphable", type(kernel) in (Kernel, DirectKernel)))
 
 
 def squared_error(predicted: Tensor, batch: Batch) -> Tensor:
