@@ -12,7 +12,7 @@ from torch import Tensor
 
 def displacements(coords: Tensor, pairs: Tensor) -> Tensor:
     """Vectors x_i - x_j of each pair (i, j): pairs [n_pairs, 2] -> [n_frames, n_pairs, n_dims]."""
-    return coords.index_select(1, pairs[:, 0]) - coords.index_select(1, pairs[:, 1])
+    return _between(coords, pairs, 0, 1)
 
 
 def distances(coords: Tensor, pairs: Tensor) -> Tensor:
@@ -26,8 +26,7 @@ def angles(coords: Tensor, triples: Tensor) -> Tensor:
     The arctangent of |a x b| and a . b keeps full precision near 0 and pi, where the arccosine loses half the digits.
     Three dimensions only.
     """
-    first = displacements(coords, triples[:, [0, 1]])
-    second = displacements(coords, triples[:, [2, 1]])
+    first, second = _between(coords, triples, 0, 1), _between(coords, triples, 2, 1)
     sine = torch.linalg.cross(first, second).square().sum(-1).sqrt()
     return torch.atan2(sine, (first * second).sum(-1))
 
@@ -51,13 +50,17 @@ def dihedral_cos_sin(coords: Tensor, quads: Tensor) -> tuple[Tensor, Tensor]:
 
 def _dihedral_components(coords: Tensor, quads: Tensor) -> tuple[Tensor, Tensor]:
     """Cosine and sine times one common positive factor, |b1 x b2| |b2 x b3|."""
-    b1 = displacements(coords, quads[:, [1, 0]])
-    b2 = displacements(coords, quads[:, [2, 1]])
-    b3 = displacements(coords, quads[:, [3, 2]])
+    b1, b2, b3 = (_between(coords, quads, k + 1, k) for k in range(3))
     normal = torch.linalg.cross(b2, b3)
     cosine = (torch.linalg.cross(b1, b2) * normal).sum(-1)
     sine = b2.square().sum(-1).sqrt() * (b1 * normal).sum(-1)
     return cosine, sine
+
+
+def _between(coords: Tensor, beads: Tensor, i: int, j: int) -> Tensor:
+    """Vectors from the beads of column j to those of column i. A list of columns as an index would be copied to the
+    device at every call, which waits for it and cannot stand in a CUDA graph."""
+    return coords.index_select(1, beads[:, i]) - coords.index_select(1, beads[:, j])
 
 
 def pair_list(n_beads: int, min_separation: int = 1) -> Tensor:

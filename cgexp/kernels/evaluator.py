@@ -7,17 +7,20 @@ import sys
 from collections.abc import Callable
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.fused_cgnet import FusedCGnet
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
+from cgexp.kernels.fused_prior import FusedPrior
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.prior_forces import AddPrior, add_prior
 from cgexp.kernels.table_potential import TablePotential
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
+from cgexp.priors.prior import Prior
 
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
 # For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
@@ -53,20 +56,27 @@ def _table(potential: Potential, coords: Tensor) -> Evaluate | None:
 
 
 def _fused(potential: Potential, coords: Tensor) -> Evaluate | None:
-    """Network and prior in C++."""
-    if coords.device.type != "cpu" or coords.shape[-1] != 3:
+    """Network and prior in C++; where one has no kernel there, it stands beside the other as it is."""
+    if coords.device.type != "cpu":
         return None
-    network = potential.network
+    network, prior = potential.network, potential.prior
+    add = FusedPrior(prior, coords.dtype).add if isinstance(prior, Prior) else add_prior(prior)
     if isinstance(network, CGSchNet):
         # without coords its table covers all distances, see TablePotential
-        return _with_prior(FusedCGSchNet(network).evaluator(), add_prior(potential.prior))
+        return _with_prior(FusedCGSchNet(network).evaluator(), add)
     if isinstance(network, CGnet):
-        return _with_prior(FusedCGnet(network).evaluator(), add_prior(potential.prior))
-    return None
+        return _with_prior(FusedCGnet(network).evaluator(), add)
+    alone = Potential(network, Prior({}, temperature=1.0)) if network is not None else None
+    return _with_prior(_zero if alone is None else alone.energy_and_forces, add)
+
+
+def _zero(coords: Tensor) -> tuple[Tensor, Tensor]:
+    return coords.new_zeros(len(coords)), torch.zeros_like(coords)
 
 
 def _with_prior(evaluate: Evaluate, add: AddPrior) -> Evaluate:
     def energy_and_forces(coords: Tensor) -> tuple[Tensor, Tensor]:
+        coords = coords.contiguous()
         energy, forces = evaluate(coords)
         assert energy is not None
         add(coords, energy, forces)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.errors import InputError
-from cgexp.kernels.evaluator import Evaluate, make_evaluator
+from cgexp.kernels.evaluator import make_evaluator
 from cgexp.progress import Report, silent
 from cgexp.signatures import Positive, PositiveInt, Share
+from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
@@ -67,14 +68,15 @@ class Simulation:
         seed: int,
         progress: Report | None = None,
         kernel: str = "reference",
+        graph: bool | None = None,
     ) -> None:
         """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
 
         potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
         starts: [n_replicas, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
-        velocities and noise. kernel: see make_evaluator; a simulation may go on with another one. A resumed run equals
-        an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder holds another
-        simulation or cannot be written, or all replicas have failed.
+        velocities and noise. kernel: see make_evaluator; graph: see make_steps; a simulation may go on with others. A
+        resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder
+        holds another simulation or cannot be written, or all replicas have failed.
         """
         if starts.ndim != 3 or len(starts) != self.n_replicas or starts.shape[1] != len(masses):
             raise InputError(
@@ -92,30 +94,27 @@ class Simulation:
         else:
             replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
             replicas.check(self.health, bath)
-        report = progress or silent
+        steps, report = make_steps(self.integrator, evaluate, bath, replicas, graph), progress or silent
         with BackgroundWriter(chunks) as writer:
             while replicas.step < self.n_steps:
                 self._refuse_all_failed(replicas)
-                self._make_chunk(writer, replicas, evaluate, bath, report)
+                self._make_chunk(writer, replicas, steps, report)
 
-    def _make_chunk(
-        self, writer: BackgroundWriter, replicas: Replicas, evaluate: Evaluate, bath: Bath, report: Report
-    ) -> None:
+    def _make_chunk(self, writer: BackgroundWriter, replicas: Replicas, steps: Steps, report: Report) -> None:
         begun = time.perf_counter()
-        steps: list[int] = []
+        saved: list[int] = []
         frames: list[NDArray[np.float32]] = []
         while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive:
-            replicas.advance(self.integrator, evaluate, bath)
+            steps(replicas, min(every - replicas.step % every for every in (self.save_every, self.health.every)))
+            replicas.check(self.health, steps.bath)
             saving = replicas.step % self.save_every == 0
-            if saving or replicas.step % self.health.every == 0:
-                replicas.check(self.health, bath)
             if saving:
-                steps.append(replicas.step)
+                saved.append(replicas.step)
                 frames.append(replicas.state.coords.to("cpu", torch.float32, copy=True).numpy())
                 report(replicas.step, self.n_steps, replicas.summary())
         shape = (0, *replicas.state.coords.shape)
         coords = np.stack(frames) if frames else np.zeros(shape, dtype=np.float32)
-        arrays = {"coords": coords, "step": np.array(steps, dtype=np.int64), **replicas.arrays()}
+        arrays = {"coords": coords, "step": np.array(saved, dtype=np.int64), **replicas.arrays()}
         meta = {"step": replicas.step, "failures": list(replicas.failures), "wall_s": time.perf_counter() - begun}
         writer.append(arrays, meta)
 
