@@ -218,6 +218,20 @@ def test_a_page_without_markers_is_refused(page: Path, tmp_path: Path, found: di
         report.write_docs(page, found)
 
 
+def test_bfloat16_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch, network: CGSchNet) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def make(name: str, network: CGSchNet, coords: torch.Tensor, bf16: bool = False) -> Kernel:
+        asked.append((name, bf16))
+        return Kernel(network)
+
+    monkeypatch.setattr(training, "make_kernel", make)
+    training._kernel("fused", network, torch.zeros(1, 6, 3))
+    with pytest.raises(InputError, match="no bfloat16"):
+        training._kernel("fused_bf16", network, torch.zeros(1, 6, 3))
+    assert asked == [("fused", False), ("fused", True)]
+
+
 def test_an_unknown_kernel_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert benchmark.main(["--kernels", "referense"]) == 2
     assert "did you mean" in capsys.readouterr().err
@@ -231,6 +245,13 @@ def test_lightning_is_compared_with_a_bare_loop() -> None:
     assert numbers["kernel"] == "reference"
     assert numbers["bare_ms"] > 0
     assert numbers["overhead_ms"] == pytest.approx(np.median(numbers["overhead_ms_each"]))
+
+
+def test_a_quick_look_is_a_part_of_the_whole() -> None:
+    whole = Settings(kernels=("reference",))
+    part = benchmark.quick(whole)
+    for name in ("beads", "batches", "cgnet_batches", "replicas"):
+        assert set(getattr(part, name)) < set(getattr(whole, name))
 
 
 def test_growth_is_an_exponent() -> None:

@@ -14,7 +14,7 @@ import torch
 from benchmarks.clock import spread, synchronize
 from benchmarks.result import Result
 from benchmarks.subject import Settings, defaults, make_network, make_optimizer
-from benchmarks.training import DENSE, TASKS
+from benchmarks.training import BF16, TASKS
 from cgexp.build import build
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
@@ -52,7 +52,7 @@ def measure(settings: Settings, result: Result) -> None:
     n_beads = settings.beads[0]
     batch = max(size for size in settings.batches if size <= 512 or size == min(settings.batches))
     rows = result.find(TASKS["cgschnet"], n_beads, batch)
-    timed = {kernel: row["ms"] for kernel, row in rows.items() if kernel in settings.kernels and kernel != DENSE}
+    timed = {name: row["ms"] for name, row in rows.items() if name in settings.kernels and not name.endswith(BF16)}
     if not timed:
         return
     kernel = min(timed, key=lambda name: timed[name])
@@ -74,7 +74,7 @@ def measure(settings: Settings, result: Result) -> None:
         "bare_ms": 1e3 * step,
         "fit_ms": 1e3 * spread(fitted)[0],
         "overhead_ms": 1e3 * overhead,
-        "overhead_ms_each": [1e3 * value for value in np.subtract(fitted, bare)],
+        "overhead_ms_each": [1e3 * float(value) for value in np.subtract(fitted, bare)],
         "overhead_percent": 100 * overhead / step,
         "epoch_end_ms": 1e3 * spread(epoch_end)[0],
     }

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 N_KNOTS = 600  # of a tabulated filter
@@ -120,6 +119,9 @@ class Limits:
         self.steps: dict[str, Callable[[], object]] = {**self.products, COPY: lambda: target.copy_(source)}
 
     def rates(self, seconds: Mapping[str, list[float]]) -> Rates:
-        """The best shape's rate times the number of cores, from the median times of one case."""
-        flop = max(product.flop / float(np.median(seconds[name])) for name, product in self.products.items())
-        return Rates(flop * self.cores, 2.0 * COPY_BYTES / float(np.median(seconds[COPY])))
+        """The best shape's rate times the number of cores, from the fastest round of one case.
+
+        Not from the median: a round that another process disturbed tells nothing about what the machine can do.
+        """
+        flop = max(product.flop / min(seconds[name]) for name, product in self.products.items())
+        return Rates(flop * self.cores, 2.0 * COPY_BYTES / min(seconds[COPY]))

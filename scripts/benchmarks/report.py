@@ -157,7 +157,7 @@ def _notes(found: Json) -> list[str]:
         f"error of a loss {max(errors, default=0.0):.0e}."
     )
     for note in found["notes"]:
-        lines.append(f"{note['task']}, {note['n_beads']} beads, {note['batch']}, {note['kernel']}: {note['note']}.")
+        lines.append(f"{note['task']}, {note['n_beads']} beads, {note['batch']}, {note['kernel']}: {note['note']}")
     return lines
 
 

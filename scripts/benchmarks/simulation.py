@@ -16,7 +16,7 @@ from benchmarks.dense import DenseCGSchNet
 from benchmarks.limits import Limits, schnet_simulation
 from benchmarks.result import Result, Samples
 from benchmarks.subject import TEMPERATURE, Settings, defaults, make_network, peptide
-from benchmarks.training import DENSE, REFERENCE
+from benchmarks.training import BF16, DENSE, REFERENCE
 from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
@@ -69,6 +69,8 @@ def make_evaluate(name: str, potential: Potential, coords: Tensor) -> Evaluate:
         return Potential(DenseCGSchNet(potential.network), potential.prior).energy_and_forces
     if name == REFERENCE:
         return potential.energy_and_forces
+    if name.endswith(BF16):
+        raise InputError("a simulation has no parameter gradients")
     if find_spec(EVALUATOR) is None:
         raise InputError(f"kernel={name} has no evaluator for simulation yet")
     evaluate: Evaluate = import_module(EVALUATOR).make_evaluator(name, potential, coords)

@@ -16,6 +16,7 @@ from benchmarks.limits import Limits, Work, cgnet_training, schnet_training
 from benchmarks.peers import peer_steps
 from benchmarks.result import Result, Samples
 from benchmarks.subject import Settings, make_network, make_optimizer
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
@@ -23,7 +24,7 @@ from cgexp.kernels.kernel import Kernel
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 
-DENSE, REFERENCE = "dense", "reference"
+DENSE, REFERENCE, BF16 = "dense", "reference", "_bf16"
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 2e-2  # relative, float32; a gradient may be found in bf16
 TASKS = {"cgschnet": "train_cgschnet", "cgnet": "train_cgnet", "cgnet_default": "train_cgnet_default"}
 
@@ -67,7 +68,7 @@ class Trainee:
             assert isinstance(self.network, CGSchNet)
             self.kernel = Kernel(DenseCGSchNet(self.network))
         else:
-            self.kernel = make_kernel(kernel, self.network, self.coords)
+            self.kernel = _kernel(kernel, self.network, self.coords)
         return self
 
     def loss(self) -> Tensor:
@@ -84,6 +85,16 @@ class Trainee:
     def gradient(self) -> Tensor:
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
         return torch.cat([gradient.flatten().double() for gradient in gradients])
+
+
+def _kernel(name: str, network: EnergyTerm, coords: Tensor) -> Kernel:
+    """The package's kernel of this name, with bf16 in the parameter gradients if the name ends so."""
+    if not name.endswith(BF16):
+        return make_kernel(name, network, coords)
+    kernel = make_kernel(name.removesuffix(BF16), network, coords, bf16=True)
+    if not getattr(kernel, "bf16", False):
+        raise InputError("this processor has no bfloat16 products")
+    return kernel
 
 
 def batch_of(data: Frames, n_frames: int, device: str) -> tuple[Tensor, Tensor]:
