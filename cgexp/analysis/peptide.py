@@ -10,6 +10,7 @@ from torch import nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, independent_units, mean_and_sem
 from cgexp.analysis.comparison import Bins, Ensemble, compare
+from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.free_energy import free_energy_map
 from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.observables import QUANTITIES
@@ -24,14 +25,16 @@ REFERENCE_NAME = "data (not an equilibrium reference)"
 
 
 class PeptideAnalysis(Analysis):
-    """Metrics and curves of a peptide; the reference is the data set at hand, with its weights if it has any.
+    """Metrics and curves of a peptide against an equilibrium ensemble with its TICA, or against the data set at hand.
 
-    lag_ps: of TICA, ps. scaling: of the ICs, 'kinetic_map' or 'none'. folded_rmsd: a frame is folded below this CA RMSD
-    to the native structure, Å. n_samples: largest number of frames on each side of a comparison. n_samples_tica: of the
-    exact W1 in the plane of the ICs, whose cost grows with its square. n_bins, n_bins_tica: along one coordinate of a
-    histogram. n_bootstrap: draws for the errors (0: none). mean_force_set: shipped set whose mean forces the potential
-    is compared with, 'auto': that of this system and temperature if there is one, None: none; runs/mean_force.py does
-    it, since data sets are made on a floor above. seed: of thinning and of these draws.
+    reference: shipped equilibrium ensemble, 'auto': that of this system and temperature if there is one, None: the data
+    set at hand, with its weights if it has any; runs/reference.py finds it. lag_ps (ps), scaling ('kinetic_map' or
+    'none'): of the TICA that is fitted on the data set then; an ensemble brings its own. folded_rmsd: a frame is folded
+    below this CA RMSD to the native structure, Å. n_samples: largest number of frames on each side of a comparison.
+    n_samples_tica: of the exact W1 in the plane of the ICs, whose cost grows with its square. n_bins, n_bins_tica:
+    along one coordinate of a histogram. n_bootstrap: draws for the errors (0: none). mean_force_set: shipped set whose
+    mean forces the potential is compared with, 'auto': that of this system and temperature if there is one, None: none;
+    runs/mean_force.py does it, since data sets are made on a floor above. seed: of thinning and of these draws.
     """
 
     needs_simulation = True
@@ -48,6 +51,7 @@ class PeptideAnalysis(Analysis):
         n_bins_tica: PositiveInt = 40,
         n_bootstrap: NonNegativeInt = 20,
         mean_force_set: str | None = "auto",
+        reference: str | None = "auto",
         seed: NonNegativeInt = 0,
     ) -> None:
         self.lag_ps = lag_ps
@@ -60,6 +64,7 @@ class PeptideAnalysis(Analysis):
         self.n_bins_tica = n_bins_tica
         self.n_bootstrap = n_bootstrap
         self.mean_force_set = mean_force_set
+        self.reference = reference
         self.seed = seed
 
     def check(self, frames: Frames) -> None:
@@ -67,21 +72,31 @@ class PeptideAnalysis(Analysis):
         lagged_pairs(frames, self.lag_ps)
 
     def evaluate(
-        self, system: Peptide, potential: nn.Module | None, frames: Frames, trajectory: Any, burn_in: float
+        self,
+        system: Peptide,
+        potential: nn.Module | None,
+        frames: Frames,
+        trajectory: Any,
+        burn_in: float,
+        equilibrium: Equilibrium | None = None,
     ) -> Evaluation:
-        """Compare the simulation with ``frames``; the metrics need the simulation only, not ``potential``.
+        """Compare the simulation with ``equilibrium``, or with ``frames`` if it is None, whatever the ``potential``.
 
         trajectory: simulation.Trajectory, or None if there is none; without healthy replicas only the reference is
         described. burn_in: fraction of the trajectory that is dropped. Raises InputError if TICA cannot be fitted.
         """
         rng = np.random.default_rng(self.seed)
-        other_beads = system.n_beads > len(system.ca)
-        tica = Tica.fit(frames, self.lag_ps, self.scaling, system.ca if other_beads else None)
+        if equilibrium is None:
+            other_beads = system.n_beads > len(system.ca)
+            tica = Tica.fit(frames, self.lag_ps, self.scaling, system.ca if other_beads else None)
+        else:
+            frames, tica = equilibrium.frames, equilibrium.tica
+        name = REFERENCE_NAME if equilibrium is None else equilibrium.name
         reference = Ensemble.of(frames.coords, system, tica, frames.weights)
         metrics = self._folded("folded_fraction_reference", reference, frames.block, rng)
         notes = {
-            "reference": REFERENCE_NAME,
-            "reference_is_equilibrium": False,
+            "reference": name,
+            "reference_is_equilibrium": equilibrium is not None,
             "n_frames_reference": len(frames),
             "tica_lag_ps": tica.lag_ps,
         }
@@ -96,9 +111,12 @@ class PeptideAnalysis(Analysis):
         if model is not None:
             metrics |= self._folded("folded_fraction", model, units, rng)
             metrics |= self._compare(reference, model, units, bins, rng)
+            if equilibrium is not None:
+                n_samples = min(self.n_samples_tica, self.n_samples, len(reference), len(model))
+                metrics |= equilibrium.resolution(n_samples, self.n_bootstrap, np.random.default_rng(self.seed))
         curves = {
-            "tica": _tica_curve(reference, model, bins),
-            "distributions": _distributions(reference, model, units, bins),
+            "tica": _tica_curve(reference, model, bins, name),
+            "distributions": _distributions(reference, model, units, bins, name),
             "notes": notes,
         }
         return Evaluation(metrics, curves, {"tica": tica.to_arrays()})
@@ -137,10 +155,10 @@ class PeptideAnalysis(Analysis):
         return metrics | {f"{name}_sem": value for name, value in sem.items()}
 
 
-def _tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins) -> dict[str, Any]:
+def _tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, name: str) -> dict[str, Any]:
     curve: dict[str, Any] = {
         "reference": free_energy_map(reference.tica, bins.tica, reference.weights),
-        "reference_name": REFERENCE_NAME,
+        "reference_name": name,
         "edges_ic1": bins.tica[0],
         "edges_ic2": bins.tica[1],
     }
@@ -155,14 +173,14 @@ def _tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins) -> dict
 
 
 def _distributions(
-    reference: Ensemble, model: Ensemble | None, units: NDArray[np.intp], bins: Bins
+    reference: Ensemble, model: Ensemble | None, units: NDArray[np.intp], bins: Bins, reference_name: str
 ) -> dict[str, dict[str, Any]]:
     """Densities of every observable, its coordinates pooled; the model's with its error over units."""
     curves: dict[str, dict[str, Any]] = {}
     for name, quantity in QUANTITIES.items():
         edges = bins.observables[name]
         curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label, "unit": quantity.unit}
-        curve["reference_name"] = REFERENCE_NAME
+        curve["reference_name"] = reference_name
         curve["reference"] = _density(reference.observables[name], edges, reference.weights)
         if model is not None:
             values = model.observables[name].reshape(int(units[-1]) + 1, -1)

@@ -165,7 +165,7 @@ def _with_forces(frames: Frames, forces: NDArray[np.floating], force_map: str) -
 def _force_facts(frames: Frames) -> dict[str, Any]:
     return {
         "force_map": frames.force_map,
-        "force_rms": round(force_rms(frames), 4),
+        "force_rms": None if frames.forces is None else round(force_rms(frames), 4),
         "content_hash": frames.content_hash,
         **assess(frames).card,
     }

@@ -16,6 +16,7 @@ from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.mean_force import evaluate_mean_force
+from cgexp.runs.reference import equilibrium_of
 from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
@@ -32,6 +33,7 @@ def evaluate(context: Context) -> dict[str, float]:
         context.frames,
         trajectory,
         0.0 if trajectory is None else config["simulation"]["burn_in"],
+        **equilibrium_of(analysis, context.frames),
     )
     metrics = {**training_numbers(folder), **result.metrics}
     metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)

@@ -19,6 +19,7 @@ from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
 from cgexp.runs.mean_force import mean_force_set
+from cgexp.runs.reference import equilibrium_of
 from cgexp.runs.stages import Context, discard, fit_prior, network_of, simulate, train
 from cgexp.store import write_bytes, write_json
 
@@ -126,7 +127,8 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
     if "train" in VERBS[verb] and parts["trainer"].start_from is not None and not folder.done("train"):
         network_of(parts["trainer"].start_from)  # refuses a folder that holds none, before anything is made
     frames, recipe, data_path = get_data(config)
-    parts["analysis"].check(frames)
+    if not equilibrium_of(parts["analysis"], frames):
+        parts["analysis"].check(frames)
     mean_force_set(parts["analysis"], frames)
     if config["force"]:  # only now, when nothing in the config or the data stands in the way
         discard(folder, VERBS[verb][0])

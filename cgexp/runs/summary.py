@@ -21,6 +21,7 @@ HEADLINES = (
     "pmf_rmse_integration",
     "pmf_rmse_simulation",
     "w1_tica",
+    "w1_tica_resolution",
     "folded_fraction",
     "replicas_failed",
     "train_seconds",
@@ -35,7 +36,9 @@ def print_table(config: Config) -> None:
         return
     metrics = read_json(path)
     print(metrics_table(metrics, units=folder.read_config()["dataset"]["units"]))
-    if "folded_fraction_reference" in metrics:
+    if "w1_tica_resolution" in metrics:
+        print("compared with an equilibrium ensemble, whose two runs are w1_tica_resolution apart: quote both")
+    elif "folded_fraction_reference" in metrics:
         print("compared with the data at hand, which is not an equilibrium reference")
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))

@@ -1,0 +1,67 @@
+"""A reference that is an equilibrium ensemble, made by independent runs; their distance is its resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.analysis.bootstrap import bootstrap_sem
+from cgexp.analysis.divergences import thin, wasserstein_2d
+from cgexp.analysis.tica import Tica
+from cgexp.frames import Frames
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """frames: with weights at their temperature, block = a stretch of a walker. tica: fitted once, on the walkers.
+
+    run: which independent run each frame is of, [n_frames]. name: of the shipped set.
+    """
+
+    name: str
+    frames: Frames
+    tica: Tica
+    run: Indices
+
+    def resolution(self, n_samples: int, n_bootstrap: int, rng: np.random.Generator) -> dict[str, float]:
+        """``w1_tica_resolution``: the ``w1_tica`` of the two runs, ``n_samples`` frames of each; and its error."""
+        tica, weights = self.tica.transform(self.frames.coords), self.frames.weights
+        assert weights is not None
+        runs = [np.flatnonzero(self.run == run) for run in (0, 1)]
+        return run_distance(
+            tica, np.asarray(weights, dtype=np.float64), self.frames.block, runs, n_samples, n_bootstrap, rng
+        )
+
+
+def run_distance(
+    tica: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    block: NDArray[np.integer],
+    runs: list[NDArray[np.intp]],
+    n_samples: int,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+    name: str = "w1_tica_resolution",
+) -> dict[str, float]:
+    """Wasserstein-1 between the frames of two runs in the plane of the ICs, with the error from blocks of each.
+
+    tica: [n_frames, 2]. weights, block: [n_frames]. runs: indices of the frames of each. n_samples: frames of each side
+    that are compared, since the distance of finite samples is biased upwards.
+    """
+    blocks = [[run[block[run] == value] for value in np.unique(block[run])] for run in runs]
+    n_units = min(len(parts) for parts in blocks)
+
+    def between(sides: list[NDArray[np.intp]]) -> dict[str, float]:
+        a, b = (side[thin(len(side), n_samples, rng)] for side in sides)
+        if not (weights[a].any() and weights[b].any()):
+            return {}
+        return {name: wasserstein_2d(tica[a], tica[b], weights[a], weights[b], n_samples=n_samples, rng=rng)}
+
+    def redrawn(_: NDArray[np.intp]) -> dict[str, float]:  # each run has blocks of its own to draw
+        return between([np.concatenate([p[i] for i in rng.integers(len(p), size=len(p))]) for p in blocks])
+
+    return between(runs) | {f"{key}_sem": sem for key, sem in bootstrap_sem(redrawn, n_units, n_bootstrap, rng).items()}

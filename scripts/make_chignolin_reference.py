@@ -1,0 +1,208 @@
+"""Make the shipped set chignolin_reference: Chignolin at 300 K, from two independent replica-exchange runs.
+
+Run from the root of a checkout: ``python scripts/make_chignolin_reference.py``; a minute. It reads the runs that
+``scripts/sample_chignolin.py`` left, packed in experiments/chignolin_reference or (``--runs``) in a working folder, and
+writes with the data card: frames of all temperatures with their ``weights`` at 300 K; the continuous walkers; and the
+TICA fitted on these. Repeated after the runs have gone on, it makes all of it anew but the TICA, which all comparisons
+share and which is kept unless ``--refit-tica`` is given.
+
+Frames before ``burn_in`` are in the walkers but not in the ensemble.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgexp.analysis.tica import Tica
+from cgexp.frames import Frames
+from cgexp.reference.all_atom.engine import TIME_STEP
+from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
+from cgexp.reference.equilibrium import RUNS, TICA, WALKERS, Walkers, load_equilibrium, write_walkers
+from cgexp.reference.packaged import DATA, write_packaged
+from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, first_left, weighty
+from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
+from cgexp.reference.sampling.reweighting import effective_size
+from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays
+from cgexp.systems.peptide import Peptide
+
+NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
+PACKED = Path("experiments/chignolin_reference")
+KINDS = ("native", "unfolded")
+TEMPERATURE = 300.0  # K, of the study
+FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
+STRETCH_PS = 1000.0  # of a walker, a block: longer than an unfolded walker remembers its shape, not than a folded one
+LAG_PS = 100.0  # of TICA
+STEP = 0.001  # Å: rounding of the shipped coordinates
+LARGEST = 5_000_000  # bytes, of all files together
+N_SAMPLES, N_BOOTSTRAP = 1000, 20  # of the resolution on the card, as in conf/analysis/peptide.yaml
+BURN_IN = "until the last walker of the run from native has been unfolded (C-alpha RMSD > 4 Å) for the first time"
+
+
+def read_runs(folder: Path) -> dict[str, ExchangeTrajectory]:
+    """The two runs, by where they started."""
+    return {kind: load_exchange(folder / kind) for kind in KINDS}
+
+
+def rmsd_of(pool: Pool) -> np.ndarray:
+    """C-alpha RMSD to the native structure, Å, [n]."""
+    return SYSTEM.distance(pool.coords, SYSTEM.native()[None])[:, 0]
+
+
+def burn_in_ps(pool: Pool) -> float:
+    """How much of both runs shows where the run from native began, ps: see BURN_IN."""
+    rmsd = rmsd_of(pool)
+    return first_left(pool, rmsd < FOLDED, rmsd > UNFOLDED)
+
+
+def ensemble(pool: Pool, weights: np.ndarray, notes: str) -> Frames:
+    """Weighted frames; a block is a stretch of a walker."""
+    return Frames(
+        coords=pool.coords,
+        bead_types=SYSTEM.bead_types,
+        block=pool.blocks(STRETCH_PS),
+        time_ps=pool.time_ps.astype(np.float32),
+        weights=(weights / weights.mean()).astype(np.float32),
+        units="molecular",
+        temperature=TEMPERATURE,
+        system=SYSTEM.name,
+        source=f"OpenMM, {FORCE_FIELD_NAME}, replica exchange",
+        force_map="no_forces",
+        notes=notes,
+    )
+
+
+def walkers_of(pool: Pool) -> Walkers:
+    """All frames as they are kept."""
+    return Walkers(
+        coords=dequantise(quantise(pool.coords, STEP), STEP),
+        walker=pool.walker,
+        time_ps=pool.time_ps.astype(np.float32),
+        temperature=pool.temperatures[pool.level].astype(np.float32),
+        energy=pool.energy.astype(np.float32),
+    )
+
+
+def run_facts(pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajectory]) -> list[dict[str, Any]]:
+    """Of each run: how long, which blocks of the frames are its own, how it mixed. pool: after the burn-in."""
+    folded, facts, first_walker = rmsd_of(pool) < FOLDED, [], 0
+    for number, (kind, run) in enumerate(runs.items()):
+        own = pool.run == number
+        facts.append(
+            {
+                "start": kind,
+                "first_block": first_walker * pool.n_stretches(STRETCH_PS),
+                "first_walker": first_walker,
+                "aggregate_ns": round(run.aggregate_ns, 3),
+                "acceptance": run.acceptance.round(3).tolist(),
+                "round_trips": run.round_trips.tolist(),
+                "folded_fraction": round(float(np.average(folded[own], weights=weights[own])), 4),
+                "effective_size": round(effective_size(weights[own])),
+            }
+        )
+        first_walker += run.levels.shape[1]
+    return facts
+
+
+def make(runs_folder: Path, data: Path, burn_in: float | None = None, refit_tica: bool = False) -> dict[str, Any]:
+    """Write the data set in as many frames as fit; return its card."""
+    runs = read_runs(runs_folder)
+    everything = Pool.of(list(runs.values()))
+    burn_in = burn_in_ps(everything) if burn_in is None else burn_in
+    pool = everything.select(everything.time_ps > burn_in)
+    weights = pool.weights(TEMPERATURE)
+    facts = run_facts(pool, weights, runs)
+    length = min(run.aggregate_ns for run in runs.values())
+    stride = 1
+    while True:
+        card = _write(data, everything.every(stride), burn_in, stride, refit_tica, facts, runs_folder, length)
+        if sum(path.stat().st_size for path in data.glob(f"{NAME}.*")) <= LARGEST:
+            return card
+        stride += 1
+
+
+def _write(
+    data: Path,
+    everything: Pool,
+    burn_in: float,
+    stride: int,
+    refit_tica: bool,
+    facts: list[dict[str, Any]],
+    runs_folder: Path,
+    length: float,
+) -> dict[str, Any]:
+    pool = everything.select(everything.time_ps > burn_in)
+    weights = pool.weights(TEMPERATURE)
+    size, kept = effective_size(weights), weighty(weights)
+    n_all, blocks = len(pool), pool.n_stretches(STRETCH_PS)
+    pool, weights = pool.select(kept), weights[kept]
+    assert pool.n_stretches(STRETCH_PS) == blocks
+    settings = read_json(runs_folder / KINDS[0] / SETTINGS_FILE)
+    frame_ps = settings["exchange_ps"] * settings["cycles_per_save"] * stride
+    notes = (
+        "two replica-exchange runs from opposite starts, all temperatures reweighted to 300 K (MBAR); as far as they "
+        "disagree it is not converged: quote w1_tica_resolution beside every distance to it"
+    )
+    frames, walkers = ensemble(pool, weights, notes), walkers_of(everything)
+    write_walkers(data / WALKERS.format(NAME), walkers, STEP)
+    tica = _tica(data, walkers.frames(frames), refit_tica)
+    protocol = {
+        **{name: value for name, value in settings.items() if name != "seed"},
+        "force_field": FORCE_FIELD_NAME,
+        "hydrogen_mass_amu": HYDROGEN_MASS,
+        "constraints": "bonds to hydrogen",
+        "time_step": settings.get("time_step", TIME_STEP),
+    }
+    more = {
+        RUNS: facts,
+        "burn_in_ps": burn_in,
+        "burn_in": BURN_IN,
+        "frame_ps": frame_ps,
+        "stretch_ps": STRETCH_PS,
+        "fields": "block: a stretch of a walker, of the run whose first_block is the last not above it; weights: MBAR",
+        "effective_size": round(size),
+        "n_frames_before_dropping_negligible_weights": n_all,
+        "negligible_weight_dropped": NEGLIGIBLE,
+        "folded_fraction": round(float(np.average(rmsd_of(pool) < FOLDED, weights=weights)), 4),
+        "walkers": {"n_frames": len(walkers.coords), "n_walkers": len(np.unique(walkers.walker))},
+        "tica": {
+            **tica.to_arrays()[1],
+            "eigenvalues": tica.eigenvalues.round(4).tolist(),
+            "fitted_on_these_walkers": tica.data_hash == walkers.frames(frames).content_hash,
+        },
+    }
+    command = "python scripts/make_chignolin_reference.py"
+    write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
+    resolution = load_equilibrium(NAME, data).resolution(N_SAMPLES, N_BOOTSTRAP, np.random.default_rng(0))
+    more["w1_tica_resolution"] = {name: round(value, 4) for name, value in resolution.items()}
+    return write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
+
+
+def _tica(data: Path, walkers: Frames, refit: bool) -> Tica:
+    """The TICA there is; fitted only if there is none, or if asked for."""
+    path = data / TICA.format(NAME)
+    if path.is_file() and not refit:
+        return Tica.from_arrays(*read_arrays(path))
+    tica = Tica.fit(walkers, LAG_PS)
+    write_arrays(path, *tica.to_arrays(), compress=True)
+    return tica
+
+
+def main() -> None:
+    """Read both runs, write the data set, print its card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=PACKED, help="folder with the runs 'native' and 'unfolded'")
+    parser.add_argument("--data", type=Path, default=DATA, help="where the data set and its card are written")
+    parser.add_argument("--burn-in", type=float, default=None, help=f"ps of both runs to leave out; default: {BURN_IN}")
+    parser.add_argument("--refit-tica", action="store_true", help="fit the TICA again: older comparisons lose theirs")
+    arguments = parser.parse_args()
+    for name, value in make(arguments.runs, arguments.data, arguments.burn_in, arguments.refit_tica).items():
+        print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    main()

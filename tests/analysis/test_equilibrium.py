@@ -1,0 +1,93 @@
+"""An equilibrium reference: the distance of its runs, and an analysis that compares with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cgexp.analysis.divergences import wasserstein_2d
+from cgexp.analysis.equilibrium import Equilibrium, run_distance
+from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.analysis.tica import Tica
+from cgexp.systems.peptide import Peptide
+from tests.analysis.ensembles import FakeTrajectory, peptide_frames, walkers
+
+FAST = {"n_samples_tica": 150, "n_bootstrap": 3}
+
+
+@pytest.fixture(scope="module")
+def equilibrium() -> Equilibrium:
+    frames = peptide_frames(seed=7)
+    weights = np.random.default_rng(1).uniform(0.2, 2.0, len(frames))
+    frames = frames.with_labels(weights=weights)
+    return Equilibrium("a_reference", frames, Tica.fit(frames, 2.0), (frames.block >= 4).astype(np.int64))
+
+
+def two_runs(shift: float, n: int = 400) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(2 * n, 2))
+    points[n:] += [shift, 0.0]
+    return points, np.repeat(np.arange(20), n // 10), [np.arange(n), np.arange(n, 2 * n)]
+
+
+@pytest.mark.parametrize("shift", [3.0, 10.0])
+def test_runs_a_shift_apart_have_that_distance(shift: float) -> None:
+    points, block, runs = two_runs(shift)
+    found = run_distance(points, np.ones(len(points)), block, runs, 200, 10, np.random.default_rng(2))
+    assert found["w1_tica_resolution"] == pytest.approx(shift, abs=0.3)
+    assert 0.0 < found["w1_tica_resolution_sem"] < 0.3
+
+
+def test_weights_count_and_few_frames_are_biased_upwards() -> None:
+    points, block, runs = two_runs(0.0)
+    rng = np.random.default_rng(2)
+    few, many = (
+        np.mean([run_distance(points, np.ones(800), block, runs, n, 0, rng)["w1_tica_resolution"] for _ in range(5)])
+        for n in (20, 400)
+    )
+    assert few > 1.5 * many
+    left = (points[:, 0] < 0).astype(float)
+    left[400:] = 1.0 - left[400:]
+    apart = run_distance(points, left, block, runs, 400, 0, rng)["w1_tica_resolution"]
+    assert apart == pytest.approx(2.0 * np.sqrt(2.0 / np.pi), rel=0.2)
+
+
+def test_the_resolution_of_an_ensemble_is_the_distance_of_its_two_runs(equilibrium: Equilibrium) -> None:
+    found = equilibrium.resolution(10_000, 0, np.random.default_rng(0))
+    tica, first = equilibrium.tica.transform(equilibrium.frames.coords), equilibrium.run == 0
+    weights = equilibrium.frames.weights
+    assert weights is not None
+    exact = wasserstein_2d(
+        tica[first],
+        tica[~first],
+        weights[first],
+        weights[~first],
+        n_samples=10_000,
+        rng=np.random.default_rng(0),
+    )
+    assert found == {"w1_tica_resolution": pytest.approx(exact)}
+
+
+def test_an_analysis_takes_frames_weights_and_tica_from_it(equilibrium: Equilibrium) -> None:
+    trajectory = FakeTrajectory(walkers(60, 20, np.random.default_rng(9)), np.ones(20, dtype=bool))
+    data = peptide_frames(seed=3).with_labels(time_ps=None)  # on which no TICA could be fitted
+    analysis = PeptideAnalysis(2.0, **FAST)
+    evaluation = analysis.evaluate(Peptide(), None, data, trajectory, 0.0, equilibrium=equilibrium)
+    direct = PeptideAnalysis(2.0, **FAST).evaluate(Peptide(), None, equilibrium.frames, trajectory, 0.0)
+    extra = {"w1_tica_resolution", "w1_tica_resolution_sem"}
+    assert set(evaluation.metrics) == set(direct.metrics) | extra
+    for name, value in direct.metrics.items():
+        assert evaluation.metrics[name] == pytest.approx(value), name
+    notes = evaluation.curves["notes"]
+    assert notes["reference_is_equilibrium"] is True
+    assert notes["reference"] == evaluation.curves["tica"]["reference_name"] == "a_reference"
+    stored = Tica.from_arrays(*evaluation.definitions["tica"])
+    np.testing.assert_array_equal(stored.components, equilibrium.tica.components)
+
+
+def test_without_a_simulation_it_is_described_and_has_no_resolution(equilibrium: Equilibrium) -> None:
+    evaluation = PeptideAnalysis(2.0, **FAST).evaluate(
+        Peptide(), None, equilibrium.frames, None, 0.0, equilibrium=equilibrium
+    )
+    assert "folded_fraction_reference" in evaluation.metrics
+    assert "w1_tica_resolution" not in evaluation.metrics

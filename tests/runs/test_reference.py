@@ -1,0 +1,65 @@
+"""A run of Chignolin at 300 K is compared with the equilibrium ensemble that ships."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.config.checks import check
+from cgexp.config.compose import compose
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.reference.equilibrium import load_tica
+from cgexp.reference.packaged import load_packaged, packaged_names
+from cgexp.runs.pipeline import run
+from cgexp.runs.reference import equilibrium_of
+from cgexp.store import read_arrays
+
+NAME = "chignolin_reference"
+pytestmark = pytest.mark.skipif(NAME not in packaged_names(), reason="the set is not made yet")
+
+
+@pytest.fixture(scope="module")
+def mini() -> Frames:
+    return load_packaged("chignolin_mini")
+
+
+def analysis(reference: str | None) -> PeptideAnalysis:
+    return PeptideAnalysis(2.0, n_bootstrap=2, reference=reference)
+
+
+def test_auto_is_the_ensemble_of_the_system_and_temperature(mini: Frames) -> None:
+    assert equilibrium_of(analysis("auto"), mini)["equilibrium"].name == NAME
+    assert equilibrium_of(analysis(NAME), mini)["equilibrium"].name == NAME
+    assert equilibrium_of(analysis(None), mini) == {}
+    assert equilibrium_of(SimpleNamespace(), mini) == {}, "an analysis of a toy has no such setting"
+    for other in (mini.with_labels(temperature=350.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
+        assert equilibrium_of(analysis("auto"), other) == {}
+
+
+def test_an_ensemble_that_does_not_fit_is_refused(mini: Frames) -> None:
+    with pytest.raises(InputError, match=r"is of temperature 300\.0, but the data set of 350\.0: set it to auto"):
+        equilibrium_of(analysis(NAME), mini.with_labels(temperature=350.0))
+    with pytest.raises(InputError, match="is of system peptide-YYDPETGTWY, but the data set of peptide-AC"):
+        equilibrium_of(analysis(NAME), mini.with_labels(system="peptide-AC"))
+    with pytest.raises(InputError, match="'chignolin_mini' is not an equilibrium ensemble"):
+        equilibrium_of(analysis("chignolin_mini"), mini)
+    with pytest.raises(InputError, match="no data set 'chignolin_refrence'"):
+        equilibrium_of(analysis("chignolin_refrence"), mini)
+
+
+def test_a_run_reports_the_resolution_beside_the_distance(tmp_path: Path) -> None:
+    overrides = ["experiment=chignolin_first", "debug=fast", f"outputs={tmp_path}", "figures=none"]
+    overrides += ["dataset.n_frames=600", "analysis.n_samples_tica=100", "analysis.n_bootstrap=2"]
+    config = compose(overrides)
+    check(config)
+    folder = run(config, say=lambda text: None)
+    metrics = json.loads(folder.metrics.read_text())
+    assert metrics["w1_tica"] > 0
+    assert metrics["w1_tica_resolution"] > 0
+    stored = read_arrays(folder.definition("tica"))[1]
+    assert stored["data_hash"] == load_tica(NAME).data_hash
