@@ -15,6 +15,8 @@ class CompiledKernel(Kernel):
     """Compiling the energy and differentiating outside fails (a compiled graph has no double backward), so the force
     is taken inside the compiled function."""
 
+    graphable = False
+
     def __init__(self, network: EnergyTerm) -> None:
         super().__init__(network)
         self._names = [name for name, _ in network.named_parameters()]

@@ -66,6 +66,11 @@ class FilterTable:
         """Whether distances from r_min to r_max (Å) lie between knots, or beyond the cutoff."""
         return self.low <= r_min and (r_max <= self.high or self._reaches_cutoff)
 
+    @property
+    def covers_all(self) -> bool:
+        """Whether every distance is covered."""
+        return self._first == 0 and self._reaches_cutoff
+
     def extended(self, r_min: float, r_max: float) -> FilterTable:
         """A table on the same grid that covers this one's range and r_min to r_max with 5 % to spare."""
         low = self.low if self.low <= r_min else r_min * (1.0 - MARGIN)

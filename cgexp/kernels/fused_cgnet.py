@@ -34,6 +34,7 @@ class FusedCGnet(Kernel):
     loss are not. The spectral bound of the weights is left to torch, once a step: the passes take bounded weights.
     """
 
+    graphable = False
     network: CGnet
 
     def __init__(self, network: CGnet, coords: Tensor | None = None, bf16: bool = False) -> None:

@@ -42,6 +42,7 @@ class FusedCGSchNet(Kernel):
     matrix products of the parameter gradient are rounded to bfloat16, while energies, forces and loss are not.
     """
 
+    graphable = False
     network: CGSchNet
 
     def __init__(self, network: CGSchNet, coords: Tensor | None = None, bf16: bool = False) -> None:

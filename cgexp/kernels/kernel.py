@@ -16,6 +16,8 @@ class Kernel:
     and gradient together in less work.
     """
 
+    graphable = True  # whether a CUDA graph can hold its work: it asks for no number on the way
+
     def __init__(self, network: EnergyTerm) -> None:
         self.network = network
 

@@ -39,7 +39,10 @@ class TableKernel(Kernel):
             )
         super().__init__(network)
         self.schnet = network
-        self.table = FilterTable.for_coords(network, coords)
+        on_gpu = network.embedding.weight.is_cuda
+        # a table of all distances needs no look at them, for which a GPU would wait
+        self.table = FilterTable.for_coords(network, None if on_gpu else coords)
+        self.graphable = self.table.covers_all
         warn_if_coarse(self.schnet, self.table)
 
     def __call__(self, coords: Tensor) -> Tensor:
@@ -94,6 +97,8 @@ class TableKernel(Kernel):
 
     def _cover(self, r: Tensor) -> None:
         """Extend the table to distances r, as penalties bring them, who look beside the data."""
+        if self.table.covers_all:
+            return
         low, high = (float(value) for value in r.aminmax())
         if not (math.isnan(low) or self.table.covers(low, high)):
             self.table = self.table.extended(low, high)

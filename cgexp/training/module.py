@@ -14,7 +14,7 @@ from torch import Tensor
 from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.kernels.choose import make_kernel
-from cgexp.kernels.kernel import DirectKernel, Kernel
+from cgexp.kernels.kernel import Kernel
 from cgexp.training.data import ResidentData
 from cgexp.training.graphed_step import GraphedStep, can_be_captured, set_capturable
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
@@ -72,10 +72,7 @@ class ForceMatching(pl.LightningModule):
         wanted = on_gpu and self.kernel_name == "auto" if self._graphed is None else self._graphed
         wanted = wanted and not self.loss.penalties and can_be_captured(optimizer)
         self._kernel = make_kernel(self.kernel_name, self.network, data.tensors.coords, self.bf16)
-        if wanted and not graph_suits(self._kernel) and self.kernel_name == "auto" and on_gpu:
-            # unmeasured yet: the reference in one launch is taken to win against hundreds of launches
-            self._kernel = Kernel(self.network)
-        data.index_only = wanted and graph_suits(self._kernel)
+        data.index_only = wanted and self._kernel.graphable
         set_capturable(optimizer, self.device if on_gpu and data.index_only else None)
         if data.index_only:
             self._step = GraphedStep(
@@ -170,11 +167,6 @@ class ForceMatching(pl.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.coords))
-
-
-def graph_suits(kernel: Kernel) -> bool:
-    """Whether a kernel's work can be captured: it asks for no number on the way, as for the range of distances."""
-    return bool(getattr(kernel, "graphable", type(kernel) in (Kernel, DirectKernel)))
 
 
 def squared_error(predicted: Tensor, batch: Batch) -> Tensor:
