@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from cgexp.kernels.native_library import NoNativeKernel, native_library
+
 N_KNOTS = 600  # of a tabulated filter
 GEMM_SHAPES = ((1024, 128, 128), (1024, 1024, 1024))  # (m, n, k): a layer on a block of frames, and a large product
 COPY_BYTES = 64 * 2**20
 FLOAT = 4  # bytes of a number
-COPY = "copy"
+COPY, PEAK = "copy", "multiply-adds"
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Rates:
-    """Measured: floating-point operations per second of all threads together, bytes per second."""
+    """Measured: floating-point operations per second of all threads together, bytes per second.
+
+    flop is that of torch's matrix products, peak that of multiply-adds in registers (None: not measured).
+    """
 
     flop: float
     bytes: float
+    peak: float | None = None
 
     def seconds(self, work: Work) -> float:
         """The shortest time for the work: arithmetic and memory traffic may overlap."""
@@ -106,17 +114,38 @@ class Product:
         torch.set_num_threads(self.threads)
 
 
+class MultiplyAdds:
+    """Fused multiply-adds in the registers of one CPU core, a few milliseconds of them: what no product can beat."""
+
+    def __init__(self) -> None:
+        self._run = native_library("peak").peak_f32
+        self._run.restype = ctypes.c_double
+        self.flop = self()
+
+    def __call__(self) -> float:
+        """Run, and return the floating-point operations done."""
+        out = ctypes.c_float()
+        return float(self._run(ctypes.c_int64(800_000), ctypes.c_float(0.5), ctypes.byref(out)))
+
+
 class Limits:
-    """Matrix products and a copy of memory, to be timed among the kernels: ``steps``, then ``rates`` of their times."""
+    """Matrix products, a copy of memory, and on a CPU with a compiler multiply-adds in registers, to be timed among the
+    kernels: ``steps``, then ``rates`` of their times."""
 
     def __init__(self, threads: int, device: str) -> None:
         self.products = {
             f"sgemm {'x'.join(str(size) for size in shape)}": Product(shape, threads, device) for shape in GEMM_SHAPES
         }
+        self.peak: MultiplyAdds | None = None
+        if device == "cpu":
+            with contextlib.suppress(NoNativeKernel):
+                self.peak = MultiplyAdds()
         self.cores = threads if device == "cpu" else 1
         source = torch.ones(COPY_BYTES // FLOAT, device=device)
         target = torch.empty_like(source)
         self.steps: dict[str, Callable[[], object]] = {**self.products, COPY: lambda: target.copy_(source)}
+        if self.peak is not None:
+            self.steps[PEAK] = self.peak
 
     def rates(self, seconds: Mapping[str, list[float]]) -> Rates:
         """The best shape's rate times the number of cores, from the fastest round of one case.
@@ -124,4 +153,5 @@ class Limits:
         Not from the median: a round that another process disturbed tells nothing about what the machine can do.
         """
         flop = max(product.flop / min(seconds[name]) for name, product in self.products.items())
-        return Rates(flop * self.cores, 2.0 * COPY_BYTES / min(seconds[COPY]))
+        peak = None if self.peak is None else self.peak.flop / min(seconds[PEAK]) * self.cores
+        return Rates(flop * self.cores, 2.0 * COPY_BYTES / min(seconds[COPY]), peak)

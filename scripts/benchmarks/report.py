@@ -52,12 +52,14 @@ def _machine(found: Json) -> str:
     machine, limits = found["machine"], found["limits"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
     load = "" if machine["load_5min"] is None else f" Load over 5 minutes: {machine['load_5min']:.1f}."
+    peaks = sorted(case["peak_gflop_per_s"] for case in limits if case.get("peak_gflop_per_s"))
+    peak = f"multiply-adds in registers {_middle(peaks):.0f} GFLOP/s, " if peaks else ""
     rate, copy = (sorted(case[name] for case in limits) for name in ("gflop_per_s", "gb_per_s"))
     return (
         f"{machine['date'][:10]}, commit {(machine['code']['commit'] or 'unknown')[:10]}. {machine['cpu']} "
         f"({machine['vector_instructions']}), {machine['cores']} cores, {machine['threads']} threads, device "
         f"{machine['device']}; {versions}.{load} Matrix products {_middle(rate):.0f} GFLOP/s ({rate[0]:.0f} to "
-        f"{rate[-1]:.0f} over the cases), copying {_middle(copy):.1f} GB/s."
+        f"{rate[-1]:.0f} over the cases), {peak}copying {_middle(copy):.1f} GB/s."
     )
 
 
@@ -68,7 +70,7 @@ def _middle(values: Sequence[float]) -> float:
 def _table(rows: Sequence[Json], simulation: bool) -> str:
     """One line a row; the ratio to the reference is that of the medians."""
     size = "replicas" if simulation else "batch"
-    head = ["beads", size, "kernel", "ms", "spread", "x dense", "x reference", "MB", "of the limit"]
+    head = ["beads", size, "kernel", "ms", "spread", "x dense", "x reference", "MB", "of the limit", "of the peak"]
     if simulation:
         head.append("replica-steps/s")
     lines = [head, ["---" if name == "kernel" else "---:" for name in head]]
@@ -85,6 +87,7 @@ def _table(rows: Sequence[Json], simulation: bool) -> str:
             _number(None if reference is None else reference / row["ms"], "{:.2f}"),
             _number(row["memory_mb"], "{:.0f}"),
             _number(row["limit_fraction"], "{:.0%}", scale=1.0),
+            _number(row.get("peak_fraction"), "{:.0%}"),
         ]
         lines.append([*line, f"{1e3 * row['batch'] / row['ms']:,.0f}"] if simulation else line)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

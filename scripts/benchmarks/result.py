@@ -19,7 +19,7 @@ from benchmarks.limits import Rates, Work
 from cgexp.runs.provenance import code_version
 
 ROW = ("task", "n_beads", "batch", "kernel", "ms", "ratio_to_dense", "memory_mb", "limit_fraction")
-EXTRA = ("ms_low", "ms_high")
+EXTRA = ("ms_low", "ms_high", "peak_fraction")
 LIBRARIES = ("torch", "numpy", "pytorch-lightning", "torchmd-net", "schnetpack")
 
 
@@ -58,13 +58,15 @@ class Result:
         dense = samples[baseline].seconds if baseline in samples else None
         for kernel, sample in samples.items():
             median, low, high = (1e3 * value for value in spread(sample.seconds))
-            numbers = (median, ratio(dense, sample.seconds), sample.megabytes, 1e3 * limit / median, low, high)
+            peak = None if rates.peak is None else 1e3 * work.flop / rates.peak / median
+            numbers = (median, ratio(dense, sample.seconds), sample.megabytes, 1e3 * limit / median, low, high, peak)
             self.rows.append({**place, "kernel": kernel, **dict(zip(ROW[4:] + EXTRA, numbers, strict=True))})
         self.limits.append(
             {
                 **place,
                 "gflop": work.flop / 1e9,
                 "gflop_per_s": rates.flop / 1e9,
+                "peak_gflop_per_s": None if rates.peak is None else rates.peak / 1e9,
                 "gb_per_s": rates.bytes / 1e9,
                 "limit_ms": 1e3 * limit,
             }
