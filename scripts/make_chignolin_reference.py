@@ -22,7 +22,16 @@ from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import TIME_STEP
 from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
-from cgexp.reference.equilibrium import RUNS, TICA, WALKERS, Walkers, load_equilibrium, write_walkers
+from cgexp.reference.equilibrium import (
+    FILES,
+    RUNS,
+    TICA,
+    WALKERS,
+    Walkers,
+    file_hashes,
+    load_equilibrium,
+    write_walkers,
+)
 from cgexp.reference.packaged import DATA, write_packaged
 from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, first_left, weighty
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
@@ -159,6 +168,7 @@ def _write(
     }
     more = {
         RUNS: facts,
+        FILES: file_hashes(NAME, data),
         "burn_in_ps": burn_in,
         "burn_in": BURN_IN,
         "frame_ps": frame_ps,

@@ -6,6 +6,7 @@ exchange, and ``<name>.tica.npz``. The card names the runs, and which blocks of 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from cgexp.reference.packaged import DATA, load_card, load_packaged, packaged_na
 from cgexp.store import dequantise, quantise, read_arrays, write_arrays
 
 WALKERS, TICA = "{}.walkers.npz", "{}.tica.npz"
-RUNS = "runs"  # of the card; only equilibrium ensembles have it
+RUNS, FILES = "runs", "files_sha256"  # of the card; only equilibrium ensembles have them
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,29 @@ def write_walkers(path: Path, walkers: Walkers, step: float) -> None:
 
 def load_walkers(name: str, folder: Path = DATA) -> Walkers:
     """The walkers of a shipped ensemble. Raises InputError if there are none, or if they are not those of its card."""
-    runs_of(name, load_card(name, folder))
-    arrays, meta = read_arrays(folder / WALKERS.format(name))
+    arrays, meta = read_arrays(_verified(name, WALKERS, folder))
     coords = dequantise(arrays.pop("coords"), meta["step"])
     return Walkers(coords=coords, walker=arrays.pop("walker").astype(np.int64), **arrays)
 
 
 def load_tica(name: str, folder: Path = DATA) -> Tica:
     """The TICA of a shipped ensemble, which all later comparisons use; never fitted again."""
-    runs_of(name, load_card(name, folder))
-    return Tica.from_arrays(*read_arrays(folder / TICA.format(name)))
+    return Tica.from_arrays(*read_arrays(_verified(name, TICA, folder)))
+
+
+def file_hashes(name: str, folder: Path = DATA) -> dict[str, str]:
+    """SHA-256 of the files beside the frames, for the card."""
+    paths = [folder / kind.format(name) for kind in (WALKERS, TICA)]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _verified(name: str, kind: str, folder: Path) -> Path:
+    """The file of this kind. Raises InputError if it is not the one that the card of the ensemble describes."""
+    card, path = load_card(name, folder), folder / kind.format(name)
+    runs_of(name, card)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != card[FILES][path.name]:
+        raise InputError(f"{path} is not the file that its card describes: install the package again")
+    return path
 
 
 def runs_of(name: str, card: dict[str, Any]) -> list[dict[str, Any]]:

@@ -126,12 +126,24 @@ def test_more_than_fits_is_thinned(runs: Path, tmp_path: Path, monkeypatch: pyte
 def test_walkers_are_read_as_they_were_written(tmp_path: Path, runs: Path) -> None:
     make(runs, tmp_path)
     written = load_walkers(NAME, tmp_path)
-    few = Walkers(**{name: values[:7] for name, values in vars(written).items()})
-    write_walkers(tmp_path / f"{NAME}.walkers.npz", few, 0.001)
+    path = tmp_path / f"{NAME}.walkers.npz"
+    write_walkers(path, written, 0.001)
     read = load_walkers(NAME, tmp_path)
-    for name, values in vars(few).items():
+    for name, values in vars(written).items():
         np.testing.assert_array_equal(getattr(read, name), values)
         assert getattr(read, name).dtype == values.dtype
+
+
+def test_files_that_are_not_those_of_the_card_are_refused(tmp_path: Path, runs: Path) -> None:
+    make(runs, tmp_path)
+    walkers = load_walkers(NAME, tmp_path)
+    few = Walkers(**{name: values[:7] for name, values in vars(walkers).items()})
+    write_walkers(tmp_path / f"{NAME}.walkers.npz", few, 0.001)
+    with pytest.raises(InputError, match="is not the file that its card describes"):
+        load_walkers(NAME, tmp_path)
+    (tmp_path / f"{NAME}.tica.npz").unlink()
+    with pytest.raises(InputError, match="is not the file that its card describes"):
+        load_equilibrium(NAME, tmp_path)
 
 
 def test_another_set_is_no_ensemble() -> None:
