@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(given)
     except InputError as error:
-        print(f"cgexp: {error}", file=sys.stderr)
+        notes = getattr(error, "__notes__", [])
+        print("; ".join([f"cgexp: {error}", *notes]), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("cgexp: interrupted; the same command goes on where it stopped", file=sys.stderr)

@@ -27,6 +27,8 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 }
 OPTIONAL = ("scheduler", "simulation", "oracle")
 KERNELS = ("auto", "reference", "table", "compiled", "fused")
+# kernel -> the networks it is made for; the others serve all
+KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 
@@ -154,10 +156,18 @@ def _learning_rate_finder(config: Config) -> Iterator[str]:
             )
 
 
+def _kernel_serves(config: Config) -> Iterator[str]:
+    name, models = config["kernel"], KERNEL_MODELS.get(config["kernel"])
+    model = str(config["model"]["_target_"]).rsplit(".", 1)[-1]
+    if models and model not in models:
+        yield f"kernel={name} is made for {' and '.join(models)}, but the model is a {model}: use kernel=auto"
+
+
 Rule = Callable[[Config], Iterator[str]]
 # the groups that a rule reads, and the rule
 PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset",), _force_map),
+    (("model", "trainer"), _kernel_serves),
     (("dataset", "prior", "simulation"), _same_temperature),
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
     (("dataset", "simulation"), _time_step),

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.compiled import CompiledKernel
+from cgexp.kernels.filter_table import has_kinks
+from cgexp.kernels.fused import ACTIVATION_NUMBERS
 from cgexp.kernels.fused_cgnet import FusedCGnet
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.kernel import DirectKernel, Kernel
@@ -38,6 +40,8 @@ def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf
         return DirectKernel(network)
     if name == "auto":
         name = best_kernel(network)
+    if bf16 and name != "fused":
+        print(f"kernel={name} keeps parameter gradients in full precision: bfloat16 is for fused", file=sys.stderr)
     if name == "table":
         return TableKernel(network, coords)
     if name == "compiled":
@@ -47,18 +51,25 @@ def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf
     return Kernel(network)
 
 
-def best_kernel(network: EnergyTerm) -> str:
+def best_kernel(network: EnergyTerm, device: torch.device | None = None) -> str:
     """What kernel=auto stands for: fused on a CPU with a compiler, else table where the network has filters to
     tabulate, else the reference. The compiled kernel is never chosen: compiling takes up to a minute."""
-    if any(isinstance(module, nn.ReLU) for module in network.modules()):
-        return "reference"  # a table cannot follow filters with kinks
-    if type(network) in FUSED and _device(network).type == "cpu":
+    if has_kinks(network):
+        return "reference"
+    if type(network) in FUSED and (device or _device(network)).type == "cpu" and serves(network):
         try:
             native_library(SOURCES[type(network)])
             return "fused"
         except NoNativeKernel as error:
             print(error, file=sys.stderr)
     return "table" if isinstance(network, CGSchNet) else "reference"
+
+
+def serves(network: EnergyTerm) -> bool:
+    """Whether the C++ kernels have the activation of a network."""
+    known = (*ACTIVATION_NUMBERS, nn.Linear)
+    stacks = [part for part in network.modules() if isinstance(part, nn.Sequential)]
+    return all(isinstance(layer, known) for stack in stacks for layer in stack)
 
 
 def _fused(network: EnergyTerm, coords: Tensor | None, bf16: bool) -> Kernel:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +22,7 @@ class CompiledKernel(Kernel):
 
     def __init__(self, network: EnergyTerm) -> None:
         super().__init__(network)
+        self._shapes: set[torch.Size] = set()
         self._names = [name for name, _ in network.named_parameters()]
         buffers = dict(network.named_buffers())
         module: nn.Module = network
@@ -29,6 +33,22 @@ class CompiledKernel(Kernel):
         self._gradient = torch.compile(torch.func.grad(energy), fullgraph=True)
 
     def __call__(self, coords: Tensor) -> Tensor:
-        with torch.enable_grad():
+        with torch.enable_grad(), self._announced(coords.shape):
             parameters = dict(zip(self._names, self.network.parameters(), strict=True))
             return -self._gradient(coords, parameters)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _announced(self, shape: torch.Size) -> Iterator[None]:
+        """Show what compiling costs: once for each shape of a batch, and less where torch has it in its cache."""
+        if shape in self._shapes:
+            yield
+            return
+        self._shapes.add(shape)
+        began = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - began
+        print(
+            f"compiled the forces of {list(shape)} coords, cached by torch: {seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )

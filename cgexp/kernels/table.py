@@ -54,6 +54,9 @@ class TableKernel(Kernel):
             forces = coords.new_zeros(self.schnet.n_beads, len(coords), 3)
             return forces.index_add(0, pairs[:, 1], along).index_add(0, pairs[:, 0], -along).transpose(0, 1)
 
+    def check(self) -> None:
+        warn_if_coarse(self.schnet, self.table)
+
     def energy(self, coords: Tensor) -> Tensor:
         """The energy [n_frames] whose negative gradient the forces are, of the interpolated filters; without a graph.
 

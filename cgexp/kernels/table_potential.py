@@ -8,7 +8,7 @@ from torch.nn.functional import embedding_bag
 
 from cgexp.geometry import displacements
 from cgexp.kernels.convolve import convolve
-from cgexp.kernels.filter_table import FilterTable
+from cgexp.kernels.filter_table import FilterTable, warn_if_coarse
 from cgexp.kernels.prior_forces import DistanceTerms, add_prior
 from cgexp.models.cgschnet import CGSchNet, Interaction
 from cgexp.models.potential import Potential
@@ -35,6 +35,7 @@ class TablePotential:
         assert isinstance(network, CGSchNet)
         self.network = network
         self.table = FilterTable.for_coords(network)
+        warn_if_coarse(network, self.table)
         with torch.no_grad():
             # the filters of all blocks side by side: [2 n_knots, n_blocks n_filters]
             self._rows = torch.cat(tuple(self.table.tables()), dim=1).contiguous()

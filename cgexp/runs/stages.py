@@ -18,6 +18,7 @@ from cgexp.config.compose import Config
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.kernels.choose import best_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential, save_potential
 from cgexp.models.warm_start import take_weights
@@ -74,11 +75,12 @@ def train(context: Context) -> None:
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
     )  # fmt: skip
+    kernel = best_kernel(network, settings.device) if config["kernel"] == "auto" else config["kernel"]
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_json(folder.training_metrics, numbers)
     save_potential(
         folder.potential, Potential(network, prior.to(settings.dtype)), config["model"], config["prior"],
-        weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}",
+        weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}, kernel {kernel}",
     )  # fmt: skip
 
 

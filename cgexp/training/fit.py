@@ -60,6 +60,10 @@ class Training:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
+        if self.gradient_precision == "bfloat16" and self.precision == "float64":
+            raise InputError(
+                "trainer.gradient_precision=bfloat16 is for trainer.precision=float32: set one of the two otherwise"
+            )
         n_folds = round(1.0 / self.validation_fraction) if self.validation_fraction else 1
         if self.fold >= n_folds:
             raise InputError(

@@ -83,8 +83,15 @@ class GraphedStep:
         self._kept = [parameter.grad for parameter in self._parameters]
 
 
-def can_be_captured(optimizer: Optimizer) -> bool:
-    """Whether a step of this optimizer can be part of a CUDA graph: those of torch.optim that have ``capturable``."""
+def can_be_captured(optimizer: Optimizer, schedulers: Any = None) -> bool:
+    """Whether a step of this optimizer can be part of a CUDA graph: those of torch.optim that have ``capturable``.
+
+    Not where a scheduler changes more than the learning rate: a graph would keep the momentum it was captured with.
+    OneCycleLR and CyclicLR do so unless ``cycle_momentum=False``.
+    """
+    several = schedulers if isinstance(schedulers, list) else [schedulers]
+    if any(getattr(scheduler, "cycle_momentum", False) for scheduler in several):
+        return False
     return "capturable" in inspect.signature(type(optimizer).__init__).parameters
 
 

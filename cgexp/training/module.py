@@ -70,14 +70,20 @@ class ForceMatching(pl.LightningModule):
         (optimizer,) = self.trainer.optimizers
         on_gpu = self.device.type == "cuda"
         wanted = on_gpu and self.kernel_name == "auto" if self._graphed is None else self._graphed
-        wanted = wanted and not self.loss.penalties and can_be_captured(optimizer)
-        self._kernel = make_kernel(self.kernel_name, self.network, data.tensors.coords, self.bf16)
+        wanted = wanted and not self.loss.penalties and can_be_captured(optimizer, self.lr_schedulers())
+        self._kernel = make_kernel(
+            self.kernel_name, self.network, None if self.loss.penalties else data.tensors.coords, self.bf16
+        )  # penalties look beside the data
         data.index_only = wanted and self._kernel.graphable
         set_capturable(optimizer, self.device if on_gpu and data.index_only else None)
         if data.index_only:
             self._step = GraphedStep(
                 lambda index: self._losses(data.batch(index)), optimizer, self.trainer.gradient_clip_val, on_gpu
             )
+
+    def on_train_epoch_end(self) -> None:
+        if self._kernel is not None:
+            self._kernel.check()
 
     def on_fit_end(self) -> None:
         self._kernel = self._step = None

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 Step = Callable[[], object]
-SHORTEST = 0.01  # s; a shorter step is repeated within its turn
+SHORTEST = 0.1  # s; a shorter step is repeated within its turn: the threads of the step before it spin for a while
 
 
 def synchronize(device: str) -> None:

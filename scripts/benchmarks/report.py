@@ -70,7 +70,7 @@ def _middle(values: Sequence[float]) -> float:
 def _table(rows: Sequence[Json], simulation: bool) -> str:
     """One line a row; the ratio to the reference is that of the medians."""
     size = "replicas" if simulation else "batch"
-    head = ["beads", size, "kernel", "ms", "spread", "x dense", "x reference", "MB", "of the limit", "of the peak"]
+    head = ["beads", size, "kernel", "ms", "spread", "x dense", "x reference", "MB", "of sgemm", "of the peak"]
     if simulation:
         head.append("replica-steps/s")
     lines = [head, ["---" if name == "kernel" else "---:" for name in head]]

@@ -8,6 +8,7 @@ from cgexp.kernels.choose import best_kernel, make_kernel
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.table import TableKernel
+from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
 from cgexp.models.toy_mlp import ToyMLP
@@ -74,3 +75,12 @@ def test_without_bfloat16_gradients_stay_in_float32(
     assert isinstance(kernel, FusedCGSchNet)
     assert not kernel.bf16
     assert "stay in float32" in capsys.readouterr().err
+
+
+def test_kinks_matter_to_tables_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(UserWarning, match="relu"):
+        schnet, cgnet = CGSchNet(5, activation="relu"), CGnet(5, activation="relu")
+    assert best_kernel(schnet) == "reference"
+    assert best_kernel(cgnet) == "fused"
+    make_kernel("reference", cgnet, bf16=True)
+    assert "bfloat16 is for fused" in capsys.readouterr().err

@@ -168,3 +168,24 @@ def test_one_frame_and_no_pair_of_equal_shapes() -> None:
 
 def test_blocks_have_at_least_one_frame() -> None:
     assert [frames_a_block(n) for n in (2, 10, 80, 1000)] == [16, 16, 2, 1]
+
+
+def test_a_table_extended_between_forward_and_backward() -> None:
+    """As a penalty does, that looks beside the data before the loss is differentiated."""
+    network, (coords, reference, _) = make_network(), make_batch()
+    found = []
+    for kernel in (FusedCGSchNet(network, coords), TableKernel(network, coords)):
+        network.zero_grad()
+        near = kernel(coords)
+        far = kernel(1.4 * coords)
+        ((near - reference).square().mean() + far.square().mean()).backward()
+        found.append((gradient_of(kernel),))
+    assert_equal(found[0], found[1], EXACT)
+
+
+def test_coordinates_that_do_not_fit_are_refused() -> None:
+    network, (coords, _, _) = make_network(), make_batch()
+    kernel = FusedCGSchNet(network, coords)
+    for wrong in (coords[:, :7], coords.float(), coords[..., :2], coords[0]):
+        with pytest.raises(ValueError, match=r"expected \[n_frames, 10, 3\] of torch.float64"):
+            kernel(wrong)

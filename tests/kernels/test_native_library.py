@@ -30,7 +30,7 @@ def test_built_once_and_again_when_the_source_changes(
     small_source: Path, empty_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert native_library("small").answer() == 42
-    assert "compiling the small kernel, once" in capsys.readouterr().err
+    assert "compiled the small kernel, once" in capsys.readouterr().err
     native_library.cache_clear()
     native_library("small")
     assert capsys.readouterr().err == ""
@@ -58,4 +58,25 @@ def test_a_cache_that_cannot_be_written(small_source: Path, tmp_path: Path, monk
     blocked.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     with pytest.raises(NoNativeKernel, match="set XDG_CACHE_HOME"):
+        native_library("small")
+
+
+def test_what_is_compiled_needs_no_compiler(small_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    native_library("small")
+    native_library.cache_clear()
+    monkeypatch.setattr(module, "COMPILERS", ("no-such-compiler",))
+    assert native_library("small").answer() == 42
+
+
+def test_a_compiler_with_options_and_one_that_is_no_program(
+    small_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", f"{module.find_compiler()[0]} -O1")
+    assert native_library("small").answer() == 42
+    native_library.cache_clear()
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x00no program")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(NoNativeKernel, match=r"is no C\+\+ compiler"):
         native_library("small")

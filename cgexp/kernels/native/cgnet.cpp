@@ -5,7 +5,7 @@
 //   a_0 = (q - mean) / std    z_l = a_l W_l^T + b_l    a_{l+1} = f(z_l)    U = a_L . w
 //
 // The loss is a function of the forces F = -J^T g with g = dU/dq and J = dq/dx; lambda = dL/dF. For any parameter p
-//   dL/dp = sum lambda . dF/dp = d/dp (dU along the direction -lambda),
+//   dL/dp = sum lambda . dF/dp = -d/dp (lambda . grad U) = d/dp (dU along the direction -lambda),
 // so passes 4 and 5 differentiate the directional derivative of U, a scalar. J does not depend on p: that derivative
 // sees the beads only through q_dot = J (-lambda).
 #include "activation.h"

@@ -1,7 +1,7 @@
 // The arithmetic that one core can do: fused multiply-adds in registers, which no kernel can beat. For benchmarks.
 #include "vector.h"
 
-// Makes `repeats` times 24 independent multiply-adds of vectors; returns the floating-point operations done.
+// Makes `repeats` times CHAINS independent multiply-adds of vectors; returns the floating-point operations done.
 extern "C" double peak_f32(int64_t repeats, float factor, float* out) {
     constexpr int CHAINS = VECTOR_BYTES == 64 ? 24 : 10;  // enough to hide the latency, and few enough for registers
     vec<float> sums[CHAINS];
