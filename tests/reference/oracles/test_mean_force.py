@@ -146,6 +146,7 @@ def test_what_cannot_be_back_mapped_is_rejected_with_a_reason_and_its_cost(label
     assert (len(nothing.frames), nothing.n_given) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_map_changes_the_noise_and_not_the_fact_that_it_is_stored(tmp_path: Path) -> None:
     oracle = replace(ORACLE, force_map="optimal", ps_per_start=1.6)
     oracle.label(COORDS[:1], folder=tmp_path)
