@@ -60,7 +60,8 @@ def chains() -> Chains:
     return Chains()
 
 
-@pytest.mark.parametrize("others", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [0.0, 0.1])
 def test_mean_force_is_exact_within_its_error_whatever_the_map_gives_to_other_atoms(
     chains: Chains, others: float
 ) -> None:

@@ -52,9 +52,8 @@ def finish(folder: Path) -> None:
     assert process.returncode == 0, error
 
 
-@pytest.mark.parametrize(
-    "packed", [pytest.param(False, id="copied", marks=pytest.mark.slow), pytest.param(True, id="packed")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", [False, True], ids=["copied", "packed"])
 def test_killed_and_moved_it_goes_on_with_the_same_numbers(tmp_path: Path, packed: bool) -> None:
     finish(tmp_path / "whole")
     rng = np.random.default_rng()
