@@ -15,8 +15,8 @@ from cgexp.progress import Progress
 from cgexp.reference.oracles.mean_force import MeanForceOracle
 from cgexp.reference.oracles.oracle import Labels
 from cgexp.reference.packaged import load_packaged
-from cgexp.reference.sampling.protocol import farthest_points
 from cgexp.store import write_frames, write_json
+from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide
 
 DATA_SET = "chignolin_mini"

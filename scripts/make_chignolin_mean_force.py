@@ -27,9 +27,9 @@ from cgexp.reference.oracles.mean_force import MeanForceOracle
 from cgexp.reference.oracles.oracle import Labels, joined
 from cgexp.reference.packaged import DATA, load_card, load_packaged, map_path, write_packaged
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
-from cgexp.reference.sampling.protocol import farthest_points
 from cgexp.store import dequantise, quantise, read_arrays
 from cgexp.systems.basins import BASINS, basin_of
+from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide
 
 NAME, TRAINING = "chignolin_mean_force", "chignolin_sample"

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.reference.all_atom.structure import build_native
-from cgexp.reference.sampling.protocol import farthest_points
 from cgexp.store import Chunks, write_arrays
+from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
 

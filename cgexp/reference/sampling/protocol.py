@@ -27,7 +27,6 @@ from cgexp.reference.sampling.task import Positions, Task
 from cgexp.reference.sampling.walker import Walker, run_walkers
 from cgexp.signatures import NonNegative, NonNegativeInt, Positive
 from cgexp.store import Chunks, read_json, write_json
-from cgexp.systems.base import System
 
 HOT, STUDY = 0, 1  # stages, for the seeds
 PROTOCOL_FILE = "protocol.json"
@@ -176,23 +175,6 @@ def make_walker(
         max_iterations=task.quench_steps,
         platform=task.platform,
     )
-
-
-def farthest_points(
-    system: System, candidates: NDArray[np.floating], known: NDArray[np.floating], n: int
-) -> NDArray[np.int64]:
-    """Indices [n] of candidates [k, n_beads, 3], each the farthest from ``known`` [m, n_beads, 3] and those before.
-
-    Without known ones, the first candidate is chosen first.
-    """
-    nearest = system.distance(candidates, known).min(axis=1) if len(known) else np.full(len(candidates), np.inf)
-    chosen: list[int] = []
-    for _ in range(n):
-        best = int(np.argmax(nearest))
-        chosen.append(best)
-        nearest = np.minimum(nearest, system.distance(candidates, candidates[[best]])[:, 0])
-        nearest[chosen] = -1.0
-    return np.array(chosen, dtype=np.int64)
 
 
 def _check_settings(task: Task, protocol: Protocol) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.reference.sampling.protocol import Protocol, farthest_points, sample
+from cgexp.reference.sampling.protocol import Protocol, sample
 from cgexp.reference.sampling.starts import Walkers
 from cgexp.reference.sampling.task import Task
 from cgexp.store import Chunks
-from cgexp.systems.peptide import Peptide
 
 SEQUENCE = "AGA"
 PROTOCOL = Walkers(
@@ -162,14 +161,3 @@ def test_a_folder_of_another_protocol_is_refused(undisturbed: list[Chunks]) -> N
 def test_lengths_that_do_not_fit_are_refused(change: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         replace(PROTOCOL, **change)  # type: ignore[arg-type]
-
-
-def test_farthest_points_spread_out() -> None:
-    peptide = Peptide("AG")
-    lengths = np.array([1.0, 1.1, 2.0, 5.0, 5.1, 9.0])
-    frames = np.zeros((6, 2, 3))
-    frames[:, 1, 0] = lengths
-    chosen = farthest_points(peptide, frames, frames[:1], 3)
-    assert lengths[chosen].tolist() == [9.0, 5.0, 2.0]
-    assert sorted(farthest_points(peptide, frames, frames[:1], 6).tolist()) == list(range(6))
-    assert farthest_points(peptide, frames, frames[:0], 2).tolist() == [0, 5]
