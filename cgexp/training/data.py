@@ -52,14 +52,21 @@ def split_by_block(
 class IndexBatches:
     """Batches of frame indices; the order of an epoch is a function of (seed, epoch), so a resumed run repeats it.
 
-    Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own sampler.
+    Each pass over the frames is shuffled anew. n_batches: of an epoch, which then ends within a pass or spans several
+    of them; None: one pass. Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own sampler.
     """
 
     def __init__(
-        self, index: NDArray[Any], batch_size: int, seed: int | None, device: torch.device | None = None
+        self,
+        index: NDArray[Any],
+        batch_size: int,
+        seed: int | None,
+        device: torch.device | None = None,
+        n_batches: int | None = None,
     ) -> None:
         self.index = torch.as_tensor(index, dtype=torch.long)
         self.seed, self.device = seed, device
+        self.n_batches = n_batches
         self.epoch = 0
         # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
         self.batch_size = min(batch_size, len(index))
@@ -70,17 +77,26 @@ class IndexBatches:
         self.epoch = epoch
 
     def __len__(self) -> int:
+        return self.n_batches or self.per_pass
+
+    @property
+    def per_pass(self) -> int:
+        """Batches in one pass over the frames."""
         whole, rest = divmod(len(self.index), max(1, self.batch_size))
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Tensor]:
-        order = self.index
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = order[torch.randperm(len(order), generator=generator)]
-        order = order.to(self.device)  # once an epoch, not a batch: a GPU waits for each copy
-        for i in range(len(self)):
+        order, shuffled = self.index.to(self.device), -1
+        for number in range(self.epoch * len(self), (self.epoch + 1) * len(self)):
+            passes, i = divmod(number, self.per_pass)
+            if self.seed is not None and passes != shuffled:
+                order, shuffled = self._shuffled(self.seed, passes), passes
             yield order[i * self.batch_size : (i + 1) * self.batch_size]
+
+    def _shuffled(self, seed: int, number: int) -> Tensor:
+        """The frames in the order of one pass; moved once a pass, not a batch, since a GPU waits for each copy."""
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        return self.index[torch.randperm(len(self.index), generator=generator)].to(self.device)
 
 
 class ResidentData(pl.LightningDataModule):
@@ -99,6 +115,7 @@ class ResidentData(pl.LightningDataModule):
         dtype: torch.dtype,
         needs_force_sem: bool = False,
         fold: int = 0,
+        steps_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
         if frames.forces is None:
@@ -118,12 +135,12 @@ class ResidentData(pl.LightningDataModule):
             torch.tensor(weights, dtype=dtype),
             None if frames.force_sem is None else torch.tensor(frames.force_sem, dtype=dtype),
         )
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
         self.index_only = False  # training batches are handed over as indices, for a step that gathers by itself
 
     def train_dataloader(self) -> IndexBatches:
         device = None if self.trainer is None else self.trainer.strategy.root_device
-        return IndexBatches(self.train_index, self.batch_size, self.seed, device)
+        return IndexBatches(self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch)
 
     def val_dataloader(self) -> IndexBatches | list[Any]:
         # large batches: validation needs no double backprop

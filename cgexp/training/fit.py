@@ -38,12 +38,14 @@ class Training:
     """How to train: the config group ``trainer``.
 
     matmul_precision: of float32 matrix products on a GPU; high uses its tensor cores (TF32, 10 bits of mantissa).
-    batch_size in frames; validation_fraction of the frames, in whole blocks; gradient_clip is the largest gradient
-    norm (None: no clipping); ``use_weights`` says which weights the run keeps: those with the best validation loss, or
-    the last. With a weight-averaging callback both are the averaged weights. fold: which of the
-    1/validation_fraction disjoint parts is held out, for cross-validation. start_from: folder of a run whose weights
-    the network begins with. gradient_precision: ``bfloat16`` rounds factors of the parameter gradient's matrix
-    products (fused kernel, on a processor that has such products), while energies, forces and loss are as they were.
+    batch_size in frames; steps_per_epoch: an epoch is that many batches instead of one pass over the frames, so that
+    data sets of different sizes get the same number of gradient steps (None: one pass). validation_fraction of the
+    frames, in whole blocks; gradient_clip is the largest gradient norm (None: no clipping); ``use_weights`` says which
+    weights the run keeps: those with the best validation loss, or the last. With a weight-averaging callback both are
+    the averaged weights. fold: which of the 1/validation_fraction disjoint parts is held out, for cross-validation.
+    start_from: folder of a run whose weights the network begins with. gradient_precision: ``bfloat16`` rounds factors
+    of the parameter gradient's matrix products (fused kernel, on a processor that has such products), while energies,
+    forces and loss are as they were.
     """
 
     max_epochs: PositiveInt
@@ -58,6 +60,7 @@ class Training:
     use_weights: Literal["best", "last"] = "best"
     callbacks: dict[str, Callback] = field(default_factory=dict)
     start_from: str | None = None
+    steps_per_epoch: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":
@@ -109,7 +112,7 @@ def fit(
     """
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
-        loss.needs_force_sem, settings.fold,
+        loss.needs_force_sem, settings.fold, settings.steps_per_epoch,
     )  # fmt: skip
     network.to(settings.dtype)
     module = ForceMatching(

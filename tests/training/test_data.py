@@ -106,3 +106,19 @@ def test_folds_are_disjoint_and_cover_all() -> None:
 def test_a_fold_without_blocks_is_refused() -> None:
     with pytest.raises(InputError, match="holds out 0 of 3 blocks"):
         split_by_block(np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]), 0.1, seed=0, fold=4)
+
+
+def test_an_epoch_of_so_many_steps_goes_on_in_the_pass_where_the_last_one_stopped() -> None:
+    whole = IndexBatches(np.arange(10), 3, seed=1)
+    steps = IndexBatches(np.arange(10), 3, seed=1, n_batches=2)  # three batches in a pass
+    assert (len(steps), steps.per_pass) == (2, 3)
+
+    def epochs(batches: IndexBatches, number: int) -> list[list[int]]:
+        found = []
+        for epoch in range(number):
+            batches.set_epoch(epoch)
+            found += [index.tolist() for index in batches]
+        return found
+
+    assert epochs(steps, 3) == epochs(whole, 2)
+    assert len(list(IndexBatches(np.arange(4), 3, seed=1, n_batches=5))) == 5  # several passes in one
