@@ -22,6 +22,7 @@ from cgexp.systems.toy import ToyPotential
 # The envelope of rejection sampling: cells over x_range and y_range, the density's maximum on a sub-grid of each.
 CELLS = (300, 300)
 SUB_POINTS = 5  # a side, both edges included
+RAREST = 1e-3  # fraction of all samples that a range of x must hold
 MARGIN = 1.1  # over that maximum; a density above it is refused, so the samples are exact
 
 Points = NDArray[np.float64]
@@ -73,13 +74,22 @@ class UniformPoints(ToyRecipe):
 
 @dataclass(kw_only=True)
 class ExactSamples(ToyRecipe):
-    """Independent samples of exp(-V/kT) in 2D by rejection, exact; each frame is a block of its own."""
+    """Independent samples of exp(-V/kT) in 2D by rejection, exact; each frame is a block of its own.
+
+    within: from and to which x samples are kept, length, for data that lack a basin; None: all.
+    """
+
+    within: tuple[float, float] | None = None
 
     def make(self, folder: Path) -> Frames:
-        points = sample_boltzmann(self.system, self.n_points, np.random.default_rng(self.seed))
-        return self.coarse_grain(
-            points, np.arange(self.n_points), f"independent Boltzmann samples by rejection, seed {self.seed}"
-        )
+        generator = np.random.default_rng(self.seed)
+        source = f"independent Boltzmann samples by rejection, seed {self.seed}"
+        if self.within is None:
+            points = sample_boltzmann(self.system, self.n_points, generator)
+        else:
+            points = sample_within(self.system, self.n_points, generator, *self.within)
+            source += f", x in [{self.within[0]:g}, {self.within[1]:g}] only"
+        return self.coarse_grain(points, np.arange(self.n_points), source)
 
 
 @dataclass(kw_only=True)
@@ -190,6 +200,27 @@ def sample_boltzmann(system: ToyPotential, n_points: int, generator: np.random.G
             )
         parts.append(tries[generator.random(n_tries) < ratio])
     return np.concatenate(parts)[:n_points]
+
+
+def sample_within(
+    system: ToyPotential, n_points: int, generator: np.random.Generator, low: float, high: float
+) -> Points:
+    """Independent samples [n_points, 2] of exp(-V/kT) with x from ``low`` to ``high``.
+
+    Raises InputError if fewer than one in a thousand of all samples lie there.
+    """
+    kept: list[Points] = []
+    n_kept = n_tried = 0
+    while n_kept < n_points:
+        points = sample_boltzmann(system, max(10_000, n_points), generator)
+        kept.append(points[(points[:, 0] >= low) & (points[:, 0] <= high)])
+        n_tried, n_kept = n_tried + len(points), n_kept + len(kept[-1])
+        if n_kept < RAREST * n_tried:
+            raise InputError(
+                f"only {n_kept} of {n_tried} samples of system '{system.name}' have x in [{low:g}, {high:g}]: expected "
+                f"at least one in {1 / RAREST:.0f}; widen the range"
+            )
+    return np.concatenate(kept)[:n_points]
 
 
 def _envelope(system: ToyPotential) -> tuple[Points, float]:

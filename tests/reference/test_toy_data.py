@@ -68,6 +68,19 @@ def test_exact_samples_at_another_temperature(tmp_path: Path) -> None:
     assert_boltzmann(frames, toy)
 
 
+def test_exact_samples_of_one_well(tmp_path: Path) -> None:
+    toy = CGnetToy()
+    frames = ExactSamples(**FACTS, system=toy, n_frames=20_000, within=(0.15, 10.0)).make(tmp_path)
+    x = frames.coords[:, 0, 0]
+    assert x.min() >= 0.15
+    assert len(frames) == 20_000
+    grid = np.linspace(0.15, 10.0, 2001)
+    density = toy.density(grid) / np.trapezoid(toy.density(grid), grid)
+    assert x.mean() == pytest.approx(np.trapezoid(grid * density, grid), abs=4.0 * x.std() / np.sqrt(len(x)))
+    with pytest.raises(InputError, match=r"only \d+ of 10000 samples .* have x in \[7, 8\]"):
+        ExactSamples(**FACTS, system=toy, n_frames=20, within=(7.0, 8.0)).make(tmp_path)
+
+
 def test_exact_samples_carry_the_irreducible_noise(tmp_path: Path) -> None:
     toy = CGnetToy()
     frames = ExactSamples(**FACTS, system=toy, n_frames=100_000, seed=2).make(tmp_path)
