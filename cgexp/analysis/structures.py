@@ -1,0 +1,88 @@
+"""What a report shows of a peptide in space: representatives of reference and simulation, and a short trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cgexp.analysis.bootstrap import independent_units
+from cgexp.analysis.representatives import (
+    Array,
+    Representative,
+    principal,
+    representatives,
+    short_trajectory,
+    superposed,
+)
+from cgexp.frames import Frames
+from cgexp.systems.peptide import NATIVE, Peptide
+
+DECIMALS = 3  # of coordinates in a file, Å
+REFERENCE, SIMULATION = "reference", "simulation"
+
+
+@dataclass(frozen=True)
+class Structures:
+    """C-alpha structures, all superposed on one and turned to its principal axes; Å.
+
+    native: [n_residues, 3], or None if it is not known. ensembles: name -> representatives and their coordinates
+    [n_representatives, n_residues, 3]. trajectory: [n_shown, n_residues, 3] of ``replica`` at ``time`` [n_shown], ps;
+    without a simulation it has no frames, and replica is None.
+    """
+
+    sequence: str
+    native: Array | None
+    ensembles: Mapping[str, tuple[Sequence[Representative], Array]]
+    trajectory: Array
+    time: Array
+    replica: int | None
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arrays, rounded, and metadata, as store.write_arrays takes them."""
+        arrays: dict[str, Any] = {"trajectory": self.trajectory, "time": self.time}
+        arrays |= {f"ca_{name}": ca for name, (_, ca) in self.ensembles.items()}
+        if self.native is not None:
+            arrays["native"] = self.native
+        found = {name: [asdict(one) for one in kept] for name, (kept, _) in self.ensembles.items()}
+        arrays = {name: np.round(value, DECIMALS) for name, value in arrays.items()}
+        return arrays, {"sequence": self.sequence, "replica": self.replica, "representatives": found}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> Structures:
+        """The inverse of ``to_arrays``, but for the rounding."""
+        ensembles = {
+            name: ([Representative(**one) for one in kept], arrays[f"ca_{name}"])
+            for name, kept in meta["representatives"].items()
+        }
+        native = arrays.get("native")
+        return cls(meta["sequence"], native, ensembles, arrays["trajectory"], arrays["time"], meta["replica"])
+
+
+def structures_of(
+    system: Peptide, reference: Frames, trajectory: Any, burn_in: float, n_bootstrap: int, seed: int
+) -> Structures:
+    """Structures of a reference and of a simulation, if there is one.
+
+    trajectory: simulation.Trajectory or None; its healthy replicas count, without their first ``burn_in`` (a fraction).
+    n_bootstrap: draws for the errors of the basins' shares; seed: of these draws.
+    """
+    rng = np.random.default_rng(seed)
+    native = principal(system.native()) if system.sequence in NATIVE else None
+    ca = reference.coords[:, system.ca]
+    found = {REFERENCE: representatives(ca, reference.block, native, n_bootstrap, rng, reference.weights)}
+    target = principal(found[REFERENCE][1][0]) if native is None else native
+    played, time, replica = np.zeros((0, *ca.shape[1:])), np.zeros(0), None
+    production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.ca]
+    if production is not None and production.size:
+        units = np.moveaxis(independent_units(production), 1, 0)
+        unit = np.repeat(np.arange(len(units)), units.shape[1])
+        found[SIMULATION] = representatives(units.reshape(-1, *ca.shape[1:]), unit, native, n_bootstrap, rng)
+        chosen, frames = short_trajectory(production, native)
+        played = superposed(production[frames, chosen], target)
+        time = trajectory.time[len(trajectory.time) - len(production) + frames]
+        replica = int(np.flatnonzero(trajectory.alive)[chosen])
+    ensembles = {name: (kept, superposed(coords, target)) for name, (kept, coords) in found.items()}
+    return Structures(system.sequence, native, ensembles, played, np.asarray(time, dtype=np.float64), replica)
