@@ -174,7 +174,8 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)  # a ./conf or ./outputs of the checkout plays no part
     _, verb, *arguments = shlex.split(command, comments=True)
     if verb == "reproduce":
-        assert Study.load(arguments[0], ROOT / "experiments").arms
+        part = next((word.removeprefix("part=") for word in arguments if word.startswith("part=")), None)
+        assert Study.load(arguments[0], ROOT / "experiments", part).arms
     if verb not in VERBS or "--help" in arguments or "-h" in arguments:
         pytest.skip("composes nothing")
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from cgexp.cli.verbs import VERBS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
+from cgexp.config.study import experiments_in, parts_of
 from cgexp.errors import InputError
 
 BASH = """_cgexp() {
@@ -48,7 +49,9 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     elif before[0] == "completion":
         options = ["bash ", "zsh "]
     elif before == ["reproduce"] and "=" not in word:
-        options = [f"{path.parent.name} " for path in Path("experiments").glob("*/study.yaml")]
+        options = [f"{name} " for name in experiments_in(Path("experiments"))]
+    elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
+        options = [f"part={part} " for part in parts_of(Path("experiments") / before[1])]
     elif "=" in word:
         group = word.split("=")[0]
         options = [f"{group}={option} " for option in group_options(group)]

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from cgexp.config.study import STUDY, Study
+from cgexp.config.study import STUDY, Study, experiments_in
 from cgexp.errors import InputError
 
 
@@ -20,20 +20,23 @@ def main(arguments: Sequence[str]) -> int:
             raise InputError("--experiments lacks its folder: write --experiments DIR")
         experiments = Path(given[at + 1])
         del given[at : at + 2]
-    given = [word for word in given if word != "--update"]
+    parts = [word.removeprefix("part=") for word in given if word.startswith("part=")]
+    given = [word for word in given if word != "--update" and not word.startswith("part=")]
     names = [word for word in given if "=" not in word]
     for word in names:
         if word.startswith("-"):
-            raise InputError(f"unknown option {word}: expected --experiments DIR, --update or overrides")
+            raise InputError(f"unknown option {word}: expected --experiments DIR, --update, part=NAME or overrides")
     for word in given:
         if word.lstrip("+").startswith(("seed=", "run=", "force=", "experiment=")):
             raise InputError(
                 f"{word} is the study's own: change {STUDY}, or delete a run's folder to have it done again"
             )
     if len(names) != 1:
-        known = ", ".join(path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))) or "none here"
+        known = ", ".join(experiments_in(experiments)) or "none here"
         raise InputError(f"expected the name of one experiment, got {' '.join(names) or 'none'}: there are {known}")
-    study = Study.load(names[0], experiments)
+    if len(parts) > 1:
+        raise InputError(f"expected one part, got {' and '.join(parts)}: run them one after another")
+    study = Study.load(names[0], experiments, parts[0] if parts else None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill ends the processes side by side, too
     from cgexp.runs.reproduce import reproduce
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,36 +14,58 @@ from cgexp.config.compose import Config, compose_seeds, expand
 from cgexp.errors import InputError, did_you_mean
 
 STUDY, EXPECTED = "study.yaml", "expected.yaml"
-STUDY_KEYS = ("title", "seeds", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
-ARM_KEYS = ("label", "overrides", "seeds", "start_from", "variants", "computed")
+STUDY_KEYS = ("title", "seeds", "verb", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
+ARM_KEYS = ("label", "overrides", "seeds", "verb", "start_from", "variants", "computed")
+VERBS = ("run", "active")
+OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of that arm's run of the same seed
 
 
 @dataclass(frozen=True)
 class Arm:
     """One setting of a study: it is run once for each seed, and for each combination of comma-separated values.
 
-    name: ``arm`` or ``arm/variant``. start_from: the arm whose run of the same seed gives the first weights.
-    computed: it has no runs; the experiment's own code gives its numbers.
+    name: ``arm`` or ``arm/variant``. verb: what runs it, ``run`` or ``active``. computed: it has no runs; the
+    experiment's own code gives its numbers.
     """
 
     name: str
     label: str
     overrides: tuple[str, ...]
     seeds: tuple[int, ...]
-    start_from: str | None = None
+    verb: str = "run"
     computed: bool = False
 
-    def configs(self, extra: Sequence[str] = ()) -> list[Config]:
-        """The composed configs of all its runs, seed after seed for each combination."""
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The arms whose runs this one needs: those that ``${run:ARM}`` names, each once."""
+        return tuple(dict.fromkeys(name for text in self.overrides for name in OTHER_RUN.findall(text)))
+
+    def configs(
+        self, extra: Sequence[str] = (), folders: Mapping[str, Mapping[int, str]] | None = None
+    ) -> list[Config]:
+        """The composed configs of all its runs, seed after seed for each combination.
+
+        folders: arm -> seed -> folder of its run, for all ``sources``; without it, their names stand for the folders.
+        """
         if self.computed:
             return []
-        return [config for job in expand([*self.overrides, *extra]) for config in compose_seeds(job, self.seeds)]
+        if not self.sources:
+            return [config for job in expand([*self.overrides, *extra]) for config in compose_seeds(job, self.seeds)]
+        found = []
+        for seed in self.seeds:
+            own = list(self.overrides)
+            for name in self.sources:
+                folder = _quoted(folders[name][seed] if folders else name)
+                own = [text.replace(f"${{run:{name}}}", folder) for text in own]
+            found += [config for job in expand([*own, *extra]) for config in compose_seeds(job, [seed])]
+        return found
 
 
 @dataclass(frozen=True)
 class Study:
-    """A folder of ``experiments/``: its arms, the metrics of its table, and the bounds that its numbers must keep.
+    """A folder of ``experiments/``, or a part of one, which is a folder inside it with a study.yaml of its own.
 
+    Its arms, the metrics of its table, and the bounds that its numbers must keep. name: ``name`` or ``name/part``.
     expected: name of a number -> (what: 'mean' or 'each', lowest or None, highest or None).
     """
 
@@ -52,88 +75,119 @@ class Study:
     columns: tuple[str, ...]
     arms: tuple[Arm, ...]
     expected: Mapping[str, tuple[str, float | None, float | None]]
+    part: str | None = None
 
     @classmethod
-    def load(cls, name: str, experiments: Path) -> Study:
-        """Read ``experiments/name``. Raises InputError with one sentence for whatever is wrong there."""
-        folder = experiments / name
-        if not (folder / STUDY).is_file():
-            known = [path.parent.name for path in sorted(experiments.glob(f"*/{STUDY}"))]
-            hint = f"expected one of {', '.join(known)}" if known else "go to a checkout or give --experiments DIR"
-            raise InputError(f"no experiment '{name}' in {experiments}{did_you_mean(name, known)}: {hint}")
+    def load(cls, name: str, experiments: Path, part: str | None = None) -> Study:
+        """Read ``experiments/name`` or its part. Raises InputError with one sentence for whatever is wrong there."""
+        folder = _folder(name, experiments, part)
         content = _read(folder / STUDY)
         _require_keys(folder / STUDY, "", content, STUDY_KEYS, ("title", "seeds", "arms"))
-        common, seeds = content.get("common") or [], content["seeds"]
-        if not _are_seeds(seeds):
-            raise InputError(f"{folder / STUDY}: seeds is {seeds!r}: expected a list of integers")
+        if not _are_seeds(content["seeds"]):
+            raise InputError(f"{folder / STUDY}: seeds is {content['seeds']!r}: expected a list of integers")
         if not isinstance(content["arms"], dict):
             raise InputError(f"{folder / STUDY}: arms is no mapping: expected the name of each arm with its settings")
-        arms = tuple(
-            arm for key, node in content["arms"].items() for arm in _arms(folder / STUDY, key, node, common, seeds)
-        )
-        names = [arm.name for arm in arms]
-        for arm in arms:
-            if arm.start_from is not None:
-                source = next((other for other in arms if other.name == arm.start_from), None)
-                if source is None:
-                    raise InputError(
-                        f"{folder / STUDY}: arm {arm.name} starts from '{arm.start_from}', which is no arm"
-                        f"{did_you_mean(arm.start_from, names)}"
-                    )
-                if source.computed:
-                    raise InputError(f"{folder / STUDY}: arm {arm.name} starts from {source.name}, which has no runs")
-                if not set(arm.seeds) <= set(source.seeds):
-                    raise InputError(
-                        f"{folder / STUDY}: arm {arm.name} has seeds {list(arm.seeds)} but {source.name}, which it "
-                        f"starts from, has {list(source.seeds)}: give it no others"
-                    )
+        arms = tuple(arm for key, node in content["arms"].items() for arm in _arms(folder / STUDY, key, node, content))
+        _require_sources(folder / STUDY, arms)
         if all(arm.computed for arm in arms):
             raise InputError(f"{folder / STUDY}: no arm has runs: expected one without computed: true")
         expected = {key: _bounds(folder / EXPECTED, key, node) for key, node in _read(folder / EXPECTED).items()}
-        return cls(name, folder, str(content["title"]), tuple(content.get("columns") or ()), arms, expected)
+        full_name = name if part is None else f"{name}/{part}"
+        columns = tuple(content.get("columns") or ())
+        return cls(full_name, folder, str(content["title"]), columns, arms, expected, part)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its code may lie: its folder, and for a part the experiment's."""
+        return (self.folder,) if self.part is None else (self.folder, self.folder.parent)
 
     def levels(self) -> list[list[Arm]]:
-        """The arms in the order in which they can be run: those of a level start from none or from earlier ones.
+        """The arms in the order in which they can be run: those of a level need no runs but those of earlier ones.
 
-        Raises InputError if arms start from one another.
+        Raises InputError if arms need one another.
         """
         levels: list[list[Arm]] = []
         done: set[str] = set()
         waiting = list(self.arms)
         while waiting:
-            ready = [arm for arm in waiting if arm.start_from is None or arm.start_from in done]
+            ready = [arm for arm in waiting if set(arm.sources) <= done]
             if not ready:
                 names = ", ".join(arm.name for arm in waiting)
-                raise InputError(f"{self.folder / STUDY}: the arms {names} start from one another")
+                raise InputError(f"{self.folder / STUDY}: the arms {names} need one another's runs")
             levels.append(ready)
             done |= {arm.name for arm in ready}
             waiting = [arm for arm in waiting if arm not in ready]
         return levels
 
 
-def _arms(path: Path, name: str, node: Any, common: list[str], seeds: list[int]) -> Iterator[Arm]:
+def experiments_in(experiments: Path) -> list[str]:
+    """The names of the experiments in a folder: those with a study.yaml, in their folder or in parts."""
+    found = {path.parent.name for path in experiments.glob(f"*/{STUDY}")}
+    return sorted(found | {path.parents[1].name for path in experiments.glob(f"*/*/{STUDY}")})
+
+
+def parts_of(folder: Path) -> list[str]:
+    """The names of the parts of an experiment: its folders with a study.yaml."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{STUDY}"))
+
+
+def _folder(name: str, experiments: Path, part: str | None) -> Path:
+    folder, known = experiments / name, experiments_in(experiments)
+    if name not in known:
+        hint = f"expected one of {', '.join(known)}" if known else "go to a checkout or give --experiments DIR"
+        raise InputError(f"no experiment '{name}' in {experiments}{did_you_mean(name, known)}: {hint}")
+    parts = parts_of(folder)
+    if part is None and not (folder / STUDY).is_file():
+        raise InputError(f"{folder} has only parts: add part={' or part='.join(parts)}")
+    if part is not None and part not in parts:
+        hint = f"expected one of {', '.join(parts)}" if parts else f"it has no parts, leave out part={part}"
+        raise InputError(f"{folder} has no part '{part}'{did_you_mean(part, parts)}: {hint}")
+    return folder if part is None else folder / part
+
+
+def _arms(path: Path, name: str, node: Any, study: Mapping[str, Any]) -> Iterator[Arm]:
     _require_keys(path, f"arms.{name}", node, ARM_KEYS, ("label",))
     variants = node.get("variants") or {None: []}
     if not isinstance(variants, Mapping):
         raise InputError(f"{path}: arms.{name}.variants is no mapping: expected names with lists of overrides")
-    own_seeds, source = node.get("seeds") or seeds, node.get("start_from")
-    if not _are_seeds(own_seeds):
-        raise InputError(f"{path}: arms.{name}.seeds is {own_seeds!r}: expected a list of integers")
+    seeds, source = node.get("seeds") or study["seeds"], node.get("start_from")
+    if not _are_seeds(seeds):
+        raise InputError(f"{path}: arms.{name}.seeds is {seeds!r}: expected a list of integers")
     if source is not None and not isinstance(source, str):
         raise InputError(f"{path}: arms.{name}.start_from is {source!r}: expected the name of an arm")
+    verb = node.get("verb") or study.get("verb") or VERBS[0]
+    if verb not in VERBS:
+        raise InputError(f"{path}: verb of arms.{name} is {verb!r}: expected one of {', '.join(VERBS)}")
+    start = [] if source is None else [f"trainer.start_from=${{run:{source}}}"]
     for variant, own in variants.items():
-        overrides = tuple(_flat([common, node.get("overrides") or [], own]))
+        overrides = tuple(_flat([study.get("common") or [], node.get("overrides") or [], own, start]))
         bad = [o for o in overrides if not isinstance(o, str) or "=" not in o]
         if bad:
             raise InputError(f"{path}: arms.{name} has the override {bad[0]!r}: expected a text like group.key=value")
-        yield Arm(
-            name if variant is None else f"{name}/{variant}",
-            str(node["label"]),
-            overrides,
-            tuple(own_seeds),
-            source,
-            bool(node.get("computed", False)),
-        )
+        full_name = name if variant is None else f"{name}/{variant}"
+        yield Arm(full_name, str(node["label"]), overrides, tuple(seeds), verb, bool(node.get("computed", False)))
+
+
+def _require_sources(path: Path, arms: Sequence[Arm]) -> None:
+    """Refuse a ``${run:ARM}`` of an arm that is none, has no runs or lacks a seed."""
+    known = {arm.name: arm for arm in arms}
+    for arm, name in ((one, source) for one in arms for source in one.sources):
+        if name not in known:
+            raise InputError(
+                f"{path}: arm {arm.name} needs runs of '{name}', which is no arm{did_you_mean(name, known)}"
+            )
+        if known[name].computed:
+            raise InputError(f"{path}: arm {arm.name} needs runs of {name}, which has no runs")
+        if not set(arm.seeds) <= set(known[name].seeds):
+            raise InputError(
+                f"{path}: arm {arm.name} has seeds {list(arm.seeds)} but {name}, whose runs it needs, has "
+                f"{list(known[name].seeds)}: give it no others"
+            )
+
+
+def _quoted(path: str) -> str:
+    """A path as Hydra reads it, whatever signs it holds."""
+    return "'" + path.replace("'", "\\'") + "'"
 
 
 def _flat(items: Any) -> Iterator[Any]:

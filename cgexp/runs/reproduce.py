@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +21,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
 from cgexp.config.launch import launch_jobs
-from cgexp.config.study import Study
+from cgexp.config.study import VERBS, Study
 from cgexp.errors import InputError
 from cgexp.progress import duration
 from cgexp.report.figures import save
@@ -53,7 +52,7 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
         raise InputError(
             f"--update keeps the results of the study as it is, but {changed[0]} changes it: leave out one"
         )
-    code = load_code(study.folder)
+    code = load_code(study.folder, study.part)
     readme = study.folder / "README.md"
     if update and not (readme.is_file() and TABLE_START in readme.read_text() and TABLE_END in readme.read_text()):
         raise InputError(f"{readme} is missing or lacks the lines '{TABLE_START}' and '{TABLE_END}': add them first")
@@ -100,20 +99,16 @@ def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
     """Arm -> checked configs of its runs, in the order in which they can be run (Study.levels)."""
     found: dict[str, list[Config]] = {}
     for arm in (arm for level in study.levels() for arm in level):
-        if arm.start_from is None:
-            found[arm.name] = arm.configs(extra)
-        else:
-            sources = {config["seed"]: folder_of(config).path for config in found[arm.start_from]}
-            if len(sources) < len(found[arm.start_from]):
+        folders = {
+            name: {config["seed"]: str(folder_of(config).path) for config in found[name]} for name in arm.sources
+        }
+        for name, by_seed in folders.items():
+            if len(by_seed) < len(found[name]):
                 raise InputError(
-                    f"{study.folder}: arm {arm.name} starts from {arm.start_from}, which has several runs for a "
-                    "seed: start from an arm without comma-separated values"
+                    f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an "
+                    "arm without comma-separated values"
                 )
-            found[arm.name] = [
-                config
-                for seed in arm.seeds
-                for config in replace(arm, seeds=(seed,)).configs([*extra, f"trainer.start_from='{sources[seed]}'"])
-            ]
+        found[arm.name] = arm.configs(extra, folders)
         for config in found[arm.name]:
             check(config)
     return found
@@ -124,26 +119,31 @@ def _run_missing(study: Study, by_arm: Mapping[str, Sequence[Config]], settings:
     everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
     say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
     for level in study.levels():
-        chosen = {folder_of(config).path: config for arm in level for config in by_arm[arm.name]}
-        missing = [config for path, config in chosen.items() if not RunFolder(path).done("evaluate")]
-        if missing:
-            say(f"{len(missing)} runs to do: {' '.join(settings)}")
-            job = _Job([str(path) for path in sorted(everything)], time.time())
-            failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
-            if failed:
-                raise failed[0]
+        for verb in VERBS:
+            chosen = {folder_of(c).path: c for arm in level if arm.verb == verb for c in by_arm[arm.name]}
+            missing = [config for path, config in chosen.items() if not _finished(RunFolder(path), verb)]
+            if missing:
+                say(f"{len(missing)} runs to do: {' '.join(settings)}")
+                job = _Job([str(path) for path in sorted(everything)], time.time(), verb)
+                failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
+                if failed:
+                    raise failed[0]
+
+
+def _finished(folder: RunFolder, verb: str) -> bool:
+    return folder.metrics.is_file() if verb == "active" else folder.done("evaluate")
 
 
 class _Job:
     """One run, silent but for a line that counts the finished ones; can be sent to another process."""
 
-    def __init__(self, folders: Sequence[str], began: float) -> None:
-        self.folders, self.began, self.total = list(folders), began, len(folders)
+    def __init__(self, folders: Sequence[str], began: float, verb: str = "run") -> None:
+        self.folders, self.began, self.total, self.verb = list(folders), began, len(folders), verb
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
-            folder = run(config, say=lambda text: None)
+            folder = (_active() if self.verb == "active" else run)(config, say=lambda text: None)
         done, elapsed = self._done(), time.time() - self.began
         left = elapsed / max(done - self.done_before, 1) * (self.total - done)
         text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
@@ -153,18 +153,27 @@ class _Job:
         return sum(Path(folder, "metrics.json").is_file() for folder in self.folders)
 
 
-def load_code(folder: Path) -> ModuleType:
-    """The module figures.py of an experiment's folder; its own imports may be relative."""
+def _active() -> Callable[..., RunFolder]:
+    """What runs an active learning."""
+    return importlib.import_module("cgexp.runs.active").run_active  # type: ignore[no-any-return]
+
+
+def load_code(folder: Path, part: str | None = None) -> ModuleType:
+    """The module figures.py of an experiment's folder; its own imports may be relative.
+
+    With ``part`` the folder is that of the part, whose code may import the experiment's (``from .. import``).
+    """
     if not (folder / "figures.py").is_file():
         raise InputError(f"{folder} has no figures.py: an experiment needs one with a function figures(results)")
-    package = f"cgexp_experiment_{folder.name}"
+    whole = folder if part is None else folder.parent
+    package = f"cgexp_experiment_{whole.name}"
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]  # of a folder of the same name elsewhere
     module = ModuleType(package)
-    module.__path__ = [str(folder.resolve())]
+    module.__path__ = [str(whole.resolve())]
     sys.modules[package] = module
     try:
-        code = importlib.import_module(f"{package}.figures")
+        code = importlib.import_module(f"{package}.figures" if part is None else f"{package}.{part}.figures")
     except (SyntaxError, ImportError) as error:
         raise InputError(f"{folder / 'figures.py'} cannot be imported: {error}") from error
     if not callable(getattr(code, "figures", None)):
@@ -183,7 +192,7 @@ def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]]) -
 def _name_other_code(runs: Mapping[str, Sequence[Run]], say: Say) -> None:
     """Say how many runs were finished by another version of the code than the one that runs now."""
     present = code_version()
-    made_by = [run.made_by for found in runs.values() for run in found]
+    made_by = [run.made_by for found in runs.values() for run in found if run.folder.provenance.is_file()]
     others = [code for code in made_by if code not in (None, present)]
     if others:
         commits = sorted({str((code or {}).get("commit"))[:10] for code in others})

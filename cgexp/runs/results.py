@@ -72,7 +72,9 @@ class Results:
         Without modules: until any Python file of the experiment changes. Name all modules that ``make`` depends on.
         """
         digest = hashlib.sha256()
-        sources = [Path(str(module.__file__)) for module in modules] or sorted(self.study.folder.glob("*.py"))
+        sources = [Path(str(module.__file__)) for module in modules] or sorted(
+            path for folder in self.study.folders for path in folder.glob("*.py")
+        )
         for path in sources:
             digest.update(path.read_bytes())
         for arm, runs in self.by_arm.items():

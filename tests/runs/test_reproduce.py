@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from cgexp.cli.main import main
+from cgexp.config.compose import Config
 from cgexp.config.study import Study
 from cgexp.errors import InputError
+from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.reproduce import TABLE_END, TABLE_START, _configs, _Job, load_code, reproduce, violations
 from cgexp.runs.results import Results
+from cgexp.store import write_json
 
 STUDY = """
 title: Small
@@ -48,6 +54,25 @@ def compute():
         file.write("x")
     return {"answer": [ANSWER, ANSWER]}
 """
+PART = """
+title: A part
+seeds: [1]
+verb: active
+common: [experiment=toy_julia, debug=fast, simulation=none]
+columns: [whole]
+arms:
+  plain: {label: plain}
+"""
+PART_FIGURES = """
+from cgexp.report.style import panels
+from ..sibling import ANSWER
+
+def numbers(results):
+    return {"plain.whole": [ANSWER for run in results.runs("plain") if run.metrics["rounds"] == 3]}
+
+def figures(results):
+    return {"empty": panels(1, 1)[0]}
+"""
 BASIC = ["launcher=basic"]
 
 
@@ -66,8 +91,17 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sibling.py": SIBLING,
         "README.md": f"# Small\n\n{TABLE_START}\n{TABLE_END}\n\nThe end.\n",
     }
+    part = {
+        "study.yaml": PART,
+        "expected.yaml": "plain.whole: {each: [42, 42]}\n",
+        "figures.py": PART_FIGURES,
+        "README.md": f"# Its part\n\n{TABLE_START}\n{TABLE_END}\n",
+    }
+    (folder / "small" / "part").mkdir()
     for name, text in files.items():
         (folder / "small" / name).write_text(text)
+    for name, text in part.items():
+        (folder / "small" / "part" / name).write_text(text)
     return folder
 
 
@@ -109,7 +143,6 @@ def test_an_arm_starts_from_the_run_of_its_own_seed(experiments: Path, outputs: 
 
 def test_results_by_arm_and_metric(experiments: Path, outputs: Path) -> None:
     study = Study.load("small", experiments)
-    from cgexp.runs.folder import folder_of
     from cgexp.runs.load import Run
 
     by_arm = {
@@ -200,3 +233,25 @@ def test_only_the_study_as_it_is_may_be_kept(experiments: Path, tmp_path: Path) 
 def test_a_folder_without_figure_code_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no figures\.py"):
         load_code(tmp_path)
+
+
+def test_a_part_has_verb_code_and_results_of_its_own(
+    experiments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_active(config: Config, say: Callable[[str], None]) -> RunFolder:
+        folder = folder_of(config)
+        write_json(folder.metrics, {"rounds": 3})
+        return folder
+
+    module = ModuleType("cgexp.runs.active")
+    module.run_active = run_active  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cgexp.runs.active", module)
+    command = ["reproduce", "small", "part=part", "--experiments", str(experiments), *BASIC, f"outputs={tmp_path}"]
+    assert main([*command, "--update"]) == 0
+    assert (tmp_path / "reproduced" / "small" / "part" / "figures" / "empty.png").is_file()
+    assert (experiments / "small" / "part" / "numbers.json").is_file()
+    assert "1 runs to do" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "runs to do" not in capsys.readouterr().out
+    assert main([*command, "part=other"]) == 2
+    assert "expected one part, got part and other" in capsys.readouterr().err
