@@ -31,6 +31,7 @@ KERNELS = ("auto", "reference", "table", "compiled", "fused")
 KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
+STARTS_OF_PEPTIDES = ("folded", "unfolded", "extended")
 
 
 def check(config: Config, groups: Collection[str] = tuple(GROUPS)) -> None:
@@ -136,6 +137,15 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
+def _starts(config: Config) -> Iterator[str]:
+    kind, dataset = (config["simulation"] or {}).get("starts", "data"), config["dataset"]
+    if kind in STARTS_OF_PEPTIDES and dataset["n_dims"] != 3:
+        yield (
+            f"simulation.starts={kind} is made for peptides, and dataset {dataset['name']} is a toy: use "
+            "simulation.starts=data or spread"
+        )
+
+
 def _has_validation(config: Config) -> Iterator[str]:
     if config["trainer"].get("validation_fraction") != 0:
         return
@@ -172,6 +182,7 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
+    (("dataset", "simulation"), _starts),
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
 )

@@ -20,6 +20,8 @@ EXECUTION = {
     "simulation": ("chunk_frames",),
 }
 RUNS = {"trainer": ("start_from",)}  # folders of other runs
+# keys that came later, with the value that does what was done before them: with it a run keeps the id it had
+ADDED = {"simulation": {"starts": "data", "tempering": None}}
 ONLY_EVALUATED = {"simulation": ("burn_in",)}
 # what each stage depends on, in the order of the stages
 STAGES = {
@@ -62,7 +64,12 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
 def _physics(group: str, node: Any, stage: str) -> Any:
     if isinstance(node, Mapping):
         left_out = EXECUTION.get(group, ()) + (() if stage == "evaluate" else ONLY_EVALUATED.get(group, ()))
-        kept = {key: _numbers(value) for key, value in node.items() if key not in left_out}
+        added = ADDED.get(group, {})
+        kept = {
+            key: _numbers(value)
+            for key, value in node.items()
+            if key not in left_out and not (key in added and value == added[key])
+        }
         for key in RUNS.get(group, ()):
             if kept.get(key) is not None:
                 # a run's folder is named after its physics, wherever it lies

@@ -28,7 +28,7 @@ from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.folder import RunFolder
 from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.starts import choose_starts
+from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.stability import friction_of, time_step_problem
 from cgexp.store import read_json, write_json
@@ -85,23 +85,23 @@ def train(context: Context) -> None:
 
 
 def simulate(context: Context) -> None:
-    """Simulate the trained potential from frames of the data; write the trajectory and simulation.json."""
+    """Simulate the trained potential; write the trajectory and simulation.json."""
     config, folder = context.config, context.folder
     simulation: Simulation = build(config["simulation"])
     _check_time_step(context, Prior.load(folder.prior))
     settings: Training = build(config["trainer"])
     system = context.recipe.system
-    starts = choose_starts(context.frames, simulation.n_replicas, config["seed"]).to(settings.device)
+    starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, config["seed"])
     began = time.perf_counter()
     simulation.run(
-        load_potential(folder.potential), starts, system.masses, system.units, folder.trajectory, config["seed"],
-        Progress("simulation: step"), config["kernel"],
+        load_potential(folder.potential), starts.to(settings.device), system.masses, system.units, folder.trajectory,
+        config["seed"], Progress("simulation: step"), config["kernel"],
     )  # fmt: skip
     trajectory = Trajectory.load(folder.trajectory)
-    write_json(
-        folder.simulated,
-        {"n_failed": len(trajectory.failures), "failures": trajectory.failures, "seconds": time.perf_counter() - began},
-    )
+    record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
+    if trajectory.exchange is not None:
+        record["exchange"] = trajectory.exchange.summary()
+    write_json(folder.simulated, {**record, "seconds": time.perf_counter() - began})
 
 
 def discard(folder: RunFolder, stage: str) -> None:
@@ -110,7 +110,7 @@ def discard(folder: RunFolder, stage: str) -> None:
         "prior": (folder.prior,),
         "train": (folder.potential, folder.training),
         "simulate": (folder.simulated, folder.trajectory),
-        "evaluate": (folder.metrics, folder.definition("tica"), folder.figures),
+        "evaluate": (folder.metrics, folder.definition("tica"), folder.figures, folder.structures, folder.report),
     }
     for paths in list(stages.values())[list(stages).index(stage) :]:
         for path in paths:

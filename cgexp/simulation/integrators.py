@@ -32,7 +32,7 @@ class Bath:
     dt: float
     kT: float
     mobility: Tensor
-    thermal_speed: Tensor  # [n_beads, 1]: standard deviation of one velocity component
+    thermal_speed: Tensor  # standard deviation of one velocity component: [n_beads, 1], or [n_replicas, n_beads, 1]
 
     @classmethod
     def at(cls, dt: float, temperature: float, masses: Tensor, units: UnitSystem) -> Bath:

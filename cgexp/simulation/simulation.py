@@ -21,6 +21,7 @@ from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
+from cgexp.simulation.tempering import Ladders, Tempering
 from cgexp.simulation.trajectory import HEADER
 from cgexp.simulation.writer import BackgroundWriter
 from cgexp.store import Chunks, read_arrays, read_json, write_json
@@ -37,7 +38,9 @@ class Simulation:
     n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
     frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file; a kill loses at most
     the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
-    float32. Raises InputError if n_steps does not divide.
+    float32. starts: a kind of cgexp.simulation.starts, for who makes them. tempering: each of the n_replicas is a
+    ladder of replicas at several temperatures, of which the lowest, that of the simulation, is saved.
+    Raises InputError if n_steps does not divide or the ladder does not ascend.
     """
 
     integrator: Integrator
@@ -50,6 +53,8 @@ class Simulation:
     health: HealthCheck = field(default_factory=HealthCheck)
     chunk_frames: PositiveInt = 10
     precision: Literal["float32", "float64"] = "float32"
+    starts: Literal["data", "folded", "unfolded", "extended", "spread"] = "data"
+    tempering: Tempering | None = None
 
     def __post_init__(self) -> None:
         if self.n_steps % self.save_every:
@@ -57,6 +62,21 @@ class Simulation:
                 f"simulation.n_steps={self.n_steps} is not a multiple of save_every={self.save_every}: "
                 f"set simulation.n_steps={-(-self.n_steps // self.save_every) * self.save_every}"
             )
+        if self.n_rungs > 1 and self.tempering is not None and self.tempering.highest <= self.temperature:
+            raise InputError(
+                f"simulation.tempering.highest={self.tempering.highest} is not above simulation.temperature="
+                f"{self.temperature}: expected a ladder of ascending temperatures"
+            )
+
+    @property
+    def n_rungs(self) -> int:
+        """Temperatures of a ladder; 1 without tempering."""
+        return 1 if self.tempering is None else self.tempering.n_rungs
+
+    @property
+    def n_walkers(self) -> int:
+        """Replicas of all temperatures, one batch: as many starts are needed."""
+        return self.n_replicas * self.n_rungs
 
     def run(
         self,
@@ -73,48 +93,65 @@ class Simulation:
         """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
 
         potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
-        starts: [n_replicas, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
+        starts: [n_walkers, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
         velocities and noise. kernel: see make_evaluator; graph: see make_steps; a simulation may go on with others. A
         resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder
-        holds another simulation or cannot be written, or all replicas have failed.
+        holds another simulation or cannot be written, all replicas have failed, or tempering finds no energy.
         """
-        if starts.ndim != 3 or len(starts) != self.n_replicas or starts.shape[1] != len(masses):
+        if starts.ndim != 3 or len(starts) != self.n_walkers or starts.shape[1] != len(masses):
+            rungs = "" if self.tempering is None else " x tempering.n_rungs"
             raise InputError(
-                f"starts have shape {list(starts.shape)}: expected [simulation.n_replicas, n_beads, n_dims] with "
-                f"{self.n_replicas} replicas of {len(masses)} beads"
+                f"starts have shape {list(starts.shape)}: expected [simulation.n_replicas{rungs}, n_beads, n_dims] "
+                f"with {self.n_walkers} replicas of {len(masses)} beads"
             )
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
         _claim(folder, self._header(starts, masses, units, seed))
         chunks, evaluate = Chunks(folder), make_evaluator(kernel, potential, starts)
         mass = torch.as_tensor(np.asarray(masses, dtype=np.float64)).to(starts)
         bath = Bath.at(self.dt, self.temperature, mass, unit_system(units))
+        ladders = self._ladders(starts, units)
+        if ladders is not None:
+            bath = ladders.heated(bath)
         if len(chunks):
             arrays, meta = read_arrays(chunks.paths[-1])
             replicas = Replicas.restore(arrays, meta, starts, evaluate)
+            if ladders is not None:
+                ladders.restore(arrays)
         else:
             replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
             replicas.check(self.health, bath)
+        if ladders is not None and replicas.state.energy is None:
+            raise InputError(
+                "simulation.tempering compares energies, and this model has none: set simulation.tempering=null"
+            )
         steps, report = make_steps(self.integrator, evaluate, bath, replicas, graph), progress or silent
         with BackgroundWriter(chunks) as writer:
             while replicas.step < self.n_steps:
                 self._refuse_all_failed(replicas)
-                self._make_chunk(writer, replicas, steps, report)
+                self._make_chunk(writer, replicas, ladders, steps, report)
 
-    def _make_chunk(self, writer: BackgroundWriter, replicas: Replicas, steps: Steps, report: Report) -> None:
+    def _make_chunk(
+        self, writer: BackgroundWriter, replicas: Replicas, ladders: Ladders | None, steps: Steps, report: Report
+    ) -> None:
         begun = time.perf_counter()
+        stops = [self.save_every, self.health.every, *([ladders.tempering.every] if ladders is not None else [])]
         saved: list[int] = []
         frames: list[NDArray[np.float32]] = []
-        while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive:
-            steps(replicas, min(every - replicas.step % every for every in (self.save_every, self.health.every)))
+        while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive(self.n_rungs):
+            steps(replicas, min(every - replicas.step % every for every in stops))
             replicas.check(self.health, steps.bath)
             saving = replicas.step % self.save_every == 0
             if saving:
                 saved.append(replicas.step)
-                frames.append(replicas.state.coords.to("cpu", torch.float32, copy=True).numpy())
+                frames.append(replicas.state.coords[:: self.n_rungs].to("cpu", torch.float32, copy=True).numpy())
                 report(replicas.step, self.n_steps, replicas.summary())
-        shape = (0, *replicas.state.coords.shape)
+            if ladders is not None and replicas.step % ladders.tempering.every == 0:
+                ladders.exchange(replicas)
+        shape = (0, self.n_replicas, *replicas.state.coords.shape[1:])
         coords = np.stack(frames) if frames else np.zeros(shape, dtype=np.float32)
         arrays = {"coords": coords, "step": np.array(saved, dtype=np.int64), **replicas.arrays()}
+        if ladders is not None:
+            arrays |= ladders.arrays()
         meta = {"step": replicas.step, "failures": list(replicas.failures), "wall_s": time.perf_counter() - begun}
         writer.append(arrays, meta)
 
@@ -122,16 +159,26 @@ class Simulation:
         """What the trajectory depends on besides the potential; a resumed simulation must agree with it."""
         settings = {name: value for name, value in asdict(self).items() if name not in ("burn_in", "chunk_frames")}
         settings["integrator"]["name"] = type(self.integrator).__name__
+        if self.tempering is None:
+            del settings["tempering"]  # as in folders from before there was any
+        else:
+            settings["tempering"]["temperatures"] = self.tempering.temperatures(self.temperature).tolist()
         digest = hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest()
         settings.update(units=units, seed=seed, masses=[float(m) for m in masses], starts=digest)
         return {**settings, "device": starts.device.type, "shape": list(starts.shape)}
 
+    def _ladders(self, starts: Tensor, units: str) -> Ladders | None:
+        if self.tempering is None:
+            return None
+        kT = [unit_system(units).kT(temperature) for temperature in self.tempering.temperatures(self.temperature)]
+        return Ladders.begin(self.tempering, torch.tensor(kT, dtype=torch.float64).to(starts.device), self.n_replicas)
+
     def _refuse_all_failed(self, replicas: Replicas) -> None:
-        if not replicas.n_alive:
-            last = replicas.failures[-1]
+        if not replicas.n_alive(self.n_rungs):
+            last, of_study = replicas.failures[-1], "" if self.n_rungs == 1 else f" at {self.temperature:g}"
             raise InputError(
-                f"all {self.n_replicas} replicas have failed, the last at step {last['step']} ({last['reason']}): "
-                f"lower simulation.dt, train longer or add a prior"
+                f"all {self.n_replicas} replicas{of_study} have failed, the last at step {last['step']} "
+                f"({last['reason']}): lower simulation.dt, train longer or add a prior"
             )
 
 
