@@ -22,7 +22,19 @@ EXECUTION = {
 RUNS = {"trainer": ("start_from",)}  # folders of other runs
 # keys that came later, with the value that does what was done before them: with it a run keeps the id it had
 ADDED = {"simulation": {"starts": "data", "tempering": None}}
-ONLY_EVALUATED = {"simulation": ("burn_in",)}
+# class -> its arguments that name a potential (or a file), whose content counts: a retrained teacher gives other labels
+TEACHERS = {
+    "cgexp.reference.teacher_data.TeacherData": ("path", "starts"),
+    "cgexp.reference.oracles.teacher.TeacherOracle": ("path",),
+}
+# keys that came later, with the value that does what was done before them: with it a run keeps the id it had
+ADDED = {"simulation": {"starts": "data", "tempering": None}}
+ONLY_EVALUATED = {
+    "simulation": ("burn_in",),
+    "dataset": ("reference_replicas", "reference_steps", "reference_lag_ps"),
+}
+# which of a teacher's frames a data set takes: the teacher's ensemble is the same
+CHOICE_OF_FRAMES = ("name", "basin", "x_range", "force_noise", "force_map", "n_frames", "seed")
 # what each stage depends on, in the order of the stages
 STAGES = {
     "data": ("dataset",),
@@ -41,6 +53,12 @@ def run_id(config: Config) -> str:
 def data_id(config: Config) -> str:
     """Ten hexadecimal digits that name the data set made by this recipe."""
     return stage_id(config, "data")
+
+
+def teacher_id(config: Config) -> str:
+    """Ten hexadecimal digits that name the ensemble of the teacher whose frames the data set holds."""
+    node = _physics("dataset", config["dataset"], "evaluate")
+    return digest({key: value for key, value in node.items() if key not in CHOICE_OF_FRAMES})
 
 
 def stage_id(config: Config, stage: str) -> str:
@@ -74,8 +92,17 @@ def _physics(group: str, node: Any, stage: str) -> Any:
             if kept.get(key) is not None:
                 # a run's folder is named after its physics, wherever it lies
                 kept[key] = Path(os.path.abspath(str(kept[key]))).name
+        for key in TEACHERS.get(str(node.get("_target_")), ()):
+            if kept.get(key) is not None:
+                kept[key] = _content(str(kept[key]))
         return kept
     return _numbers(node)
+
+
+def _content(path: str) -> str:
+    """SHA-256 of a file, or of the potential in a run's folder; while there is none, the name of the place."""
+    file = Path(path) / "potential.npz" if Path(path).is_dir() else Path(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else Path(os.path.abspath(path)).name
 
 
 def _numbers(node: Any) -> Any:

@@ -33,7 +33,7 @@ def evaluate(context: Context) -> dict[str, float]:
         context.frames,
         trajectory,
         0.0 if trajectory is None else config["simulation"]["burn_in"],
-        **equilibrium_of(analysis, context.frames),
+        **equilibrium_of(analysis, context.frames, config),
     )
     metrics = {**training_numbers(folder), **result.metrics}
     metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.runs.folder import RunFolder
-from cgexp.store import read_frames, read_json
+from cgexp.store import read_json
 
 if TYPE_CHECKING:
     from cgexp.models.potential import Potential
@@ -51,16 +51,9 @@ class Run:
     @cached_property
     def frames(self) -> Frames:
         """The data set the run was trained on, verified against the hash that the run recorded."""
-        data = self.folder.read_provenance()["data"]
-        if data["path"] is None:
-            from cgexp.build import build
+        from cgexp.reference.teacher_run import training_frames
 
-            frames = build(self.config["dataset"]).make(self.folder.path)
-        else:
-            frames = read_frames(self.folder.path.resolve().parents[1] / data["path"])
-        if frames.content_hash != data["content_hash"]:
-            raise InputError(f"the data set of {self.folder.path} has changed since the run: make the data again")
-        return frames
+        return training_frames(self.folder.path, self.config, self.folder.read_provenance()["data"])
 
     @cached_property
     def potential(self) -> Potential:

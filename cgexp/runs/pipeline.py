@@ -40,6 +40,11 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
 
     ``config`` is checked already. Raises InputError; other errors leave their traceback in the run's log.txt.
     """
+    if config.get("active") is not None:
+        raise InputError(
+            f"the config is of active learning (active={config['choices'].get('active')}): use `cgexp active`, or add "
+            "active=none"
+        )
     config, folder, parent = resolve(config)
     stages = stages_of(config, verb)
     if all(folder.done(stage) for stage in stages) and not config["force"]:
@@ -127,7 +132,7 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
     if "train" in VERBS[verb] and parts["trainer"].start_from is not None and not folder.done("train"):
         network_of(parts["trainer"].start_from)  # refuses a folder that holds none, before anything is made
     frames, recipe, data_path = get_data(config)
-    if not equilibrium_of(parts["analysis"], frames):
+    if not equilibrium_of(parts["analysis"], frames, config):
         parts["analysis"].check(frames)
     mean_force_set(parts["analysis"], frames)
     if config["force"]:  # only now, when nothing in the config or the data stands in the way

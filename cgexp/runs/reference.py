@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.build import build
+from cgexp.config.compose import Config
+from cgexp.config.identity import teacher_id
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import find_equilibria, load_equilibrium
+from cgexp.reference.teacher_data import TeacherData
+from cgexp.reference.teacher_equilibrium import make_equilibrium
+from cgexp.runs.lock import lock
 
-AUTO = "auto"
+AUTO, TEACHER = "auto", "teacher"
 
 
-def equilibrium_of(analysis: Any, frames: Frames) -> dict[str, Any]:
+def equilibrium_of(analysis: Any, frames: Frames, config: Config) -> dict[str, Any]:
     """What ``analysis.evaluate`` takes beside the run: ``equilibrium``, or nothing for the frames of the data set.
 
-    ``analysis.reference`` names a shipped ensemble; 'auto': the one of the frames' system and temperature, if any.
-    Raises InputError if the one it names is none, or of another system or temperature than ``frames``.
+    ``analysis.reference`` names a shipped ensemble, or 'teacher': that of the teacher whose frames the data set holds,
+    made from ``config['dataset']`` once and kept beside the data. 'auto': the teacher's if there is one, else the
+    shipped one of the frames' system and temperature, if any. Raises InputError if the one it names is none, or of
+    another system or temperature than ``frames``.
     """
     name = getattr(analysis, "reference", None)
+    recipe = build(config["dataset"]) if name in (AUTO, TEACHER) else None
+    if isinstance(recipe, TeacherData):
+        return {"equilibrium": teacher_equilibrium(recipe, config)}
+    if name == TEACHER:
+        raise InputError(
+            f"analysis.reference={TEACHER} but the data set '{config['dataset']['name']}' is not of a teacher: "
+            f"use dataset=teacher, or set it to {AUTO} or null"
+        )
     if name == AUTO:
         found = find_equilibria(system=frames.system, temperature_K=frames.temperature)
         name = found[0] if found else None
@@ -32,3 +50,10 @@ def equilibrium_of(analysis: Any, frames: Frames) -> dict[str, Any]:
                 f"set it to {AUTO} or null"
             )
     return {"equilibrium": equilibrium}
+
+
+def teacher_equilibrium(recipe: TeacherData, config: Config) -> Equilibrium:
+    """The ensemble of a data set's teacher, made under a lock by the first run that asks for it."""
+    folder = Path(config["outputs"]) / "data" / f"{recipe.name}-ensemble-{teacher_id(config)}"
+    with lock(folder, wait=True):
+        return make_equilibrium(recipe, folder)

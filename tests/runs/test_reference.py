@@ -18,6 +18,7 @@ from cgexp.reference.packaged import load_packaged, packaged_names
 from cgexp.runs.pipeline import run
 from cgexp.runs.reference import equilibrium_of
 from cgexp.store import read_arrays
+from tests.reference.teachers import as_run, prior_only, teacher_config
 
 NAME = "chignolin_reference"
 pytestmark = pytest.mark.skipif(NAME not in packaged_names(), reason="the set is not made yet")
@@ -28,28 +29,31 @@ def mini() -> Frames:
     return load_packaged("chignolin_mini")
 
 
+SHIPPED = compose(["experiment=chignolin_first"])
+
+
 def analysis(reference: str | None) -> PeptideAnalysis:
     return PeptideAnalysis(2.0, n_bootstrap=2, reference=reference)
 
 
 def test_auto_is_the_ensemble_of_the_system_and_temperature(mini: Frames) -> None:
-    assert equilibrium_of(analysis("auto"), mini)["equilibrium"].name == NAME
-    assert equilibrium_of(analysis(NAME), mini)["equilibrium"].name == NAME
-    assert equilibrium_of(analysis(None), mini) == {}
-    assert equilibrium_of(SimpleNamespace(), mini) == {}, "an analysis of a toy has no such setting"
+    assert equilibrium_of(analysis("auto"), mini, SHIPPED)["equilibrium"].name == NAME
+    assert equilibrium_of(analysis(NAME), mini, SHIPPED)["equilibrium"].name == NAME
+    assert equilibrium_of(analysis(None), mini, SHIPPED) == {}
+    assert equilibrium_of(SimpleNamespace(), mini, SHIPPED) == {}, "an analysis of a toy has no such setting"
     for other in (mini.with_labels(temperature=350.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
-        assert equilibrium_of(analysis("auto"), other) == {}
+        assert equilibrium_of(analysis("auto"), other, SHIPPED) == {}
 
 
 def test_an_ensemble_that_does_not_fit_is_refused(mini: Frames) -> None:
     with pytest.raises(InputError, match=r"is of temperature 300\.0, but the data set of 350\.0: set it to auto"):
-        equilibrium_of(analysis(NAME), mini.with_labels(temperature=350.0))
+        equilibrium_of(analysis(NAME), mini.with_labels(temperature=350.0), SHIPPED)
     with pytest.raises(InputError, match="is of system peptide-YYDPETGTWY, but the data set of peptide-AC"):
-        equilibrium_of(analysis(NAME), mini.with_labels(system="peptide-AC"))
+        equilibrium_of(analysis(NAME), mini.with_labels(system="peptide-AC"), SHIPPED)
     with pytest.raises(InputError, match="'chignolin_mini' is not an equilibrium ensemble"):
-        equilibrium_of(analysis("chignolin_mini"), mini)
+        equilibrium_of(analysis("chignolin_mini"), mini, SHIPPED)
     with pytest.raises(InputError, match="no data set 'chignolin_refrence'"):
-        equilibrium_of(analysis("chignolin_refrence"), mini)
+        equilibrium_of(analysis("chignolin_refrence"), mini, SHIPPED)
 
 
 def test_a_run_reports_the_resolution_beside_the_distance(tmp_path: Path) -> None:
@@ -63,3 +67,38 @@ def test_a_run_reports_the_resolution_beside_the_distance(tmp_path: Path) -> Non
     assert metrics["w1_tica_resolution"] > 0
     stored = read_arrays(folder.definition("tica"))[1]
     assert stored["data_hash"] == load_tica(NAME).data_hash
+
+
+@pytest.fixture
+def teacher(tmp_path: Path, mini: Frames) -> Path:
+    folder = tmp_path / "teacher"
+    folder.mkdir()
+    return as_run(prior_only(folder, SHIPPED["prior"], mini), mini)
+
+
+def test_a_student_is_compared_with_its_teacher(tmp_path: Path, mini: Frames, teacher: Path) -> None:
+    config = teacher_config(teacher, f"outputs={tmp_path}")
+    chosen = equilibrium_of(analysis("auto"), mini, config)["equilibrium"]
+    assert chosen.name == "teacher"
+    assert equilibrium_of(analysis("teacher"), mini, config)["equilibrium"].frames.content_hash == (
+        chosen.frames.content_hash
+    )
+    assert equilibrium_of(analysis(NAME), mini, config)["equilibrium"].name == NAME
+    assert equilibrium_of(analysis(None), mini, config) == {}
+    assert [path.name[:17] for path in (tmp_path / "data").iterdir()] == ["teacher-ensemble-"]
+
+
+def test_only_a_student_has_a_teacher(mini: Frames) -> None:
+    with pytest.raises(InputError, match="reference=teacher but the data set 'chignolin_mini' is not of a teacher"):
+        equilibrium_of(analysis("teacher"), mini, SHIPPED)
+
+
+def test_a_student_reports_its_distance_beside_the_teachers_resolution(tmp_path: Path, teacher: Path) -> None:
+    config = teacher_config(
+        teacher, f"outputs={tmp_path}", "debug=fast", "figures=none", "dataset.n_frames=150", "analysis.n_bootstrap=2",
+        "analysis.lag_ps=0.2", "analysis.mean_force_set=null", "trainer.max_epochs=1",
+    )  # fmt: skip
+    check(config)
+    metrics = json.loads(run(config, say=lambda text: None).metrics.read_text())
+    assert metrics["w1_tica"] > 0
+    assert metrics["w1_tica_resolution"] > 0

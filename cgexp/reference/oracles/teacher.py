@@ -10,12 +10,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from cgexp.errors import InputError
 from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential
 from cgexp.reference.oracles.oracle import Coords, DirectOracle, Forces
+from cgexp.reference.teacher_run import load_teacher
 
-POTENTIAL_FILE = "potential.npz"  # of a finished run's folder
 BATCH = 1000  # configurations at once
 
 
@@ -37,28 +35,7 @@ class TeacherOracle(DirectOracle):
     @cached_property
     def potential(self) -> Potential:
         """The potential, read once."""
-        path = Path(self.path)
-        file = path / POTENTIAL_FILE if path.is_dir() else path
-        if not file.is_file():
-            raise InputError(
-                f"oracle.path={self.path} holds no potential: give a finished run's folder or the file of a potential"
-            )
-        potential = load_potential(file).double()
-        for part in (potential.network, potential.prior):
-            for fact in ("n_beads", "n_dims"):
-                found, expected = getattr(part, fact, None), getattr(self.system, fact)
-                if found is not None and found != expected:
-                    raise InputError(
-                        f"oracle.path={self.path} holds a potential with {fact}={found} but system "
-                        f"'{self.system.name}' has {expected}: give a potential of this system"
-                    )
-        of = getattr(potential.prior, "temperature", self.temperature)
-        if of != self.temperature:
-            raise InputError(
-                f"the oracle states temperature={self.temperature} but the potential in oracle.path={self.path} is of "
-                f"{of}: set oracle.temperature={of}"
-            )
-        return potential
+        return load_teacher(self.path, self.system, self.temperature, "oracle").double()
 
     def forces(self, coords: Coords) -> Forces:
         """Forces of coords [n, n_beads, n_dims], in the system's units."""

@@ -1,0 +1,152 @@
+"""TeacherData: frames that a trained potential, the teacher, makes and labels itself, so that the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.reference.oracles.teacher import TeacherOracle
+from cgexp.reference.recipe import Recipe
+from cgexp.reference.teacher_run import load_teacher, potential_hash, starting_frames
+from cgexp.reference.teacher_simulation import check_time_step, production_frames, simulate_teacher
+from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.systems.basins import basin_of
+from cgexp.systems.peptide import Peptide
+from cgexp.units import unit_system
+
+
+@dataclass(kw_only=True)
+class TeacherData(Recipe):
+    """Frames of a potential's own simulation with its forces, which are exact: one block a replica, with their time.
+
+    path: the teacher, a finished run's folder or the file of a potential; the file's content is part of the data set's
+    identity. simulation: how the teacher is simulated; its burn-in is dropped. starts: file with frames to start from;
+    None: those that the teacher was trained on. basin (peptides), x_range (toys, length): only such frames are started
+    from and kept, so that the data set lacks the others; None: all. force_noise: standard deviation of Gaussian noise
+    on each force component, energy/length, as instantaneous forces have; the labels then have no force_sem. n_frames:
+    evenly spaced ones of those that were saved; None takes all. seed: of starts, dynamics and noise.
+    reference_replicas, reference_steps, reference_lag_ps: of the teacher's own ensemble (teacher_equilibrium.py), which
+    the analysis of a student compares with; the lag is that of its TICA. Raises InputError for settings that contradict
+    each other.
+    """
+
+    path: str
+    simulation: Simulation
+    starts: str | None = None
+    basin: Literal["folded", "misfolded", "transition", "unfolded"] | None = None
+    x_range: tuple[float, float] | None = None
+    force_noise: NonNegative = 0.0
+    reference_replicas: PositiveInt = 100
+    reference_steps: PositiveInt = 20000
+    reference_lag_ps: Positive = 4.0
+    seed: NonNegativeInt = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.simulation.temperature != self.temperature:
+            raise InputError(
+                f"dataset.simulation.temperature={self.simulation.temperature} but dataset.temperature="
+                f"{self.temperature}: the teacher is a free energy at one temperature; remove the override of one"
+            )
+        if self.basin is not None and not isinstance(self.system, Peptide):
+            raise InputError(f"dataset.basin={self.basin} but '{self.system.name}' is no peptide: set dataset.x_range")
+        if self.x_range is not None and (isinstance(self.system, Peptide) or not self.x_range[0] < self.x_range[1]):
+            raise InputError(
+                f"dataset.x_range={list(self.x_range)} is not valid for '{self.system.name}': expected "
+                "[lowest, highest] of a toy; for a peptide set dataset.basin"
+            )
+        if self.reference_steps % self.simulation.save_every:
+            raise InputError(
+                f"dataset.reference_steps={self.reference_steps} is not a multiple of dataset.simulation.save_every="
+                f"{self.simulation.save_every}: change one"
+            )
+
+    def make(self, folder: Path) -> Frames:
+        """Simulate, choose and label; goes on with the simulation that ``folder`` holds.
+
+        Raises InputError if there is no teacher of this system, no frame to start from, or too few frames result.
+        """
+        potential = load_teacher(self.path, self.system, self.temperature, "dataset")
+        check_time_step(potential, self.system, self.simulation)
+        starts = self._inside(self.starting_frames(), "to start from")
+        trajectory = simulate_teacher(
+            potential, self.system, self.simulation, starts, Path(folder) / "trajectory", self.seed, "teacher"
+        )
+        frames = production_frames(
+            trajectory, self.simulation.burn_in, self.system, self.temperature, self.source, self.force_map
+        )
+        frames = self._inside(frames, "in the teacher's simulation")
+        if self.n_frames is not None and len(frames) < self.n_frames:
+            raise InputError(
+                f"the teacher's simulation gave {len(frames)} frames but dataset.n_frames={self.n_frames}: "
+                "raise dataset.simulation.n_steps or n_replicas, or lower n_frames"
+            )
+        return self.check(self._labelled(self.thin(frames)).with_labels(notes=self._notes(trajectory)))
+
+    def starting_frames(self) -> Frames:
+        """Frames that simulations of the teacher start from, of all regions.
+
+        Raises InputError if there are none, or they are of another system.
+        """
+        frames = starting_frames(self.path, self.starts)
+        if frames.system != self.system.name:
+            raise InputError(
+                f"the frames to start from are of system '{frames.system}' but the data set of '{self.system.name}': "
+                "set dataset.system to that of the teacher, or dataset.starts to frames of this one"
+            )
+        return frames
+
+    @property
+    def source(self) -> str:
+        """Where the frames come from, which names the teacher by its content."""
+        return f"simulation of a teacher, sha256 {potential_hash(self.path, 'dataset')[:16]}"
+
+    def _inside(self, frames: Frames, what: str) -> Frames:
+        """The frames in the region that is asked for; InputError if there are none."""
+        chosen = frames.select(self._is_inside(frames.coords))
+        if not len(chosen):
+            region = f"basin '{self.basin}'" if self.basin else f"x_range={self.x_range}"
+            raise InputError(f"none of {len(frames)} frames {what} is in {region}: choose another one or other starts")
+        return chosen
+
+    def _is_inside(self, coords: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """coords [n, n_beads, n_dims] -> [n]."""
+        if self.basin is not None:
+            assert isinstance(self.system, Peptide)
+            return basin_of(coords[:, self.system.ca], self.system.native()) == self.basin
+        if self.x_range is not None:
+            return np.asarray((coords[:, 0, 0] >= self.x_range[0]) & (coords[:, 0, 0] <= self.x_range[1]))
+        return np.ones(len(coords), dtype=np.bool_)
+
+    def _labelled(self, frames: Frames) -> Frames:
+        """With the teacher's forces; a configuration where they are not finite is left out."""
+        oracle = TeacherOracle(
+            system=self.system, temperature=self.temperature, force_map=self.force_map, path=self.path
+        )
+        labels = oracle.label(frames.coords)
+        forces = np.asarray(labels.frames.forces)
+        frames = frames.select(labels.parent)
+        if not self.force_noise:
+            return frames.with_labels(forces=forces, force_sem=labels.frames.force_sem)
+        noise = np.random.default_rng(self.seed).standard_normal(forces.shape)
+        return frames.with_labels(forces=(forces + self.force_noise * noise).astype(np.float32))
+
+    def _notes(self, trajectory: Trajectory) -> str:
+        time = unit_system(self.units).time
+        settings = self.simulation
+        notes = [
+            f"{settings.n_replicas} replicas of {settings.n_steps} steps of {settings.dt:g} {time}, "
+            f"{len(trajectory.failures)} of which failed and are left out",
+            "all frames" if self.basin is None and self.x_range is None else f"only {self.basin or self.x_range}",
+        ]
+        if self.force_noise:
+            notes.append(f"Gaussian noise of {self.force_noise:g} on each force component")
+        return "; ".join(notes)
