@@ -20,8 +20,6 @@ EXECUTION = {
     "simulation": ("chunk_frames",),
 }
 RUNS = {"trainer": ("start_from",)}  # folders of other runs
-# keys that came later, with the value that does what was done before them: with it a run keeps the id it had
-ADDED = {"simulation": {"starts": "data", "tempering": None}}
 # class -> its arguments that name a potential (or a file), whose content counts: a retrained teacher gives other labels
 TEACHERS = {
     "cgexp.reference.teacher_data.TeacherData": ("path", "starts"),
