@@ -32,6 +32,8 @@ class RunFolder:
         self.trajectory = path / "trajectory"
         self.simulated = path / "simulation.json"
         self.figures = path / "figures"
+        self.structures = path / "structures.npz"
+        self.report = path / "report.html"
         self.metrics = path / "metrics.json"
         self.log = path / "log.txt"
 
