@@ -35,7 +35,10 @@ def make_equilibrium(recipe: TeacherData, folder: Path) -> Equilibrium:
     if (folder / CARD).is_file():
         return read_equilibrium(recipe.name, folder)
     potential = load_teacher(recipe.path, recipe.system, recipe.temperature, "dataset")
-    simulation = replace(recipe.simulation, n_replicas=recipe.reference_replicas, n_steps=recipe.reference_steps)
+    simulation = replace(
+        recipe.simulation, n_replicas=recipe.reference_replicas, n_steps=recipe.reference_steps, starts="data",
+        tempering=None,  # TICA needs replicas that are one walker in time
+    )  # fmt: skip
     check_time_step(potential, recipe.system, simulation)
     parts = []
     for run, starts in enumerate(two_halves(recipe.system, recipe.starting_frames())):

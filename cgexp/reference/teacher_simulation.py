@@ -14,7 +14,7 @@ from cgexp.models.potential import Potential
 from cgexp.progress import Progress
 from cgexp.simulation.integrators import Overdamped
 from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.starts import choose_starts
+from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.systems.base import System
@@ -25,14 +25,13 @@ KERNEL = "auto"  # the fastest here; data sets are kept, and another kernel woul
 def simulate_teacher(
     potential: nn.Module, system: System, simulation: Simulation, starts: Frames, folder: Path, seed: int, label: str
 ) -> Trajectory:
-    """Simulate into ``folder``, or go on with what is there. starts: frames that replicas start from, block by block.
+    """Simulate into ``folder``, or go on with what is there.
 
-    label: for the progress on the screen. Raises InputError if all replicas fail.
+    starts: frames that replicas start from, as ``simulation.starts`` says. label: for the progress on the screen.
+    Raises InputError if all replicas fail.
     """
-    simulation.run(
-        potential, choose_starts(starts, simulation.n_replicas, seed), system.masses, system.units, folder, seed,
-        Progress(f"{label}: step"), KERNEL,
-    )  # fmt: skip
+    first = make_starts(simulation.starts, starts, system, simulation.n_walkers, seed)
+    simulation.run(potential, first, system.masses, system.units, folder, seed, Progress(f"{label}: step"), KERNEL)
     return Trajectory.load(folder)
 
 
@@ -41,7 +40,7 @@ def production_frames(
 ) -> Frames:
     """What the healthy replicas saw after ``burn_in`` (a fraction of the saved frames): frames without forces.
 
-    Replica after replica, each a block of its own, with the time since its start.
+    Replica after replica, each a block of its own, with the time since its start where it is one walker in time.
     """
     coords = trajectory.production(burn_in)
     n_saved, n_replicas = coords.shape[:2]
@@ -50,7 +49,7 @@ def production_frames(
         coords=np.moveaxis(coords, 1, 0).reshape(-1, *coords.shape[2:]),
         bead_types=system.bead_types,
         block=np.repeat(np.arange(n_replicas), n_saved),
-        time_ps=np.tile(time, n_replicas).astype(np.float32),
+        time_ps=np.tile(time, n_replicas).astype(np.float32) if trajectory.continuous else None,
         units=system.units,
         temperature=temperature,
         system=system.name,
