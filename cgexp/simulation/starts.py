@@ -58,12 +58,13 @@ def _data(frames: Frames, system: System, n_replicas: int, seed: int) -> Tensor:
 
 
 def _spread(frames: Frames, system: System, n_replicas: int, seed: int) -> Tensor:
-    """Farthest points of the data, begun from a random frame; each serves again only when all frames have served."""
+    """Farthest points of the data, the first far from a random frame; none serves twice before all have served."""
     n_candidates = min(len(frames), SPREAD_CANDIDATES)
     candidates = frames.coords[np.arange(n_candidates) * len(frames) // n_candidates]
-    first = candidates[[np.random.default_rng(seed).integers(n_candidates)]]
-    chosen = farthest_points(system, candidates, first, min(n_replicas, n_candidates))
-    return torch.tensor(candidates[np.resize(chosen, n_replicas)])
+    anywhere = candidates[[np.random.default_rng(seed).integers(n_candidates)]]
+    first = farthest_points(system, candidates, anywhere, 1)
+    others = farthest_points(system, candidates, candidates[first], min(n_replicas, n_candidates) - 1)
+    return torch.tensor(candidates[np.resize(np.concatenate([first, others]), n_replicas)])
 
 
 def _folded(frames: Frames, system: System, n_replicas: int, seed: int) -> Tensor:

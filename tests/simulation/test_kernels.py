@@ -15,6 +15,7 @@ from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.tempering import Tempering
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.testing.configurations import random_chains
 from tests.kernels.networks import small_network
@@ -23,12 +24,15 @@ from tests.kernels.test_evaluator import peptide_prior
 FAST = ("table", "fused")
 
 
-def simulate(folder: Path, kernel: str, n_steps: int = 60) -> Trajectory:
+def simulate(folder: Path, kernel: str, n_steps: int = 60, tempering: Tempering | None = None) -> Trajectory:
     simulation = Simulation(
-        integrator=Baoab(1.0), dt=0.002, temperature=300.0, n_replicas=4, n_steps=n_steps, save_every=5, chunk_frames=4
-    )
+        integrator=Baoab(1.0), dt=0.002, temperature=300.0, n_replicas=4, n_steps=n_steps, save_every=5, chunk_frames=4,
+        tempering=tempering,
+    )  # fmt: skip
     potential = Potential(small_network(), peptide_prior())
-    simulation.run(potential, random_chains(4, 6), np.full(6, 100.0), "molecular", folder, 0, kernel=kernel)
+    simulation.run(
+        potential, random_chains(simulation.n_walkers, 6), np.full(6, 100.0), "molecular", folder, 0, kernel=kernel
+    )
     return Trajectory.load(folder)
 
 
@@ -44,6 +48,20 @@ def test_resume_equals_run_through_and_any_kernel_may_go_on(kernel: str, tmp_pat
     for other in CHOICES:
         sorted(resumed.glob("chunk-*"))[-1].unlink()
         np.testing.assert_allclose(simulate(resumed, other).coords, reference.coords, atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", FAST)
+def test_tempering_resumes_with_the_fast_kernels(kernel: str, tmp_path: Path) -> None:
+    ladder = Tempering(highest=450.0, n_rungs=3, every=2)
+    through = simulate(tmp_path, kernel, tempering=ladder)
+    reference = simulate(tmp_path / "reference", "reference", n_steps=10, tempering=ladder)
+    np.testing.assert_allclose(through.coords[:2], reference.coords, atol=1e-3)
+    for chunk in sorted(tmp_path.glob("chunk-*"))[1:]:
+        chunk.unlink()
+    again = simulate(tmp_path, kernel, tempering=ladder)
+    np.testing.assert_array_equal(again.coords, through.coords)
+    assert through.exchange is not None
+    assert through.exchange.accepted.sum() > 0
 
 
 class Well(EnergyTerm):
