@@ -49,8 +49,9 @@ def report(config: Config) -> Iterator[str]:
     for group in ("trainer", "simulation", "analysis", "logger"):
         if config[group] is not None:
             build(config[group])
-    value, norm = one_step(network, loss, frames)
-    yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
+    if n_parameters:
+        value, norm = one_step(network, loss, frames)
+        yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
     forces = Potential(network, prior).forces(torch.tensor(frames.coords, dtype=torch.float32))
     yield f"potential  forces {list(forces.shape)}, finite: {bool(torch.isfinite(forces).all())}"
     yield f"run        {choices.get('experiment', 'run')}/{run_id(config)}"

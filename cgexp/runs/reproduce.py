@@ -21,7 +21,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
 from cgexp.config.launch import launch_jobs
-from cgexp.config.study import VERBS, Study
+from cgexp.config.study import VERBS, Arm, Study
 from cgexp.errors import InputError
 from cgexp.progress import duration
 from cgexp.report.figures import save
@@ -61,7 +61,7 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
     # results of another study than the one that is kept do not replace its own
     place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
     require_writable(place)
-    _run_missing(study, by_arm, settings, say)
+    _run_missing(study, by_arm, overrides, settings, say)
     runs = {name: [Run(folder_of(config)) for config in configs] for name, configs in by_arm.items()}
     _name_other_code(runs, say)
     results = Results(study, runs, place / "work")
@@ -99,32 +99,43 @@ def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
     """Arm -> checked configs of its runs, in the order in which they can be run (Study.levels)."""
     found: dict[str, list[Config]] = {}
     for arm in (arm for level in study.levels() for arm in level):
-        folders = {
-            name: {config["seed"]: str(folder_of(config).path) for config in found[name]} for name in arm.sources
-        }
-        for name, by_seed in folders.items():
-            if len(by_seed) < len(found[name]):
-                raise InputError(
-                    f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an "
-                    "arm without comma-separated values"
-                )
-        found[arm.name] = arm.configs(extra, folders)
-        for config in found[arm.name]:
-            check(config)
+        found[arm.name] = _configs_of(arm, study, extra, found)
     return found
 
 
-def _run_missing(study: Study, by_arm: Mapping[str, Sequence[Config]], settings: Sequence[str], say: Say) -> None:
+def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str, Sequence[Config]]) -> list[Config]:
+    """Checked configs of an arm's runs; known: those of the arms whose runs it needs."""
+    folders = {}
+    for name in arm.sources:
+        folders[name] = {config["seed"]: str(folder_of(config).path) for config in known[name]}
+        if len(folders[name]) < len(known[name]):
+            raise InputError(
+                f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
+                "without comma-separated values"
+            )
+    configs = arm.configs(extra, folders)
+    for config in configs:
+        check(config)
+    return configs
+
+
+def _run_missing(
+    study: Study, by_arm: dict[str, list[Config]], extra: Sequence[str], settings: Sequence[str], say: Say
+) -> None:
     """Run what has not finished, level by level. Raises the first error when all of a level are done."""
     everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
     say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
     for level in study.levels():
+        for arm in level:
+            if arm.sources:  # the name of a run depends on its teacher's content, which is known only now
+                by_arm[arm.name] = _configs_of(arm, study, extra, by_arm)
         for verb in VERBS:
             chosen = {folder_of(c).path: c for arm in level if arm.verb == verb for c in by_arm[arm.name]}
             missing = [config for path, config in chosen.items() if not _finished(RunFolder(path), verb)]
             if missing:
                 say(f"{len(missing)} runs to do: {' '.join(settings)}")
-                job = _Job([str(path) for path in sorted(everything)], time.time(), verb)
+                folders = {folder_of(config).path for configs in by_arm.values() for config in configs}
+                job = _Job([str(path) for path in sorted(folders)], time.time(), verb)
                 failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
                 if failed:
                     raise failed[0]

@@ -34,6 +34,7 @@ from cgexp.stability import friction_of, time_step_problem
 from cgexp.store import read_json, write_json
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss
+from cgexp.training.untrained import untrained
 
 FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
 
@@ -71,6 +72,10 @@ def train(context: Context) -> None:
         taken = take_weights(network, network_of(settings.start_from))
         own = [name for name, _ in network.named_parameters() if name not in taken]
         print(f"weights from {settings.start_from}, but for {', '.join(own) or 'none'}", file=sys.stderr)
+    if not any(True for _ in network.parameters()):
+        write_json(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, config["seed"]))
+        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, config["prior"])
+        return
     numbers = fit(
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
