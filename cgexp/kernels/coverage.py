@@ -33,7 +33,7 @@ class Coverage(ABC):
 
     @abstractmethod
     def add(self, row: int) -> None:
-        """Let candidate ``row`` be a known frame from now on, to which every bound is compared; exact ones stay exact."""
+        """Let candidate ``row`` be a known frame from now on; all bounds take note, and exact ones stay exact."""
 
     def most_distant(self, n: int) -> NDArray[np.int64]:
         """Indices [n] of the candidates farthest from all known frames, farthest first; of equal ones the first."""
@@ -71,7 +71,7 @@ class Coverage(ABC):
 
 
 def largest(values: NDArray[np.floating], n: int) -> NDArray[np.int64]:
-    """Indices [n] of the largest values, the largest first, of equal ones the first; n is at most their number."""
+    """Indices [n] of the largest values, the largest first, of equal ones the first; 1 <= n <= their number."""
     if n < len(values):
         smallest = np.partition(values, len(values) - n)[len(values) - n]
         above = np.flatnonzero(values > smallest)

@@ -70,6 +70,8 @@ class PlainCoverage(Coverage):
 
     def refine(self, rows: NDArray[np.int64], floor: float) -> None:
         for start in range(0, len(self._known), KNOWN_AT_ONCE):
+            if not len(rows):
+                return
             known = self._known[start : start + KNOWN_AT_ONCE]
             size = max(1, PAIRS_AT_ONCE // len(known))
             for some in np.split(rows, range(size, len(rows), size)):

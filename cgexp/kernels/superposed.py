@@ -100,12 +100,8 @@ class SuperposedCoverage(Coverage):
         nearest, squared = np.zeros(frames.n_frames, dtype=np.int64), np.full(frames.n_frames, np.inf)
 
         def work(first: int, last: int) -> None:
-            found = np.empty(last - first)
             for number, row in enumerate(chosen):
-                self._library.superposed_row(
-                    frames.reference, ctypes.c_int64(row), frames.reference, ctypes.c_int64(first),
-                    ctypes.c_int64(last), _address(found),
-                )  # fmt: skip
+                found = frames.squared(row, frames, first, last)
                 closer = found < squared[first:last]
                 nearest[first:last][closer] = number
                 squared[first:last][closer] = found[closer]
@@ -134,6 +130,15 @@ class Packed:
             self.sizes[first:last] = np.square(frames).sum(axis=(1, 2)).reshape(-1, LANES)
         self._frames = _Frames(n_beads, n_blocks, _address(self.coords), _address(self.sizes))
         self.reference = ctypes.byref(self._frames)
+
+    def squared(self, row: int, other: Packed, first: int, last: int) -> NDArray[np.float64]:
+        """Squared RMSD [last - first] of a frame to frames first ... last - 1 of another; multiples of LANES."""
+        found = np.empty(last - first)
+        native_library("superposed").superposed_row(
+            self.reference, ctypes.c_int64(row), other.reference, ctypes.c_int64(first), ctypes.c_int64(last),
+            _address(found),
+        )  # fmt: skip
+        return found
 
 
 class _Frames(ctypes.Structure):
