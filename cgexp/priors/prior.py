@@ -27,12 +27,15 @@ class Prior(EnergyTerm):
 
     terms: name -> term. temperature: K (kT for the toys), that of the data it is fitted on. ``fit`` records the
     units and the content hash of the data; ``save`` writes all of it in words and numbers, ``load`` needs no data.
+    fitted_on: shipped data set that a run fits the terms on (runs/stages.py) where its own frames are selected and no
+    sample of an ensemble, which Boltzmann inversion takes them for; None: its own.
     """
 
-    def __init__(self, terms: dict[str, PriorTerm], temperature: Positive) -> None:
+    def __init__(self, terms: dict[str, PriorTerm], temperature: Positive, fitted_on: str | None = None) -> None:
         super().__init__()
         self.terms = nn.ModuleDict(terms)
         self.temperature = temperature
+        self.fitted_on = fitted_on
         self.units: str | None = None
         self.data_hash: str | None = None
 

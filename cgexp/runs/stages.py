@@ -24,6 +24,7 @@ from cgexp.models.potential_store import load_potential, save_potential
 from cgexp.models.warm_start import take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
+from cgexp.reference.packaged import load_packaged
 from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.folder import RunFolder
@@ -51,9 +52,18 @@ class Context:
 
 
 def fit_prior(context: Context) -> None:
-    """Fit the prior's terms on the frames and write prior.json; refuse a time step that its stiffest term forbids."""
+    """Fit the prior's terms on the frames and write prior.json; refuse a time step that its stiffest term forbids.
+
+    Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
+    """
     prior: Prior = build(context.config["prior"])
-    prior.fit(context.frames)
+    frames = context.frames if prior.fitted_on is None else load_packaged(prior.fitted_on)
+    if frames.system != context.frames.system:
+        raise InputError(
+            f"prior.fitted_on={prior.fitted_on} is of system '{frames.system}' but the data set of "
+            f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
+        )
+    prior.fit(frames)
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
 
