@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """Random numbers of one part of an analysis, so that a part added or switched off does not change the others."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def bootstrap_sem(
@@ -49,6 +56,69 @@ def mean_and_sem(
 
     everything = np.arange(len(sums))
     return mean(everything)["mean"], bootstrap_sem(mean, len(sums), n_bootstrap, rng).get("mean")
+
+
+@dataclass(frozen=True)
+class UnitMeans:
+    """Means over frames, kept as weighted sums of independent units: a bootstrap then never looks at a frame again.
+
+    sums: of weight times value in each unit, [n_units, ...]. totals: of the weights, [n_units].
+    """
+
+    sums: NDArray[np.float64]
+    totals: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, values: NDArray[Any], block: NDArray[np.integer], weights: NDArray[np.floating] | None = None
+    ) -> UnitMeans:
+        """Of values [n_frames, ...] in units named by block [n_frames]; weights [n_frames], None for all alike."""
+        order = np.argsort(block, kind="stable")
+        starts = np.flatnonzero(np.diff(block[order], prepend=block[order[0]] - 1))
+        share = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+        weighted = values[order] * share[order].reshape(-1, *[1] * (values.ndim - 1))
+        return cls(np.add.reduceat(weighted, starts, axis=0), np.add.reduceat(share[order], starts))
+
+    @classmethod
+    def of_bins(
+        cls,
+        values: NDArray[np.floating],
+        edges: NDArray[np.floating],
+        block: NDArray[np.integer],
+        weights: NDArray[np.floating] | None = None,
+    ) -> UnitMeans:
+        """Of being in each bin, [n_units, n_bins]: frames [n_frames] beyond the edges are in none, but count in all."""
+        names, unit = np.unique(block, return_inverse=True)
+        share = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+        found = np.searchsorted(edges, values, side="right") - 1
+        found[values == edges[-1]] -= 1  # the last bin is closed, as in numpy.histogram
+        inside = (found >= 0) & (found < len(edges) - 1)
+        shape = (len(names), len(edges) - 1)
+        flat = unit[inside] * shape[1] + found[inside]
+        sums: NDArray[Any] = np.bincount(flat, share[inside], minlength=shape[0] * shape[1]).reshape(shape)
+        totals: NDArray[Any] = np.bincount(unit, share, minlength=shape[0])
+        return cls(sums, totals)
+
+    def mean(self) -> NDArray[np.float64]:
+        """The mean over all frames, [...]."""
+        return np.asarray(self.sums.sum(axis=0) / self.totals.sum())
+
+    def draws(self, n_bootstrap: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Means of ``n_bootstrap`` draws of units with repetition: [n_bootstrap, ...]; [0, ...] for a single unit."""
+        n_units = len(self.totals)
+        if n_units < 2 or n_bootstrap < 2:
+            return np.zeros((0, *self.sums.shape[1:]))
+        times = rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_bootstrap)
+        totals = np.maximum(times @ self.totals, np.finfo(np.float64).tiny)  # a draw of units without any weight
+        sums = times @ self.sums.reshape(n_units, -1)
+        return (sums / totals[:, None]).reshape(n_bootstrap, *self.sums.shape[1:])
+
+    def sem(self, draws: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Standard error, [...], of whatever was computed from each of ``draws`` [n_bootstrap, ...]; None for none."""
+        n_units = len(self.totals)
+        if len(draws) < 2:
+            return None
+        return np.asarray(np.sqrt(n_units / (n_units - 1.0)) * np.std(draws, axis=0, ddof=1))
 
 
 def independent_units(samples: NDArray[Any], min_units: int = MIN_UNITS) -> NDArray[Any]:

@@ -18,35 +18,12 @@ from cgexp.analysis.divergences import (
     wasserstein_2d_kde,
     wasserstein_circular,
 )
-from cgexp.analysis.observables import QUANTITIES, Values, peptide_observables
-from cgexp.analysis.tica import Tica
-from cgexp.systems.peptide import Peptide
+from cgexp.analysis.ensemble import Ensemble
+from cgexp.analysis.observables import QUANTITIES, Values
 
 MARGIN = 0.25  # of the range of the reference
 
 Edges = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """observables: name -> [n_frames, n_coordinates]. tica: [n_frames, 2]. weights: [n_frames], None for all alike."""
-
-    observables: dict[str, Values]
-    tica: Values
-    weights: Weights = None
-
-    @classmethod
-    def of(cls, coords: NDArray[np.floating], system: Peptide, tica: Tica, weights: Weights = None) -> Ensemble:
-        """Measure coords [n_frames, n_beads, 3] in Å."""
-        return cls(peptide_observables(coords, system), tica.transform(coords), weights)
-
-    def __len__(self) -> int:
-        return len(self.tica)
-
-    def select(self, index: NDArray[np.intp]) -> Ensemble:
-        """The frames at ``index``."""
-        weights = None if self.weights is None else self.weights[index]
-        return Ensemble({name: values[index] for name, values in self.observables.items()}, self.tica[index], weights)
 
 
 @dataclass(frozen=True)
@@ -90,20 +67,35 @@ def compare(
     Both sides are thinned to the same number of frames, at most n_samples, because W1 and divergences of finite samples
     are biased; the exact W1 in the plane takes at most n_samples_tica of them.
     """
-    n_frames = min(n_samples, len(reference), len(model))
-    reference = reference.select(thin(len(reference), n_frames, rng))
-    model = model.select(thin(len(model), n_frames, rng))
-    sides = (reference.tica, model.tica, reference.weights, model.weights)
-    metrics = {
-        "w1_tica": wasserstein_2d(*sides, n_samples=n_samples_tica, rng=rng),
-        "w1_tica_ic1": wasserstein_1d(reference.tica[:, 0], model.tica[:, 0], reference.weights, model.weights),
-        "w1_tica_ic2": wasserstein_1d(reference.tica[:, 1], model.tica[:, 1], reference.weights, model.weights),
-    }
+    reference, model = same_size(reference, model, n_samples, rng)
+    metrics = {"w1_tica": exact_distance(reference, model, n_samples_tica, rng)}
     if spans_plane(reference.tica) and spans_plane(model.tica):
-        metrics["w1_tica_kde"] = wasserstein_2d_kde(*sides)
+        metrics["w1_tica_kde"] = wasserstein_2d_kde(reference.tica, model.tica, reference.weights, model.weights)
+    return metrics | marginal_distances(reference, model, bins)
+
+
+def same_size(
+    reference: Ensemble, model: Ensemble, n_samples: int, rng: np.random.Generator
+) -> tuple[Ensemble, Ensemble]:
+    """Both ensembles thinned at random to the same number of frames, at most ``n_samples``."""
+    n_frames = min(n_samples, len(reference), len(model))
+    first, second = (side.select(thin(len(side), n_frames, rng)) for side in (reference, model))
+    return first, second
+
+
+def exact_distance(a: Ensemble, b: Ensemble, n_samples: int, rng: np.random.Generator) -> float:
+    """Exact W1 in the plane of the ICs, both sides thinned to the same number of frames, at most ``n_samples``."""
+    return wasserstein_2d(a.tica, b.tica, a.weights, b.weights, n_samples=n_samples, rng=rng)
+
+
+def marginal_distances(reference: Ensemble, model: Ensemble, bins: Bins) -> dict[str, float]:
+    """W1, JS and KL(reference || model) of every observable, W1 along each IC, JS and KL of the plane's histogram."""
+    metrics = {
+        f"w1_tica_ic{i + 1}": wasserstein_1d(reference.tica[:, i], model.tica[:, i], reference.weights, model.weights)
+        for i in range(2)
+    }
     counts = bins.tica_counts(reference), bins.tica_counts(model)
-    metrics["js_tica"] = js_divergence(*counts)
-    metrics["kl_tica"] = kl_divergence(*counts)
+    metrics |= {"js_tica": js_divergence(*counts), "kl_tica": kl_divergence(*counts)}
     for name in QUANTITIES:
         metrics |= _compare_observable(name, reference, model, bins)
     return metrics

@@ -17,6 +17,12 @@ class FakeTrajectory:
 
     coords: NDArray[np.floating]
     alive: NDArray[np.bool_]
+    continuous: bool = True
+
+    @property
+    def time(self) -> NDArray[np.float64]:
+        """Frames are saved every half ps."""
+        return 0.5 * (1.0 + np.arange(len(self.coords)))
 
     def production(self, burn_in: float) -> NDArray[np.floating]:
         return self.coords[int(burn_in * len(self.coords)) :, self.alive]

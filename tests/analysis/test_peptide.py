@@ -15,7 +15,7 @@ from tests.analysis.ensembles import FakeTrajectory, peptide_frames, walkers
 from tests.systems.backbones import backbone_frames
 
 FAST = {"n_samples_tica": 150, "n_bootstrap": 3}
-W1 = ["tica", "tica_ic1", "tica_ic2", "tica_kde", "dihedral_linear", *o.QUANTITIES]
+W1 = ["tica", "tica_sliced", "tica_split_half", "tica_ic1", "tica_ic2", "tica_kde", "dihedral_linear", *o.QUANTITIES]
 
 
 def evaluate(frames: Frames, trajectory: FakeTrajectory | None, **settings: int) -> Evaluation:
@@ -33,11 +33,11 @@ def test_every_metric_is_there_with_an_error() -> None:
     evaluation = evaluate(frames, trajectory)
     metrics = evaluation.metrics
     expected = {f"w1_{name}" for name in W1} | {f"{kind}_{name}" for kind in ("js", "kl") for name in o.QUANTITIES}
-    expected |= {"js_tica", "kl_tica", "folded_fraction", "folded_fraction_reference"}
-    assert set(metrics) == expected | {f"{name}_sem" for name in expected} | {
-        "replicas_failed",
-        "replicas_failed_fraction",
-    }
+    expected |= {"js_tica", "kl_tica", "contact_rmse", "msm_timescale_1", "msm_timescale_2", "msm_ck_error"}
+    folding = ["folded_fraction", "mirror_fraction", "handedness"]  # all are folded: no free energy
+    expected |= {f"{name}{side}" for name in folding for side in ("", "_reference")}
+    without_error = {"replicas_failed", "replicas_failed_fraction", "w1_tica_bias"}
+    assert set(metrics) == expected | {f"{name}_sem" for name in expected} | without_error
     assert all(np.isfinite(value) and value >= 0 for value in metrics.values())
     notes = evaluation.curves["notes"]
     assert notes["reference_is_equilibrium"] is False
@@ -52,7 +52,7 @@ def test_a_simulation_that_is_the_reference_scores_zero() -> None:
     frames = peptide_frames()
     metrics = evaluate(frames, trajectory_of(frames), n_samples_tica=2000, n_bootstrap=0).metrics
     for name, value in metrics.items():
-        if name.startswith(("w1_", "js_", "kl_")):
+        if name.startswith(("w1_", "js_", "kl_", "contact")) and name not in ("w1_tica_bias", "w1_tica_split_half"):
             assert value == pytest.approx(0, abs=1e-9), name
     assert metrics["folded_fraction"] == pytest.approx(metrics["folded_fraction_reference"])
 

@@ -1,0 +1,119 @@
+"""What is measured of every frame of a peptide, and the replicas of a simulation as such ensembles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.analysis.bootstrap import independent_units
+from cgexp.analysis.divergences import Weights
+from cgexp.analysis.observables import Values, contacts, peptide_observables
+from cgexp.analysis.tica import Tica
+from cgexp.systems.peptide import Peptide, superposed_rmsd
+
+MIRROR = (1.0, 1.0, -1.0)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Frames of a peptide, measured.
+
+    observables: name -> [n_frames, n_coordinates]. tica: the first two ICs, [n_frames, 2]. contacts: which pairs of
+    observables.contact_pairs touch, [n_frames, n_pairs]. mirror_rmsd: to the mirror image of the native structure, Å,
+    [n_frames]. block: the independent unit of each frame, [n_frames]. weights: [n_frames], None for all alike.
+    """
+
+    observables: dict[str, Values]
+    tica: Values
+    contacts: NDArray[np.bool_]
+    mirror_rmsd: Values
+    block: NDArray[np.integer]
+    weights: Weights = None
+
+    @classmethod
+    def of(
+        cls,
+        coords: NDArray[np.floating],
+        system: Peptide,
+        tica: Tica,
+        cutoff: float,
+        block: NDArray[np.integer],
+        weights: Weights = None,
+    ) -> Ensemble:
+        """Measure coords [n_frames, n_beads, 3] in Å; cutoff: of a contact, Å."""
+        alpha = coords[:, system.ca]
+        mirrored = superposed_rmsd(alpha, (system.native() * MIRROR)[None])[:, 0]
+        observables, ics = peptide_observables(coords, system), tica.transform(coords)
+        return cls(observables, ics, contacts(alpha, cutoff), mirrored, block, weights)
+
+    def __len__(self) -> int:
+        return len(self.tica)
+
+    def select(self, index: NDArray[np.intp]) -> Ensemble:
+        """The frames at ``index``."""
+        return Ensemble(
+            {name: values[index] for name, values in self.observables.items()},
+            self.tica[index],
+            self.contacts[index],
+            self.mirror_rmsd[index],
+            self.block[index],
+            None if self.weights is None else self.weights[index],
+        )
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The healthy replicas of a simulation from its first saved frame on.
+
+    frames: replica after replica, each in the order of time, [n_replicas * n_saved]. time: of the saved frames, ps,
+    [n_saved]. n_dropped: saved frames before production. continuous: whether a replica is one trajectory at one
+    temperature; it is not where replicas swap temperatures.
+    """
+
+    frames: Ensemble
+    time: NDArray[np.float64]
+    n_dropped: int
+    continuous: bool
+
+    @classmethod
+    def of(
+        cls,
+        trajectory: Any,
+        burn_in: float,
+        measure: Callable[[NDArray[np.floating], NDArray[np.integer]], Ensemble],
+    ) -> Replicas | None:
+        """Measure a simulation.Trajectory by ``measure(coords, block)``; None if it has no frame of a healthy one."""
+        coords = trajectory.production(0.0)
+        if not coords.size:
+            return None
+        n_saved, n_replicas = coords.shape[:2]
+        flat = np.moveaxis(coords, 1, 0).reshape(-1, *coords.shape[2:])
+        frames = measure(flat, np.repeat(np.arange(n_replicas), n_saved))
+        n_dropped = n_saved - len(trajectory.production(burn_in))
+        time = np.asarray(trajectory.time, dtype=np.float64)[-n_saved:]
+        return cls(frames, time, n_dropped, bool(getattr(trajectory, "continuous", True)))
+
+    @property
+    def n_replicas(self) -> int:
+        return len(self.frames) // len(self.time)
+
+    def window(self, start: int, stop: int | None = None) -> Ensemble:
+        """Saved frames from ``start`` to before ``stop`` of all replicas; a block is a unit of independent_units."""
+        grid = np.arange(len(self.frames)).reshape(self.n_replicas, -1).T[start:stop]
+        units = independent_units(grid)
+        chosen = self.frames.select(units.T.ravel())
+        block = np.repeat(np.arange(units.shape[1]), units.shape[0])
+        return Ensemble(**{**vars(chosen), "block": block})
+
+    def trajectories(self) -> Ensemble:
+        """The frames after the burn-in, replica after replica, each in the order of time; a block is a replica."""
+        grid = np.arange(len(self.frames)).reshape(self.n_replicas, -1)[:, self.n_dropped :]
+        return self.frames.select(grid.ravel())
+
+    def production(self) -> Ensemble:
+        """The frames after the burn-in."""
+        return self.window(self.n_dropped)

@@ -1,0 +1,179 @@
+"""The Markov state model of a simulation in the plane of the ICs: metrics, and what its figure shows.
+
+Its time is that of the coarse-grained dynamics, which lacks the friction of what was left out and has one of its own:
+compare timescales of models at one friction with one another, and never with physical time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.folding import folded
+from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, chapman_kolmogorov, cluster
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+N_CLUSTERS = 50
+POINTS_PER_CLUSTER = 20  # a smaller production is divided into fewer clusters
+N_LAGS = 8  # at which implied timescales are shown
+N_MULTIPLES = 5  # largest multiple of the lag in the Chapman-Kolmogorov test
+TIME = "times are of the coarse-grained dynamics, which are no physical times"
+NO_REFERENCE = "no timescales of the reference: its walkers are not continuous at one temperature"
+
+Found = tuple[dict[str, float], dict[str, Any], str]
+
+
+@dataclass(frozen=True)
+class KineticSettings:
+    """lag: of the model, saved frames. n_states: metastable states. folded_rmsd: Å. n_bootstrap, seed: of the draws."""
+
+    lag: int
+    n_states: int
+    folded_rmsd: float
+    n_bootstrap: int
+    seed: int
+
+
+def kinetics(replicas: Replicas, settings: KineticSettings) -> Found:
+    """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``; the curve ``msm``; and a note.
+
+    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas.
+    """
+    n_frames = len(replicas.time) - replicas.n_dropped
+    n_points = n_frames * replicas.n_replicas
+    reason = _missing(replicas.continuous, n_frames, n_points, settings.lag, settings.n_states)
+    if reason is None:
+        found = _estimate(replicas.trajectories(), n_frames, float(np.median(np.diff(replicas.time))), settings)
+        if found is not None:
+            return found
+        reason = f"the transitions of the simulation do not divide into {settings.n_states} metastable states"
+    return {}, {}, f"no Markov model: {reason}"
+
+
+def _missing(continuous: bool, n_frames: int, n_points: int, lag: int, n_states: int) -> str | None:
+    """Why no model can be made of ``n_frames`` of each replica, in words; None if one can."""
+    if not continuous:
+        return "the replicas change temperature, so that none is dynamics at one temperature"
+    if n_frames < 2 * lag + 1:
+        return f"the production has {n_frames} saved frames, and msm_lag={lag} needs at least {2 * lag + 1}"
+    if n_points < POINTS_PER_CLUSTER * (n_states + 1):
+        return f"the production has {n_points} frames in all, too few for {n_states} metastable states"
+    return None
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What is computed from the discrete trajectories, once of all and once for every draw of replicas."""
+
+    timescales: Array  # [n_lags, n_timescales]
+    predicted: Array  # [n_multiples, n_sets], of the Chapman-Kolmogorov test
+    observed: Array
+    populations: Array  # [n_sets]
+
+    @property
+    def ck_error(self) -> float:
+        return float(np.sqrt(np.mean((self.predicted - self.observed) ** 2)))
+
+
+def _estimate(frames: Ensemble, n_frames: int, step: float, settings: KineticSettings) -> Found | None:
+    n_clusters = min(N_CLUSTERS, len(frames) // POINTS_PER_CLUSTER)
+    state, centres = cluster(frames.tica, n_clusters, settings.seed)
+    names, walk = np.unique(frames.block, return_inverse=True)
+    walks = Discrete(state, walk, n_clusters)
+    lags = _lags(settings.lag, n_frames)
+    multiples = list(range(1, min(N_MULTIPLES, (n_frames - 1) // settings.lag) + 1))
+    chain = Chain.of(walks.counts(settings.lag))
+    sets = None if chain is None else chain.metastable(settings.n_states)
+    if chain is None or sets is None:
+        return None
+    cluster_set = np.full(n_clusters, -1)  # -1: not connected to the others
+    cluster_set[chain.states] = sets
+
+    def measure(times: Indices | None) -> _Model | None:
+        return _model(walks, times, lags, multiples, settings, cluster_set)
+
+    rng = np.random.default_rng(settings.seed)
+    model = measure(None)
+    assert model is not None
+    n_draws = settings.n_bootstrap if len(names) > 1 else 0
+    chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
+    draws = [drawn for drawn in map(measure, chosen) if drawn is not None]
+    metrics = _metrics(model, draws, lags.index(settings.lag), step)
+    length = (n_frames - 1) * step
+    curve = _curve(model, draws, step) | {
+        "lags": np.array(lags) * step,
+        "lag": settings.lag * step,
+        "length": length,
+        "multiples": np.array(multiples) * settings.lag * step,
+        "centres": centres,
+        "cluster_set": cluster_set,
+        "cluster_share": np.bincount(state, minlength=n_clusters) / len(state),
+    }
+    members = cluster_set[state]
+    is_folded = folded(frames, settings.folded_rmsd)
+    curve["folded"] = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
+    note = f"{TIME}; {NO_REFERENCE}"
+    if metrics.get("msm_timescale_1", 0.0) > length:
+        note += f"; the slowest process is slower than the {length:g} ps of a replica: its timescale is extrapolated"
+    return metrics, curve | {"note": note}, note
+
+
+def _model(
+    walks: Discrete,
+    times: Indices | None,
+    lags: list[int],
+    multiples: list[int],
+    settings: KineticSettings,
+    cluster_set: Indices,
+) -> _Model | None:
+    chains = {lag: Chain.of(walks.counts(lag, times)) for lag in lags}
+    chain = chains[settings.lag]
+    if chain is None:
+        return None
+    slow = [np.full(N_TIMESCALES, np.nan) if c is None else c.timescales(float(lag)) for lag, c in chains.items()]
+    sets = cluster_set[chain.states]  # -1 for a cluster that only this draw connects
+    observed = [walks.counts(multiple * settings.lag, times) for multiple in multiples]
+    test = chapman_kolmogorov(chain, observed, multiples, sets, settings.n_states)
+    populations: NDArray[Any] = np.bincount(sets[sets >= 0], chain.stationary[sets >= 0], minlength=settings.n_states)
+    return _Model(np.array(slow), *test, populations)
+
+
+def _lags(lag: int, n_frames: int) -> list[int]:
+    """Lags at which implied timescales are shown: geometric, up to half a trajectory, ``lag`` among them."""
+    longest = max((n_frames - 1) // 2, lag)
+    return sorted({lag, *np.unique(np.geomspace(1, longest, N_LAGS).round().astype(int)).tolist()})
+
+
+def _metrics(model: _Model, draws: list[_Model], chosen: int, step: float) -> dict[str, float]:
+    values = {
+        **{f"msm_timescale_{i + 1}": [m.timescales[chosen, i] * step for m in (model, *draws)] for i in range(2)},
+        "msm_ck_error": [m.ck_error for m in (model, *draws)],
+    }
+    metrics: dict[str, float] = {}
+    for name, (value, *others) in values.items():
+        if np.isfinite(value):
+            metrics[name] = float(value)
+            if len(others) > 1 and np.isfinite(others).all():
+                metrics[f"{name}_sem"] = float(np.std(others, ddof=1))
+    return metrics
+
+
+def _curve(model: _Model, draws: list[_Model], step: float) -> dict[str, Any]:
+    """Timescales (ps), both sides of the test and populations, each with the 16th to 84th percentile of the draws."""
+    curve: dict[str, Any] = {}
+    for name, factor in (("timescales", step), ("predicted", 1.0), ("observed", 1.0), ("populations", 1.0)):
+        value = getattr(model, name) * factor
+        curve[name] = value
+        if len(draws) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # NaN where no draw has that timescale
+                ends = np.nanpercentile([getattr(draw, name) * factor for draw in draws], (16, 84), axis=0)
+            curve[f"{name}_low"], curve[f"{name}_high"] = ends
+    return curve

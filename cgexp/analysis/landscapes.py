@@ -1,0 +1,134 @@
+"""Free energies in kT: along single coordinates with errors, and in the plane of the ICs; and plain densities.
+
+Reference and simulation share the bins, which the reference alone defines. Frames beyond them are in no bin; they count
+in the normalisation of free energies along a line and of densities, and their share is stated.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.analysis.bootstrap import UnitMeans
+from cgexp.analysis.comparison import Bins
+from cgexp.analysis.ensemble import Ensemble
+from cgexp.analysis.free_energy import free_energy_map
+from cgexp.analysis.observables import QUANTITIES
+
+Array = NDArray[np.float64]
+
+
+class _Line(NamedTuple):
+    label: str
+    unit: str
+    values: Array
+    edges: Array
+
+
+ALONG = ("rmsd", "end_to_end")  # observables of one coordinate whose free energy is shown, beside both ICs
+
+
+def free_energy_curve(
+    reference: Ensemble,
+    model: Ensemble | None,
+    bins: Bins,
+    reference_name: str,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, Any]]:
+    """Free energies -ln p(bin) along IC 1, IC 2, RMSD and end-to-end distance, with one standard error.
+
+    Each: x, reference, model, their _sem, and difference = model - reference with difference_sem, [n_bins] in kT. Both
+    are shifted by what brings the reference's minimum to zero, so that the difference is ln(p_reference / p_model). NaN
+    in bins that a side has not visited. outside: share of the simulation beyond the bins.
+    """
+    curves: dict[str, dict[str, Any]] = {}
+    sides = {"reference": reference} | ({} if model is None else {"model": model})
+    lines = {side: _lines(ensemble, bins) for side, ensemble in sides.items()}
+    for name, line in lines["reference"].items():
+        curve: dict[str, Any] = {"x": 0.5 * (line.edges[1:] + line.edges[:-1]), "label": line.label, "unit": line.unit}
+        curve["reference_name"] = reference_name
+        for side, ensemble in sides.items():
+            means = UnitMeans.of_bins(lines[side][name].values, line.edges, ensemble.block, ensemble.weights)
+            p = means.mean()
+            curve[side] = -np.log(np.where(p > 0, p, np.nan))
+            sem = means.sem(means.draws(n_bootstrap, rng))
+            if sem is not None:
+                curve[f"{side}_sem"] = sem / np.where(p > 0, p, np.nan)  # of -ln p
+            if side == "model":
+                curve["outside"] = max(0.0, 1.0 - float(p.sum()))
+        lowest = np.nanmin(curve["reference"])
+        for side in sides:
+            curve[side] = curve[side] - lowest
+        if model is not None:
+            curve["difference"] = curve["model"] - curve["reference"]
+            if {"reference_sem", "model_sem"} <= curve.keys():
+                curve["difference_sem"] = np.hypot(curve["model_sem"], curve["reference_sem"])
+        curves[name] = curve
+    return curves
+
+
+def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
+    lines = {f"ic{i + 1}": _Line(f"IC {i + 1}", "TICA units", ensemble.tica[:, i], bins.tica[i]) for i in range(2)}
+    for name in ALONG:
+        quantity = QUANTITIES[name]
+        lines[name] = _Line(quantity.label, quantity.unit, ensemble.observables[name][:, 0], bins.observables[name])
+    return lines
+
+
+def tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str) -> dict[str, Any]:
+    """Free energies in the plane of the ICs, each with its minimum at zero, NaN where no frame is: [n_bins, n_bins].
+
+    difference: ln(p_reference / p_model) of the bins that both visited, p normalised over the map. highest: of both
+    maps, kT. model_outside: share of the simulation beyond the map.
+    """
+    curve: dict[str, Any] = {
+        "reference": free_energy_map(reference.tica, bins.tica, reference.weights),
+        "reference_name": reference_name,
+        "edges_ic1": bins.tica[0],
+        "edges_ic2": bins.tica[1],
+    }
+    curve["highest"] = float(np.nanmax(curve["reference"]))
+    if model is not None:
+        inside = np.all([(e[0] <= ic) & (ic <= e[-1]) for ic, e in zip(model.tica.T, bins.tica, strict=True)], axis=0)
+        curve["model_outside"] = float(np.mean(~inside))
+        if inside.any():
+            curve["model"] = free_energy_map(model.tica, bins.tica)
+            curve["highest"] = max(curve["highest"], float(np.nanmax(curve["model"])))
+            curve["difference"] = _normalised(curve["model"]) - _normalised(curve["reference"])
+    return curve
+
+
+def _normalised(energy: Array) -> Array:
+    """-ln p with p of sum 1, from a free energy up to a constant."""
+    return energy + np.log(np.nansum(np.exp(-energy)))
+
+
+def distributions(
+    reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str
+) -> dict[str, dict[str, Any]]:
+    """Densities of every observable, its coordinates pooled; the model's with its error over units."""
+    curves: dict[str, dict[str, Any]] = {}
+    for name, quantity in QUANTITIES.items():
+        edges = bins.observables[name]
+        curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label, "unit": quantity.unit}
+        curve["reference_name"] = reference_name
+        curve["reference"] = _density(reference.observables[name], edges, reference.weights)
+        if model is not None:
+            units = model.observables[name].reshape(len(np.unique(model.block)), -1, 1)  # of equal size, in order
+            densities = np.array([_density(unit, edges) for unit in units])
+            curve["model"] = densities.mean(axis=0)
+            if len(densities) > 1:
+                curve["model_sem"] = densities.std(axis=0, ddof=1) / np.sqrt(len(densities))
+        curves[name] = curve
+    return curves
+
+
+def _density(values: Array, edges: Array, weights: NDArray[np.floating] | None = None) -> Array:
+    if weights is not None:
+        weights = np.repeat(weights, values.shape[1])
+    counts, _ = np.histogram(values.ravel(), edges, weights=weights)
+    total = values.size if weights is None else weights.sum()
+    return counts / (total * np.diff(edges))
