@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cgexp.cli.export import FORMATS, KEYS
 from cgexp.cli.verbs import VERBS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.config.study import experiments_in, parts_of
@@ -48,6 +49,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = [f"{verb} " for verb in VERBS]
     elif before[0] == "completion":
         options = ["bash ", "zsh "]
+    elif before[0] == "export":
+        options = [f"{key}=" for key in KEYS] if "=" not in word else [f"format={name} " for name in FORMATS]
     elif before == ["reproduce"] and "=" not in word:
         options = [f"{name} " for name in experiments_in(Path("experiments"))]
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):

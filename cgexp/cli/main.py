@@ -13,12 +13,13 @@ from cgexp.cli.verbs import VERBS
 from cgexp.errors import InputError, did_you_mean
 
 SHOWN: set[str] = set()  # warnings
+WITHOUT_CONFIG = ("export", "reproduce", "completion")
 STAGES = ("run", "train", "simulate", "evaluate")
 HELP = """usage: cgexp VERB [-m] [--cfg] [group=option] [group.key=value] ...
 
   {verbs}
 
-Options of every verb but reproduce and completion:
+Options of every verb but export, reproduce and completion:
   -m, --multirun   run all combinations of comma-separated values: cgexp run -m seed=1,2,3 model.activation=tanh,silu
   --cfg            print the composed config and exit
   -h, --help       this text; after a verb also the groups and their options
@@ -92,7 +93,7 @@ def _dispatch(given: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         from cgexp.cli.composed import groups_help
 
-        print(f"cgexp {verb}: {VERBS[verb]}\n\n{groups_help()}")
+        print(f"cgexp {verb}: {VERBS[verb]}" + ("" if verb in WITHOUT_CONFIG else f"\n\n{groups_help()}"))
         return 0
     if verb in STAGES:
         from cgexp.cli import stages

@@ -17,6 +17,11 @@ RESIDUE_MASSES = {
     "R": 156.1857, "S": 87.0773, "T": 101.1039, "V": 99.1311, "W": 186.2099, "Y": 163.1733,
 }  # fmt: skip
 RESIDUES = "".join(sorted(RESIDUE_MASSES))  # the type of a bead that stands for a residue is its index here
+RESIDUE_NAMES = {
+    "A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS", "I": "ILE", "K": "LYS",
+    "L": "LEU", "M": "MET", "N": "ASN", "P": "PRO", "Q": "GLN", "R": "ARG", "S": "SER", "T": "THR", "V": "VAL",
+    "W": "TRP", "Y": "TYR",
+}  # fmt: skip
 ATOM_TYPES = {name: len(RESIDUES) + index for index, name in enumerate(("N", "CA", "C", "O"))}
 HYDROGEN = 1.008
 ATOM_MASSES = {"N": 14.007 + HYDROGEN, "CA": 12.011 + HYDROGEN, "C": 12.011, "O": 15.999}  # amu, with hydrogens

@@ -30,3 +30,12 @@ def test_differences_are_named() -> None:
     first, second = compose([]), compose(["model.width=64", "simulation.dt=0.01"])
     assert differences(first, second, "train") == ["model.width"]
     assert differences(first, second, "simulate") == ["model.width", "simulation.dt"]
+
+
+def test_keys_that_came_later_leave_the_ids_of_earlier_runs() -> None:
+    config = compose([])
+    base = run_id(config)
+    assert config["simulation"].pop("starts") == "data"
+    assert run_id(config) == base
+    assert run_id({**config, "simulation": {**config["simulation"], "tempering": None}}) == base
+    assert run_id({**config, "simulation": {**config["simulation"], "starts": "spread"}}) != base

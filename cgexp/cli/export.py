@@ -1,0 +1,54 @@
+"""cgexp export: the simulation of a run as PDB and XTC or DCD, for molecular viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cgexp.errors import InputError, did_you_mean
+
+KEYS = ("run", "format", "every", "replicas", "to")
+FORMATS = ("xtc", "dcd")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Export, print what was written, and return the exit code."""
+    given = _read(arguments)
+    if "run" not in given:
+        raise InputError("export needs run=<folder>: give the folder that `cgexp run` printed")
+    form = given.get("format", FORMATS[0])
+    if form not in FORMATS:
+        raise InputError(f"format={form} is not valid: expected {' or '.join(FORMATS)}")
+    every = _whole("every", given.get("every", "1"), 1)
+    replicas = [_whole("replicas", part, 0) for part in given["replicas"].split(",")] if "replicas" in given else None
+    to = Path(given["to"]) if "to" in given else Path(given["run"]) / "export"
+    from cgexp.runs.export import export
+
+    sidecar = export(Path(given["run"]), to, form, every, replicas)
+    written = [entry for entry in sidecar["trajectories"] if entry["file"]]
+    print(f"{to}: {sidecar['topology']}, export.json and {len(written)} trajectories")
+    if written:
+        longest = max(entry["n_frames"] for entry in written)
+        between = sidecar["frame_interval_ps"]
+        print(f"{written[0]['file']} to {written[-1]['file']}: up to {longest} frames, {between:g} ps apart")
+        print(f"load one with mdtraj.load('{to / written[0]['file']}', top='{to / sidecar['topology']}')")
+    return 0
+
+
+def _read(arguments: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if key not in KEYS or not equals:
+            raise InputError(
+                f"unknown argument '{argument}'{did_you_mean(key, KEYS)}: expected "
+                f"{', '.join(f'{known}=<value>' for known in KEYS)}"
+            )
+        given[key] = value.strip("[]") if key == "replicas" else value
+    return given
+
+
+def _whole(key: str, text: str, lowest: int) -> int:
+    if not text.strip().isdecimal() or int(text) < lowest:
+        raise InputError(f"{key}={text} is not valid: expected whole numbers from {lowest} on")
+    return int(text)

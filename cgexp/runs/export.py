@@ -1,0 +1,149 @@
+"""A run's simulation in the formats of molecular viewers: a PDB with the topology, and an XTC or DCD a replica.
+
+Coordinates are those of the simulation, not superposed. A frozen replica ends where it failed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.build import build
+from cgexp.errors import InputError
+from cgexp.runs.folder import RunFolder
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import read_json, write_bytes, write_json
+from cgexp.systems.beads import RESIDUE_NAMES
+from cgexp.systems.peptide import Peptide
+from cgexp.units import NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import mdtraj
+
+TOPOLOGY, SIDECAR = "topology.pdb", "export.json"
+
+
+def export(
+    run: Path, to: Path | None = None, format: str = "xtc", every: int = 1, replicas: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Write the simulation of the run in folder ``run`` into ``to`` (None: its folder ``export``); return the sidecar.
+
+    format: 'xtc' (compressed, 0.01 Å) or 'dcd' (float32). every: keeps each so many saved frames. replicas: which; None
+    takes all. The files are topology.pdb, one trajectory for each replica, and export.json, which says what is in
+    them and is written last. Raises InputError if the run is of a toy, has no simulation, or lacks such a replica.
+    """
+    folder = RunFolder(Path(run))
+    system = build(folder.read_config()["dataset"]).system
+    if not isinstance(system, Peptide):
+        raise InputError(f"{run} is a run of {system.name}, a toy: only peptides have a topology to export")
+    trajectory = Trajectory.load(folder.trajectory)
+    n_replicas = trajectory.coords.shape[1]
+    chosen = list(range(n_replicas)) if replicas is None else list(dict.fromkeys(replicas))
+    for replica in chosen:
+        if not 0 <= replica < n_replicas:
+            raise InputError(f"{run} has no replica {replica}: expected 0 to {n_replicas - 1}")
+    target = folder.path / "export" if to is None else Path(to)
+    _clear(target)
+    topology, first = topology_of(system), trajectory.coords[0, chosen[0]]
+    _write(target / TOPOLOGY, topology, (first - first.mean(axis=0))[None])
+    files = [_export_replica(trajectory, replica, every, target, format, topology) for replica in chosen]
+    sidecar = _sidecar(trajectory, system, every) | {"topology": TOPOLOGY, "trajectories": files}
+    write_json(target / SIDECAR, sidecar)
+    return sidecar
+
+
+def topology_of(system: Peptide) -> mdtraj.Topology:
+    """One chain with an atom for each bead, named after the atom it sits on, and the bonds between beads."""
+    import mdtraj
+
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    residues = [
+        topology.add_residue(RESIDUE_NAMES[letter], chain, resSeq=number)
+        for number, letter in enumerate(system.sequence, start=1)
+    ]
+    atoms = [
+        topology.add_atom(name, mdtraj.element.get_by_symbol(name[0]), residues[residue])
+        for residue, name in system.bead_atoms
+    ]
+    for first, second in system.bonds:
+        topology.add_bond(atoms[first], atoms[second])
+    return topology
+
+
+def _export_replica(
+    trajectory: Trajectory, replica: int, every: int, target: Path, format: str, topology: mdtraj.Topology
+) -> dict[str, Any]:
+    """Write the file of one replica, unless it failed before its first frame; say what is in it."""
+    frames = np.flatnonzero(trajectory.time < _failed_at(trajectory, replica))[::every]
+    name = f"replica-{replica:03d}.{format}" if len(frames) else None
+    if name is not None:
+        _write(target / name, topology, trajectory.coords[frames, replica], trajectory.time[frames])
+    return {
+        "file": name,
+        "replica": replica,
+        "n_frames": len(frames),
+        "failed": not trajectory.alive[replica],
+        "times_ps": trajectory.time[frames[[0, -1]]].tolist() if len(frames) else [],
+    }
+
+
+def _write(
+    path: Path, topology: mdtraj.Topology, coords: NDArray[np.floating], time: NDArray[np.float64] | None = None
+) -> None:
+    """Write one file whole: by mdtraj beside the way, then in its place. coords: [n_frames, n_beads, 3], Å."""
+    import mdtraj
+
+    frames = mdtraj.Trajectory(coords / NM_IN_ANGSTROM, topology, time)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name
+        frames.save(str(draft))
+        content = draft.read_bytes()
+    if path.suffix == ".pdb":
+        # mdtraj writes bonds between residues of proteins only where they are no peptide bonds
+        bonds = "".join(f"CONECT{a.index + 1:5d}{b.index + 1:5d}\n" for a, b in topology.bonds)
+        content = content.replace(b"END\n", bonds.encode() + b"END\n")
+    write_bytes(path, content)
+
+
+def _failed_at(trajectory: Trajectory, replica: int) -> float:
+    """Time at which a replica was frozen; of a ladder, its study rung."""
+    times = [f["time"] for f in trajectory.failures if f["replica"] == replica and f.get("rung", 0) == 0]
+    return float(min(times, default=np.inf))
+
+
+def _sidecar(trajectory: Trajectory, system: Peptide, every: int) -> dict[str, Any]:
+    settings = trajectory.settings
+    return {
+        "system": system.name,
+        "temperature_K": settings["temperature"],
+        "frame_interval_ps": settings["dt"] * settings["save_every"] * every,
+        "time": "of the coarse-grained dynamics, which is no physical time",
+        "simulation_finished": trajectory.finished,
+        "continuous": trajectory.continuous,
+        "note": (
+            "a trajectory is one walker"
+            if trajectory.continuous
+            else "parallel tempering: a trajectory is the study temperature of a ladder, which walkers visit in turn"
+        ),
+    }
+
+
+def _clear(target: Path) -> None:
+    """Make the folder, or remove the files of an earlier export, which this one may not overwrite all."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {target}: {error.strerror}; choose another folder with to=<folder>"
+        ) from error
+    if (target / SIDECAR).is_file():
+        for entry in read_json(target / SIDECAR)["trajectories"]:
+            if entry["file"]:
+                (target / Path(entry["file"]).name).unlink(missing_ok=True)
+        (target / SIDECAR).unlink()
