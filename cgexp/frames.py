@@ -28,8 +28,10 @@ class Frames:
     coords: [n_frames, n_beads, n_dims], float, in the length unit of ``units`` (Å, or 1 for the toys).
     bead_types: [n_beads], int. block: [n_frames], int: the contiguous stretch of the trajectory a frame comes from;
     frames of one block are correlated, so a split never cuts through a block.
-    forces, force_sem: same shape as coords, energy/length (kcal/mol/Å or kT). time_ps, weights, parent (index of the
-    frame this one descends from, -1 for none), round (of active learning): [n_frames].
+    forces, force_sem: same shape as coords, energy/length (kcal/mol/Å or kT). force_sem is the standard error of a
+    label about the mean force: 0 if it is exact, inf if it is not known, as of an instantaneous force (``join``).
+    time_ps, weights, parent (index of the frame this one descends from, -1 for none), round (of active learning):
+    [n_frames].
     units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces became bead forces.
     Raises InputError naming the field and the first bad frame.
     """
@@ -59,8 +61,10 @@ class Frames:
         if not self.temperature > 0:
             raise InputError(f"frames have temperature {self.temperature}: expected a positive number")
         _check_shapes(self)
-        for name in ("coords", *LIKE_COORDS, "time_ps", "weights"):
+        for name in ("coords", "forces", "time_ps", "weights"):
             _check_finite(name, getattr(self, name))
+        if self.force_sem is not None and np.isnan(self.force_sem).any():
+            raise InputError("force_sem has entries that are no number: expected a standard error, or inf if not known")
         if self.weights is not None and (self.weights < 0).any():
             raise InputError(f"weights of frame {int(np.argmax(self.weights < 0))} are negative: expected >= 0")
         if self.weights is not None and len(self.weights) and not self.weights.any():
@@ -146,6 +150,23 @@ def concatenate(parts: Sequence[Frames]) -> Frames:
         blocks.append(dense + offset)
         offset += int(dense.max(initial=-1)) + 1
     return replace(first, block=np.concatenate(blocks), **joined)
+
+
+def join(parts: Sequence[Frames]) -> Frames:
+    """``concatenate`` for frames of which only some have a force_sem: it is inf, which means not known, in the others.
+
+    A loss that weighs by it estimates the error of those (training/label_noise.py).
+    """
+    if all(part.force_sem is None for part in parts):
+        return concatenate(parts)
+    return concatenate(
+        [
+            part
+            if part.force_sem is not None
+            else part.with_labels(force_sem=np.full(part.coords.shape, np.inf, dtype=np.float32))
+            for part in parts
+        ]
+    )
 
 
 def _readonly(value: ArrayLike) -> NDArray[Any]:

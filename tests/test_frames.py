@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.frames import Frames, concatenate
+from cgexp.frames import Frames, concatenate, join
 
 
 def make(**changes: Any) -> Frames:
@@ -42,6 +42,7 @@ def test_facts() -> None:
         ({"temperature": 0.0}, "positive"),
         ({"weights": np.array([1.0, -1, 1, 1])}, "frame 1 are negative"),
         ({"force_sem": -np.ones((4, 2, 3))}, "standard error"),
+        ({"force_sem": np.full((4, 2, 3), np.nan)}, "no number: expected a standard error, or inf if not known"),
     ],
 )
 def test_wrong_input_is_refused_in_a_sentence(changes: dict[str, Any], sentence: str) -> None:
@@ -85,3 +86,16 @@ def test_concatenate_keeps_blocks_apart_and_refuses_mixtures() -> None:
         concatenate([make(), make(forces=None)])
     with pytest.raises(InputError, match="empty list"):
         concatenate([])
+
+
+def test_join_says_which_errors_are_not_known() -> None:
+    instantaneous, precise = make(), make(force_sem=np.full((4, 2, 3), 0.3))
+    both = join([instantaneous, precise])
+    assert both.force_sem is not None
+    assert np.isinf(both.force_sem[:4]).all()
+    np.testing.assert_array_equal(both.force_sem[4:], precise.force_sem)
+    assert both.block.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert join([both, instantaneous]).content_hash == join([both, make()]).content_hash
+    assert join([instantaneous, instantaneous]).force_sem is None
+    with pytest.raises(InputError, match="only some have weights"):
+        join([instantaneous, precise.with_labels(weights=np.ones(4))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.training.batches import IndexBatches
+from cgexp.training.label_noise import known_or_estimated
 from cgexp.training.losses import Batch
 
 
@@ -49,60 +51,13 @@ def split_by_block(
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-class IndexBatches:
-    """Batches of frame indices; the order of an epoch is a function of (seed, epoch), so a resumed run repeats it.
-
-    Each pass over the frames is shuffled anew. n_batches: of an epoch, which then ends within a pass or spans several
-    of them; None: one pass. Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own sampler.
-    """
-
-    def __init__(
-        self,
-        index: NDArray[Any],
-        batch_size: int,
-        seed: int | None,
-        device: torch.device | None = None,
-        n_batches: int | None = None,
-    ) -> None:
-        self.index = torch.as_tensor(index, dtype=torch.long)
-        self.seed, self.device = seed, device
-        self.n_batches = n_batches
-        self.epoch = 0
-        # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
-        self.batch_size = min(batch_size, len(index))
-        self.drop_last = seed is not None
-        self.sampler, self.batch_sampler = self, None  # what Lightning looks for in a loader
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.n_batches or self.per_pass
-
-    @property
-    def per_pass(self) -> int:
-        """Batches in one pass over the frames."""
-        whole, rest = divmod(len(self.index), max(1, self.batch_size))
-        return whole + (rest > 0 and not self.drop_last)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        order, shuffled = self.index.to(self.device), -1
-        for number in range(self.epoch * len(self), (self.epoch + 1) * len(self)):
-            passes, i = divmod(number, self.per_pass)
-            if self.seed is not None and passes != shuffled:
-                order, shuffled = self._shuffled(self.seed, passes), passes
-            yield order[i * self.batch_size : (i + 1) * self.batch_size]
-
-    def _shuffled(self, seed: int, number: int) -> Tensor:
-        """The frames in the order of one pass; moved once a pass, not a batch, since a GPU waits for each copy."""
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-        return self.index[torch.randperm(len(self.index), generator=generator)].to(self.device)
-
-
 class ResidentData(pl.LightningDataModule):
     """Frames as tensors on the training device, without a copy per batch.
 
     ``prior_forces`` [n_frames, n_beads, n_dims] are subtracted once, here, so that the network learns the rest.
+    needs_force_sem: whether the loss weighs by the labels' errors, which are then estimated where they are not known.
+    clean: all frames as they are, for evaluation. tensors: what is trained on, which is the same unless ``sample_by``
+    was called.
     """
 
     def __init__(
@@ -120,8 +75,6 @@ class ResidentData(pl.LightningDataModule):
         super().__init__()
         if frames.forces is None:
             raise InputError("the data set has no forces: force matching needs a data set with reference forces")
-        if needs_force_sem and frames.force_sem is None:
-            raise InputError("the loss weighs by 1/sem^2 but the data set has no force_sem: use loss=force")
         if prior_forces.shape != frames.forces.shape:
             raise ValueError(f"prior forces have shape {prior_forces.shape}, forces {frames.forces.shape}")
         self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed, fold)
@@ -129,18 +82,32 @@ class ResidentData(pl.LightningDataModule):
         for index in (self.train_index, self.validation_index):  # mean 1 on each side: both losses are averages
             if len(index):
                 weights[index] /= weights[index].mean()
-        self.tensors = Batch(
+        self.clean = self.tensors = Batch(
             torch.tensor(frames.coords, dtype=dtype),
             torch.tensor(frames.forces - prior_forces, dtype=dtype),
             torch.tensor(weights, dtype=dtype),
-            None if frames.force_sem is None else torch.tensor(frames.force_sem, dtype=dtype),
+            torch.tensor(known_or_estimated(frames, prior_forces), dtype=dtype) if needs_force_sem else None,
         )
         self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
+        self._shares: Tensor | None = None
         self.index_only = False  # training batches are handed over as indices, for a step that gathers by itself
+
+    def sample_by(self, importance: Tensor | None) -> None:
+        """Draw training frames in proportion to ``importance`` [n_train], and weigh them by its inverse.
+
+        The loss keeps its expectation, whatever the importance; its scatter from batch to batch is what changes. None,
+        or all alike: each frame comes once in a pass.
+        """
+        if importance is None or bool((importance == importance[0]).all()):
+            return
+        self._shares = importance.double().cpu() / importance.double().mean().cpu()
+        weights = self.clean.weights.clone()
+        weights[torch.as_tensor(self.train_index)] /= self._shares.to(weights)
+        self.tensors = replace(self.clean, weights=weights)
 
     def train_dataloader(self) -> IndexBatches:
         device = None if self.trainer is None else self.trainer.strategy.root_device
-        return IndexBatches(self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch)
+        return IndexBatches(self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch, self._shares)
 
     def val_dataloader(self) -> IndexBatches | list[Any]:
         # large batches: validation needs no double backprop
@@ -159,11 +126,17 @@ class ResidentData(pl.LightningDataModule):
     def move(self, device: torch.device) -> None:
         """Put all frames on a device; nothing if they are there."""
         if self.tensors.coords.device != device:
+            same = self.clean is self.tensors
             self.tensors = _to(self.tensors, device)
+            self.clean = self.tensors if same else _to(self.clean, device)
 
     def batch(self, index: Tensor) -> Batch:
-        """The frames at ``index``, on the device of all."""
+        """The frames at ``index`` to train on, on the device of all."""
         return batch_at(self.tensors, index.to(self.tensors.coords.device))
+
+    def clean_batch(self, index: Tensor) -> Batch:
+        """The frames at ``index`` as they are, on the device of all."""
+        return batch_at(self.clean, index.to(self.clean.coords.device))
 
 
 def batch_at(tensors: Batch, index: Tensor) -> Batch:

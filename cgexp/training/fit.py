@@ -114,6 +114,9 @@ def fit(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold, settings.steps_per_epoch,
     )  # fmt: skip
+    training_frames = data.clean_batch(torch.as_tensor(data.train_index))
+    loss.prepare(training_frames)
+    data.sample_by(loss.importance(training_frames))
     network.to(settings.dtype)
     module = ForceMatching(
         network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"

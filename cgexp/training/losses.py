@@ -67,6 +67,13 @@ class LossTerm:
     def __init__(self, weight: NonNegative = 1.0) -> None:
         self.weight = weight
 
+    def prepare(self, frames: Batch) -> None:
+        """Take from all training frames what the term needs to know of them, once, before the first step."""
+
+    def importance(self, frames: Batch) -> Tensor | None:
+        """How often each frame should come in training, relative to the others, [n_frames] > 0; None: all alike."""
+        return None
+
 
 class ErrorTerm(LossTerm):
     """A function of the force error: the mean over frames, beads and dimensions."""
@@ -117,9 +124,25 @@ class MeanSquaredError(ErrorTerm):
 
 
 class InverseVariance(ErrorTerm):
-    """Squared error over the label's variance, mean (F - F_ref)^2 / (sem^2 + floor^2).
+    """Weighted least squares: squared error over the label's variance, in units of the average label.
 
-    ``floor`` (force unit) keeps a label with a tiny standard error from owning the loss. Needs ``force_sem``.
+    mean s^2 (F - F_ref)^2 / (sem^2 + floor^2), with s^2 the weighted harmonic mean of sem^2 + floor^2 over the training
+    frames, so that the mean weight is 1 and the loss keeps the scale of MeanSquaredError, which it equals where all
+    labels are equally good.
+
+    Labels are F_ref = F(x) + e with E[e] = 0 and standard deviation sem. Any weights that do not depend on e leave the
+    optimum at the mean force F(x), equal ones too: what weights change is its scatter, which is least for 1/sem^2
+    (Gauss-Markov; Aitken 1935). With equal weights a hundred labels of sem 0.5 among fifty thousand of sem 8 count as a
+    hundred labels of sem 8; with these, as some 25,000 of them. Where the network cannot be right everywhere, it will
+    be where the weights are.
+
+    floor: force unit, added in squares; the error that the network itself will have anyhow, below which a better label
+    deserves no more weight. It keeps labels with sem = 0 from owning the loss. Needs ``force_sem``; labels with an
+    error that is not known get an estimate (training/label_noise.py).
+
+    A label that counts a thousand times as much, but comes as rarely as the others, makes the loss jump from batch to
+    batch. So frames are drawn in proportion to the root of their weight, and weighed by the other root: close to the
+    optimum errors are as large as sem, and all draws then give gradients of one size (Neyman allocation).
     """
 
     needs_force_sem = True
@@ -127,11 +150,22 @@ class InverseVariance(ErrorTerm):
     def __init__(self, weight: NonNegative = 1.0, floor: Positive = 0.1) -> None:
         super().__init__(weight)
         self.floor = floor
+        self._scale = 1.0  # s^2
+
+    def prepare(self, frames: Batch) -> None:
+        inverse = self._inverse_variance(frames).double().mean(dim=(1, 2))
+        self._scale = float(frames.weights.double().sum() / (frames.weights.double() * inverse).sum())
+
+    def importance(self, frames: Batch) -> Tensor:
+        return self._inverse_variance(frames).mean(dim=(1, 2)).sqrt()
 
     def elementwise(self, error: Tensor, batch: Batch) -> Tensor:
         return self.squared_weights(batch) * error**2
 
     def squared_weights(self, batch: Batch) -> Tensor:
+        return self._scale * self._inverse_variance(batch)
+
+    def _inverse_variance(self, batch: Batch) -> Tensor:
         assert batch.force_sem is not None
         return 1.0 / (batch.force_sem**2 + self.floor**2)
 
@@ -198,6 +232,16 @@ class Loss:
         """Whether the loss is the mean squared force error itself."""
         (first, *rest) = self.terms.values()
         return type(first) is MeanSquaredError and first.weight == 1.0 and not rest
+
+    def prepare(self, frames: Batch) -> None:
+        """Let each term take what it needs from all training frames, before the first step."""
+        for term in self.terms.values():
+            term.prepare(frames)
+
+    def importance(self, frames: Batch) -> Tensor | None:
+        """How often each frame should come, [n_frames], as the first term wants that cares; None: all alike."""
+        wanted = (term.importance(frames) for term in self.terms.values())
+        return next((one for one in wanted if one is not None), None)
 
     @property
     def needs_force_sem(self) -> bool:

@@ -159,7 +159,7 @@ class ForceMatching(pl.LightningModule):
         total = 0.0
         for part in np.array_split(index, max(1, len(index) // EVALUATION_BATCH)):
             data.move(self.device)
-            batch = data.batch(torch.as_tensor(part))
+            batch = data.clean_batch(torch.as_tensor(part))
             total += float(squared_error(self._forces(batch.coords), batch)) * len(part)
         return total / len(index)
 

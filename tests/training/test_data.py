@@ -10,7 +10,8 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.packaged import load_packaged
 from cgexp.testing.configurations import toy_frames
-from cgexp.training.data import IndexBatches, ResidentData, split_by_block
+from cgexp.training.batches import IndexBatches, drawn
+from cgexp.training.data import ResidentData, split_by_block
 
 
 def test_no_block_is_on_both_sides() -> None:
@@ -92,8 +93,14 @@ def test_a_batch_is_an_index_into_resident_tensors() -> None:
 def test_missing_labels_are_named() -> None:
     with pytest.raises(InputError, match="has no forces"):
         make(toy_frames(80).with_labels(forces=None))
-    with pytest.raises(InputError, match="no force_sem"):
-        make(toy_frames(80), needs_force_sem=True)
+
+
+def test_errors_of_labels_are_there_for_a_loss_that_weighs_by_them() -> None:
+    frames = toy_frames(80)
+    assert make(frames).tensors.force_sem is None
+    estimated = make(frames, needs_force_sem=True).tensors.force_sem
+    assert estimated is not None
+    assert float(estimated.unique()) == pytest.approx(float(np.sqrt(np.square(frames.forces).mean())))
 
 
 def test_folds_are_disjoint_and_cover_all() -> None:
@@ -122,3 +129,35 @@ def test_an_epoch_of_so_many_steps_goes_on_in_the_pass_where_the_last_one_stoppe
 
     assert epochs(steps, 3) == epochs(whole, 2)
     assert len(list(IndexBatches(np.arange(4), 3, seed=1, n_batches=5))) == 5  # several passes in one
+
+
+def test_frames_are_drawn_by_their_share() -> None:
+    shares = torch.tensor([0.25, 0.25, 0.5, 3.0])
+    counts = torch.zeros(4, dtype=torch.float64)
+    for seed in range(400):
+        one = torch.bincount(drawn(shares, torch.Generator().manual_seed(seed)), minlength=4)
+        assert int(one.sum()) == 4
+        assert int(one[3]) == 3
+        counts += one
+    torch.testing.assert_close(counts / 400, shares.double(), atol=0.1, rtol=0.0)
+
+
+def test_drawing_by_importance_leaves_the_expectation_of_the_loss() -> None:
+    data = make(toy_frames(80))
+    n_train = len(data.train_index)
+    data.sample_by(torch.linspace(0.2, 5.0, n_train))
+    squares, loss = data.clean.forces.square().mean(dim=(1, 2)), []
+    for seed in range(200):
+        data.seed = seed
+        index = torch.cat(list(data.train_dataloader()))
+        loss.append(float((squares[index] * data.batch(index).weights).mean()))
+    assert np.mean(loss) == pytest.approx(float(squares[data.train_index].mean()), abs=4 * np.std(loss) / 200**0.5)
+    validation = torch.as_tensor(data.validation_index)
+    torch.testing.assert_close(data.batch(validation).weights, data.clean_batch(validation).weights)
+
+
+def test_alike_importance_changes_nothing() -> None:
+    plain, alike = make(toy_frames(80)), make(toy_frames(80))
+    alike.sample_by(torch.full((len(alike.train_index),), 0.3))
+    assert alike.tensors is alike.clean
+    assert torch.equal(torch.cat(list(plain.train_dataloader())), torch.cat(list(alike.train_dataloader())))

@@ -81,6 +81,21 @@ def test_inverse_variance_weighs_precise_labels_more() -> None:
     torch.testing.assert_close(values, torch.tensor([1 / 0.02, 1 / 100.01]))
 
 
+def test_inverse_variance_keeps_the_scale_of_the_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    forces, sem = torch.randn(50, 3, 2, generator=generator), torch.rand(50, 3, 2, generator=generator)
+    weights = torch.rand(50, generator=generator)
+    weights /= weights.mean()
+    term = InverseVariance()
+    term.prepare(Batch(forces, forces, weights, sem))
+    squared = term.squared_weights(Batch(forces, forces, weights, sem))
+    torch.testing.assert_close((weights * squared.mean(dim=(1, 2))).mean(), torch.tensor(1.0))
+    alike = Batch(forces, forces, weights, torch.full_like(sem, 0.7))
+    loss = Loss({"force": term})
+    loss.prepare(alike)
+    torch.testing.assert_close(term(forces, alike), MeanSquaredError()(forces, alike))
+
+
 def test_huber_is_squared_error_for_small_errors_and_linear_for_large() -> None:
     term = Huber(delta=1.0)
     error = torch.tensor([0.5, 10.0]).view(2, 1, 1)
