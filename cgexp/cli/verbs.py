@@ -6,6 +6,7 @@ VERBS = {
     "train": "fit the prior and train the network",
     "simulate": "simulate a trained potential",
     "evaluate": "metrics and figures of a simulated run",
+    "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
     "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]: a simulation for molecular viewers",
     "check": "check a config, build its parts and try one training step; writes nothing",
     "reproduce": "NAME [--experiments DIR] [--update]: runs, figures, table and checked numbers of an experiment",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import is_spec, problems
-from cgexp.config.compose import SETTINGS, Config
+from cgexp.config.compose import CAN_BE_NONE, SETTINGS, Config
 from cgexp.errors import InputError, did_you_mean
 from cgexp.signatures import mismatch
 from cgexp.stability import friction_of, time_step_problem
@@ -24,8 +24,9 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "logger": ("WandbSettings", ()),
     "sweep": ("Sweep", ()),
     "oracle": ("Oracle", ()),
+    "acquisition": ("Acquisition", ()),
+    "active": ("ActiveLearning", ()),
 }
-OPTIONAL = ("scheduler", "simulation", "oracle")
 KERNELS = ("auto", "reference", "table", "compiled", "fused")
 # kernel -> the networks it is made for; the others serve all
 KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
@@ -68,7 +69,7 @@ def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
         yield f"kernel={config.get('kernel')} is not valid: expected one of {', '.join(KERNELS)}"
     for group in groups:
         node = config.get(group)
-        if node is None and group in OPTIONAL:
+        if node is None and group in CAN_BE_NONE:
             continue
         if not is_spec(node):
             yield f"{group} is missing or has no _target_: choose {group}=<option>"
@@ -173,6 +174,28 @@ def _kernel_serves(config: Config) -> Iterator[str]:
         yield f"kernel={name} is made for {' and '.join(models)}, but the model is a {model}: use kernel=auto"
 
 
+def _active_learning(config: Config) -> Iterator[str]:
+    active = config["active"]
+    if active is None:
+        return
+    needed = {"learning": ("oracle", "acquisition", "simulation"), "plain": ("oracle", "simulation")}
+    for group in needed.get(active.get("arm", "learning"), ("simulation",)):
+        if config[group] is None:
+            yield f"active.arm={active.get('arm', 'learning')} needs {group}, but {group}=none: choose another option"
+    if config["trainer"].get("steps_per_epoch") is None:
+        yield (
+            "active learning gives every round and arm the same number of gradient steps, though their data differ in "
+            "size: set trainer.steps_per_epoch=<number>"
+        )
+    scheduler = str((config["scheduler"] or {}).get("_target_"))
+    if active.get("mode") == "online" and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
+        option = config["choices"].get("scheduler")
+        yield (
+            f"active.mode=online keeps one optimiser through all rounds, but scheduler={option} ends with the first: "
+            "use scheduler=none or exponential"
+        )
+
+
 Rule = Callable[[Config], Iterator[str]]
 # the groups that a rule reads, and the rule
 PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
@@ -185,4 +208,5 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset", "simulation"), _starts),
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
+    (("active", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
+CAN_BE_NONE = ("simulation", "scheduler", "oracle", "acquisition", "active")  # groups with an option ``none``
 SETTINGS = {
     "seed": "Seed",
     "kernel": "str",
@@ -77,7 +78,7 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     with open_dict(node):
         node.pop("hydra", None)
     config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
-    for group in ("simulation", "scheduler"):
+    for group in CAN_BE_NONE:
         # what an experiment or debug=fast sets of a group does not bring back one that is switched off
         if choices.get(group) == "none" and not any(o.lstrip("+").startswith(f"{group}.") for o in overrides):
             config[group] = None

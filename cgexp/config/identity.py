@@ -18,6 +18,8 @@ EXECUTION = {
     "optimizer": ("fused", "foreach"),
     "dataset": ("n_parallel", "platform", "stiffness", "lightest_mass", "allow_biased_force_map"),
     "simulation": ("chunk_frames",),
+    "oracle": ("n_parallel", "platform"),
+    "active": ("timeout_s",),
 }
 RUNS = {"trainer": ("start_from",)}  # folders of other runs
 # class -> its arguments that name a potential (or a file), whose content counts: a retrained teacher gives other labels
@@ -33,6 +35,7 @@ ONLY_EVALUATED = {
 }
 # which of a teacher's frames a data set takes: the teacher's ensemble is the same
 CHOICE_OF_FRAMES = ("name", "basin", "x_range", "force_noise", "force_map", "n_frames", "seed")
+ACTIVE = ("active", "acquisition", "oracle")  # part of a run only where there is active learning
 # what each stage depends on, in the order of the stages
 STAGES = {
     "data": ("dataset",),
@@ -45,7 +48,8 @@ STAGES = {
 
 def run_id(config: Config) -> str:
     """Ten hexadecimal digits that name the run of this config."""
-    return stage_id(config, "evaluate")
+    groups = (*STAGES["evaluate"], *(ACTIVE if config.get("active") is not None else ()))
+    return digest({group: _physics(group, config[group], "evaluate") for group in groups})
 
 
 def data_id(config: Config) -> str:

@@ -189,7 +189,7 @@ def test_a_map_that_does_not_exist_or_fit_is_refused(tmp_path: Path) -> None:
     ("option", "kind"), [("openmm_mean_force", MeanForceOracle), ("openmm_release", ReleaseOracle)]
 )
 def test_the_config_builds_the_oracle(option: str, kind: type) -> None:
-    config = compose(["experiment=chignolin_first", f"+oracle={option}", "oracle.n_starts=3"])
+    config = compose(["experiment=chignolin_first", f"oracle={option}", "oracle.n_starts=3"])
     check(config)
     made = build(config["oracle"])
     assert isinstance(made, kind)
@@ -199,7 +199,7 @@ def test_the_config_builds_the_oracle(option: str, kind: type) -> None:
         3,
     )
     with pytest.raises(InputError, match=r"unknown key 'oracle\.n_start'"):
-        check(compose(["experiment=chignolin_first", f"+oracle={option}", "oracle.n_start=3"]))
+        check(compose(["experiment=chignolin_first", f"oracle={option}", "oracle.n_start=3"]))
 
 
 def test_a_fitted_map_is_valid_for_the_dynamics_it_is_for() -> None:

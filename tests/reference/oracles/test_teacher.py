@@ -80,7 +80,7 @@ def test_what_holds_no_potential_of_the_system_is_refused(run: Path, tmp_path: P
 
 
 def test_the_config_builds_the_oracle(run: Path) -> None:
-    config = compose(["experiment=chignolin_first", "+oracle=teacher", f"oracle.path={run}"])
+    config = compose(["experiment=chignolin_first", "oracle=teacher", f"oracle.path={run}"])
     made = build(config["oracle"])
     assert isinstance(made, TeacherOracle)
     assert (made.system.name, made.temperature) == ("peptide-YYDPETGTWY", config["dataset"]["temperature"])

@@ -87,6 +87,6 @@ def test_what_is_no_toy_is_refused() -> None:
 
 
 def test_the_config_builds_the_oracle() -> None:
-    made = build(compose(["+oracle=toy", "oracle.noise=sampled"])["oracle"])
+    made = build(compose(["oracle=toy", "oracle.noise=sampled"])["oracle"])
     assert isinstance(made, ToyOracle)
     assert (made.system.name, made.temperature, made.noise) == ("toy_cgnet", 1.0, "sampled")

@@ -1,0 +1,178 @@
+"""The loop: train, simulate and judge a model; select, label, append; and again.
+
+The result of every step is on disk before the next begins, and every random choice is a function of the seed and the
+round. So a loop that was killed goes on where it was, and ends with the data set of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.active.acquisition import Acquisition, Context
+from cgexp.active.answers import Answers
+from cgexp.active.labelling import accepted, label
+from cgexp.active.plain import plain_candidates
+from cgexp.active.pool import Pool
+from cgexp.active.rounds import Round, data_of, next_hash, records_of, seed_of, write_added
+from cgexp.active.selection import Selection, asked_in_vain, parents_of
+from cgexp.active.settings import ActiveLearning
+from cgexp.active.stopping import n_affordable, seconds_left, spent, stop_reason
+from cgexp.analysis.tica import Tica
+from cgexp.frames import Frames
+from cgexp.kernels.nearest import make_coverage
+from cgexp.models.potential import Potential
+from cgexp.progress import Progress
+from cgexp.reference.oracles.oracle import Oracle
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import read_frames, write_json
+from cgexp.systems.base import System
+
+Record = dict[str, Any]  # of a round, JSON-able
+STORE = "oracle"  # folder in which the oracle keeps what it likes, in all rounds
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The model of a round.
+
+    metrics: as in docs/metrics.md. models: that which was simulated comes first. model_hash: of that one.
+    starts: [n_replicas, n_beads, n_dims], where the replicas of the trajectory began; None where they have mixed.
+    """
+
+    metrics: Mapping[str, float]
+    trajectory: Trajectory
+    starts: NDArray[np.floating] | None
+    models: Sequence[Potential]
+    model_hash: str
+    tica: Tica | None = None
+
+
+class Workshop(Protocol):
+    """Where models are made: the stages of a run, in a folder of their own for each round."""
+
+    def judged(self, number: int, frames: Frames) -> Judged:
+        """Train on the frames, simulate and evaluate, as far as this is not done; return what came of it."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """All that the loop works with. rule: None if the arm selects nothing. oracle: None if it labels nothing.
+
+    simulation, kernel: for plain sampling of a teacher.
+    """
+
+    settings: ActiveLearning
+    workshop: Workshop
+    oracle: Oracle | None
+    rule: Acquisition | None
+    simulation: Simulation
+    system: System
+    seed: int
+    kernel: str = "reference"
+
+    def run(self, initial: Frames, folder: Path, emit: Callable[[Record], None]) -> list[Record]:
+        """Do all rounds that are not done and return the records of all; ``emit`` is given each as it is written.
+
+        initial: as of ``rounds.initial_data``.
+        """
+        records = records_of(folder)
+        while not records or records[-1]["stop"] is None:
+            place = Round(folder, len(records))
+            frames, chain = data_of(folder, initial, place.number)
+            judged = self.workshop.judged(place.number, frames)
+            if not place.selection.is_file():
+                self._select(place, judged, frames, records).write(place.selection)
+            selection = Selection.read(place.selection)
+            if not place.added.is_file():
+                self._label(place, selection, records)
+                self._append(place, selection, frames, chain)
+            record = self._record(place, selection, judged, frames, chain, records)
+            write_json(place.record, record)
+            emit(record)
+            records.append(record)
+        return records
+
+    def _select(self, place: Round, judged: Judged, frames: Frames, records: Sequence[Record]) -> Selection:
+        """What the oracle is asked for: nothing in the last round."""
+        settings, seed = self.settings, seed_of(self.seed, place.number)
+        pool = Pool.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
+        known = np.concatenate([frames.coords, *asked_in_vain(place.folder, place.number)])
+        measured = make_coverage(self.system, pool.coords, known)
+        coverage = float(np.sqrt(measured.squared[measured.most_distant(1)[0]]))
+        stop = stop_reason(settings, records, judged.metrics, coverage)
+        meta = {"stop": stop, "coverage_max": coverage, "n_candidates": len(pool), "model": judged.model_hash}
+        n = 0 if stop else n_affordable(settings, records)
+        if settings.arm == "none" or not n:
+            chosen = np.zeros(0, dtype=np.int64)
+        elif settings.arm == "plain":
+            assert self.oracle is not None
+            work = place.path / "plain"
+            coords = plain_candidates(self.oracle, self.simulation, frames, n, work, seed, self.kernel)
+            pool = Pool.of_coords(coords)
+            chosen = np.arange(len(pool))
+        else:
+            assert self.rule is not None
+            context = Context(self.system, judged.models, judged.tica, seed)
+            chosen = self.rule.select(pool.coords, known, min(n, len(pool)), context)
+        distance = make_coverage(self.system, pool.coords[chosen], known).distances()
+        parents = parents_of(judged.starts, judged.trajectory.coords.shape[1], frames)
+        return Selection.of(pool, chosen, distance, parents, **meta)
+
+    def _label(self, place: Round, selection: Selection, records: Sequence[Record]) -> None:
+        if len(selection):
+            assert self.oracle is not None
+            label(
+                self.oracle,
+                selection.coords,
+                Answers(place.labels),
+                place.folder / STORE,
+                seconds_left(self.settings, records),
+                self.settings.timeout_s,
+                Progress(f"round {place.number}: labels"),
+            )
+
+    def _append(self, place: Round, selection: Selection, frames: Frames, chain: str) -> None:
+        """Write the labelled frames that this round adds to the data set."""
+        added, index = accepted(Answers(place.labels).read(len(selection)), frames)
+        number = np.full(len(added), place.number, dtype=np.int64)
+        write_added(place, added.with_labels(parent=selection.parent[index], round=number), chain, index.tolist())
+
+    def _record(
+        self,
+        place: Round,
+        selection: Selection,
+        judged: Judged,
+        frames: Frames,
+        chain: str,
+        records: Sequence[Record],
+    ) -> Record:
+        """All numbers of the round: for its file, its line on the screen, and W&B."""
+        answers = Answers(place.labels).read(len(selection))
+        rejected = {index: answer for index, answer in answers.items() if answer.frames is None}
+        added = read_frames(place.added)
+        cost_s = float(sum(answer.cost_s for answer in answers.values()))
+        return {
+            "round": place.number,
+            "metrics": dict(judged.metrics),
+            **selection.meta,
+            "n_selected": len(selection),
+            "n_selected_failed": int(selection.failed.sum()),
+            "oracle_calls": len(answers),
+            "oracle_calls_total": len(answers) + int(spent(records, "oracle_calls")),
+            "oracle_s": cost_s,
+            "oracle_s_total": cost_s + spent(records, "oracle_s"),
+            "n_rejected": len(rejected),
+            "n_broken": sum(answer.broken for answer in rejected.values()),
+            "rejected": {str(index): answer.reason for index, answer in rejected.items()},
+            "n_frames": len(frames),
+            "n_added": len(added),
+            "data_hash": chain,
+            "next_data_hash": next_hash(chain, added),
+        }

@@ -1,0 +1,43 @@
+"""Plain sampling, the control: what the oracle would give if its own sampling simply went on from the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cgexp.frames import Frames
+from cgexp.reference.oracles.oracle import Oracle
+from cgexp.reference.oracles.teacher import TeacherOracle
+from cgexp.reference.oracles.toy import ToyOracle
+from cgexp.reference.toy_data import sample_within
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.systems.toy import ToyPotential
+
+
+def plain_candidates(
+    oracle: Oracle, simulation: Simulation, frames: Frames, n: int, folder: Path, seed: int, kernel: str = "reference"
+) -> NDArray[np.float32]:
+    """``n`` configurations [n, n_beads, n_dims] that the oracle is asked for instead of proposals of the model.
+
+    A toy: further Boltzmann samples in the range that the initial frames span. A teacher: where its own dynamics (that
+    of ``simulation``) takes n frames of the data; it resumes in ``folder``. An all-atom oracle: frames of the data,
+    from which ReleaseOracle runs on by itself. All of them are drawn with ``seed``.
+    """
+    generator = np.random.default_rng(seed)
+    if isinstance(oracle, ToyOracle) and isinstance(oracle.system, ToyPotential):
+        x = frames.coords[frames.round < 0] if frames.round is not None else frames.coords
+        points = sample_within(oracle.system, n, generator, float(x.min()), float(x.max()))
+        return points[:, :1, None].astype(np.float32)
+    starts = frames.coords[np.sort(generator.choice(len(frames), n, replace=len(frames) < n))]
+    if not isinstance(oracle, TeacherOracle):
+        return starts.astype(np.float32)
+    system = oracle.system
+    replace(simulation, n_replicas=n, tempering=None).run(
+        oracle.potential, torch.tensor(starts), system.masses, system.units, folder, seed, kernel=kernel
+    )
+    return Trajectory.load(folder).coords[-1]

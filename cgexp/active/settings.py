@@ -1,0 +1,39 @@
+"""ActiveLearning: the settings of the loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveLearning:
+    """How to learn actively: the config group ``active``.
+
+    n_rounds: rounds that add labels; the model trained after the last is judged, too. n_per_round: configurations that
+    the oracle is asked for in a round. arm: ``learning`` takes what the acquisition rule selects from the model's
+    simulation; ``plain`` what the oracle's own sampling gives when it goes on from the data; ``none`` adds nothing.
+    mode: ``fresh`` trains a new network each round, ``warm`` one that begins with the last one's weights, ``online``
+    goes on with weights and optimiser. n_models: networks of each round, of which the first is simulated. pool_stride:
+    every so many saved frames are candidates, at most pool_size of them.
+    budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
+    configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the labelled
+    frames. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has not fallen by more than its
+    resolution. None: no such limit.
+    """
+
+    n_rounds: NonNegativeInt = 5
+    n_per_round: PositiveInt = 20
+    arm: Literal["learning", "plain", "none"] = "learning"
+    mode: Literal["fresh", "warm", "online"] = "fresh"
+    n_models: PositiveInt = 1
+    pool_stride: PositiveInt = 1
+    pool_size: PositiveInt = 100_000
+    budget_calls: PositiveInt | None = None
+    budget_s: Positive | None = None
+    timeout_s: Positive | None = None
+    stop_coverage: NonNegative | None = None
+    stop_metric: str | None = None
+    stop_patience: PositiveInt = 2

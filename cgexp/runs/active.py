@@ -1,0 +1,165 @@
+"""cgexp active: the loop of active learning in a run's folder, with the stages of a run for each round."""
+
+from __future__ import annotations
+
+import csv
+import io
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cgexp.active.loop import Loop, Record
+from cgexp.active.rounds import ROUNDS, data_of, initial_data, records_of
+from cgexp.build import build
+from cgexp.config.compose import Config
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.report.wandb import WandbRun, open_wandb
+from cgexp.runs import provenance
+from cgexp.runs.active_figures import draw_rounds
+from cgexp.runs.active_stages import RoundStages
+from cgexp.runs.data import get_data
+from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.lock import lock
+from cgexp.store import read_json, write_bytes, write_json
+
+Say = Callable[[str], None]
+# of the last round's model, and of the rounds, beside the metrics of a run
+COUNTS = ("coverage_max", "oracle_calls_total", "oracle_s_total", "n_frames")
+
+
+def run_active(config: Config, say: Say = print) -> RunFolder:
+    """Do the rounds of a checked config and return the run's folder; what is done is not done again unless ``force``.
+
+    Raises InputError; other errors leave their traceback in the run's log.txt.
+    """
+    if config["active"] is None:
+        raise InputError("the config has no active learning (active=none): choose experiment=active_toy or active=loop")
+    if config["run"] is not None:
+        raise InputError("cgexp active goes on with its own run: leave out run=, or give trainer.start_from=<folder>")
+    folder = folder_of(config)
+    if folder.done("evaluate") and not config["force"]:
+        say(f"{folder.path}: finished, skipped; force=true runs it again")
+        return folder
+    with lock(folder.path):
+        say(f"{folder.path}")
+        try:
+            _work(config, folder, say)
+        except InputError:
+            raise
+        except Exception as error:
+            write_bytes(folder.log, traceback.format_exc().encode())
+            error.add_note(f"the traceback is in {folder.log}")
+            raise
+        folder.log.unlink(missing_ok=True)  # of an earlier failure
+    return folder
+
+
+def _work(config: Config, folder: RunFolder, say: Say) -> None:
+    parts: dict[str, Any] = {
+        group: None if config[group] is None else build(config[group])
+        for group in ("active", "oracle", "acquisition", "simulation", "logger", "trainer", "analysis")
+    }
+    _ = parts["trainer"].device  # refuses a GPU that is not there
+    frames, recipe, _ = get_data(config)
+    initial = initial_data(frames)
+    if config["force"]:
+        discard(folder)
+    _check_same_data(folder, frames.content_hash)
+    folder.write_config(config)
+    record = provenance.begin(folder.provenance, frames.content_hash, None)
+    group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
+    with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, "active") as tracker:
+        stages = RoundStages(config, folder, recipe, frames, parts["active"])
+        loop = Loop(
+            parts["active"], stages, parts["oracle"], parts["acquisition"], parts["simulation"], recipe.system,
+            config["seed"], config["kernel"],
+        )  # fmt: skip
+        records = loop.run(initial, folder.path, lambda one: _tell(one, tracker, say, stages.steps_per_round))
+        _finish(config, folder, records, recipe.system, tracker)
+        record["stages"]["evaluate"] = provenance.describe(config["kernel"])
+        write_json(folder.provenance, record)
+        write_json(folder.metrics, final_metrics(records))
+
+
+def final_metrics(records: list[Record]) -> dict[str, float]:
+    """metrics.json: those of the last round's model, and what the rounds cost."""
+    last = records[-1]
+    return {
+        **last["metrics"],
+        **{name.removesuffix("_total"): float(last[name]) for name in COUNTS},
+        "rounds": float(len(records) - 1),
+        "labels_rejected": float(sum(record["n_rejected"] for record in records)),
+        "labels_broken": float(sum(record["n_broken"] for record in records)),
+    }
+
+
+def frames_of(folder: Path | str, number: int | None = None) -> Frames:
+    """The data set that round ``number`` of a run was trained on; None: the last one. Each addition is verified."""
+    run = RunFolder(Path(folder))
+    config = run.read_config()
+    # data are kept beside runs, wherever both were moved to
+    frames, _, _ = get_data({**config, "outputs": str(run.path.resolve().parents[1])})
+    number = len(records_of(run.path)) - 1 if number is None else number
+    return data_of(run.path, initial_data(frames), number)[0]
+
+
+def discard(folder: RunFolder) -> None:
+    """Forget all rounds and what followed from them; labels that the oracle itself keeps stay."""
+    import shutil
+
+    for path in (folder.metrics, folder.path / ROUNDS, folder.figures, folder.potential, folder.prior, folder.training):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _tell(record: Record, tracker: WandbRun, say: Say, steps_per_round: int) -> None:
+    """One round on the screen and in W&B."""
+    numbers = {name: value for name, value in record.items() if isinstance(value, (int, float))}
+    step = (record["round"] + 1) * steps_per_round
+    tracker.log({f"round/{name}": float(value) for name, value in {**numbers, **record["metrics"]}.items()}, step)
+    shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
+    judged = ", ".join(f"{name} {record['metrics'][name]:.4g}" for name in shown if name in record["metrics"])
+    asked = f"; {record['oracle_calls']} labels, {record['n_rejected']} rejected, {record['oracle_s']:.3g} s"
+    say(
+        f"round {record['round']}: {record['n_frames']} frames, {judged}, coverage {record['coverage_max']:.4g}"
+        + (f"; stopped: {record['stop']}" if record["stop"] else asked)
+    )
+
+
+def _finish(config: Config, folder: RunFolder, records: list[Record], system: Any, tracker: WandbRun) -> None:
+    """Bring the last model to where a run has its own, and write the table and the figures of the rounds."""
+    last = RunFolder(folder.path / ROUNDS / f"{len(records) - 1:02d}")
+    for path in (last.prior, last.training_metrics, last.history, last.definition("tica"), last.potential):
+        if path.is_file():
+            write_bytes(folder.path / path.relative_to(last.path), path.read_bytes())
+    write_json(folder.path / "rounds.json", records)
+    write_bytes(folder.path / "rounds.csv", rounds_csv(records).encode())
+    images = draw_rounds(config, folder, records, system)
+    tracker.summarise(final_metrics(records))
+    tracker.images(images)
+
+
+def rounds_csv(records: list[Record]) -> str:
+    """A row for each round: its numbers, hashes and metrics."""
+    rows = [
+        {**{name: value for name, value in record.items() if not isinstance(value, dict)}, **record["metrics"]}
+        for record in records
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _check_same_data(folder: RunFolder, content_hash: str) -> None:
+    """Refuse to go on with rounds whose initial data set is now another (a recipe may read a file)."""
+    begun = folder.provenance.is_file() and (folder.path / ROUNDS).is_dir()
+    if begun and read_json(folder.provenance)["data"]["content_hash"] != content_hash:
+        raise InputError(
+            f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
+        )

@@ -1,0 +1,152 @@
+"""The stages of a run, done for each round of active learning in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cgexp.active.loop import Judged
+from cgexp.active.rounds import Round, seed_of
+from cgexp.active.settings import ActiveLearning
+from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.tica import Tica
+from cgexp.build import build
+from cgexp.config.compose import Config
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential
+from cgexp.models.potential_store import load_potential
+from cgexp.reference.recipe import Recipe
+from cgexp.report.wandb import WandbRun
+from cgexp.runs import provenance
+from cgexp.runs.evaluate import evaluate
+from cgexp.runs.folder import RunFolder
+from cgexp.runs.mean_force import evaluate_mean_force
+from cgexp.runs.stages import Context, fit_prior, simulate, train, training_numbers
+from cgexp.simulation.starts import make_starts
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import read_arrays, read_json, write_bytes, write_json
+from cgexp.training.fit import LAST
+
+
+class RoundStages:
+    """Trains, simulates and evaluates the model of a round: the Workshop of the loop.
+
+    The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. Metrics compare with
+    these frames, or with the reference, in every round alike.
+    """
+
+    def __init__(
+        self, config: Config, folder: RunFolder, recipe: Recipe, initial: Frames, settings: ActiveLearning
+    ) -> None:
+        self.config, self.folder, self.recipe = config, folder, recipe
+        self.initial, self.settings = initial, settings
+
+    @property
+    def steps_per_round(self) -> int:
+        """Gradient steps of a round."""
+        return int(self.config["trainer"]["max_epochs"] * self.config["trainer"]["steps_per_epoch"])
+
+    def judged(self, number: int, frames: Frames) -> Judged:
+        """Do the stages that are not done, and return what came of them."""
+        place = self.place(number)
+        context = self._context(number, 0, place, frames)
+        if not place.done("prior"):
+            self._prior(context)
+        self._train(context, number, 0)
+        for member in range(1, self.settings.n_models):
+            other = self.place(number, member)
+            if not other.done("prior"):
+                write_bytes(other.prior, place.prior.read_bytes())
+            self._train(self._context(number, member, other, frames), number, member)
+        if not place.done("simulate"):
+            _simulate(context)
+        if not place.done("evaluate"):
+            self._evaluate(Context(context.config, place, self.initial, self.recipe, WandbRun()))
+        models = [load_potential(self.place(number, member).potential) for member in range(self.settings.n_models)]
+        return self._judged(context, models)
+
+    def place(self, number: int, member: int = 0) -> RunFolder:
+        """The folder of a round's model, or of another member of its ensemble."""
+        path = Round(self.folder.path, number).path
+        return RunFolder(path / "ensemble" / str(member) if member else path)
+
+    def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
+        """What the stages need; config and hash of the data are written down first."""
+        trainer, previous = dict(self.config["trainer"]), self.place(number - 1, member)
+        if self.settings.mode != "fresh":
+            trainer["use_weights"] = "last"  # frames held out in this round may have been trained on before
+        if self.settings.mode == "warm" and number:
+            trainer["start_from"] = str(previous.path)
+        if self.settings.mode == "online":
+            trainer["max_epochs"] *= number + 1  # in all
+        own = (number, member) if member else (number,)
+        config = {**self.config, "seed": seed_of(self.config["seed"], *own), "trainer": trainer}
+        if not place.config.is_file():
+            place.write_config(config)
+            provenance.begin(place.provenance, frames.content_hash, None)
+        return Context(config, place, frames, self.recipe, WandbRun())
+
+    def _prior(self, context: Context) -> None:
+        first = self.place(0)
+        if context.folder.path == first.path:
+            fit_prior(context)
+        else:
+            write_bytes(context.folder.prior, first.prior.read_bytes())
+
+    def _train(self, context: Context, number: int, member: int) -> None:
+        folder = context.folder
+        if folder.done("train"):
+            return
+        if self.settings.mode == "online" and number and not (folder.training / LAST).is_file():
+            # goes on as if it had been interrupted: with weights, optimiser, averages and the count of epochs
+            before = self.place(number - 1, member).training / LAST
+            write_bytes(folder.training / LAST, before.read_bytes())
+        train(context)
+
+    def _evaluate(self, context: Context) -> None:
+        folder = context.folder
+        record = folder.read_provenance()
+        record["stages"]["evaluate"] = provenance.describe(context.config["kernel"])
+        write_json(folder.provenance, record)
+        trajectory = Trajectory.load(folder.trajectory)
+        if trajectory.alive.any():
+            evaluate(context)
+            return
+        metrics = {**training_numbers(folder), **replica_metrics(trajectory)}
+        metrics |= evaluate_mean_force(
+            build(context.config["analysis"]), self.recipe.system, load_potential(folder.potential), context.frames
+        )
+        write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
+
+    def _judged(self, context: Context, models: list[Potential]) -> Judged:
+        folder, simulation = context.folder, build(context.config["simulation"])
+        tica = folder.definition("tica")
+        starts = make_starts(
+            simulation.starts, context.frames, self.recipe.system, simulation.n_walkers, context.config["seed"]
+        )
+        return Judged(
+            metrics=read_json(folder.metrics),
+            trajectory=Trajectory.load(folder.trajectory),
+            starts=None if simulation.tempering else starts.numpy(),
+            models=models,
+            model_hash=file_hash(folder.potential),
+            tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,
+        )
+
+
+def _simulate(context: Context) -> None:
+    """Simulate; if all replicas fail, what they visited until then is what there is to learn from."""
+    folder = context.folder
+    try:
+        simulate(context)
+    except InputError:
+        trajectory = Trajectory.load(folder.trajectory)
+        if trajectory.alive.any() or not len(trajectory.coords):
+            raise
+        write_json(folder.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
