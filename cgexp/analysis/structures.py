@@ -30,7 +30,8 @@ class Structures:
 
     native: [n_residues, 3], or None if it is not known. ensembles: name -> representatives and their coordinates
     [n_representatives, n_residues, 3]. trajectory: [n_shown, n_residues, 3] of ``replica`` at ``time`` [n_shown], ps;
-    without a simulation it has no frames, and replica is None.
+    without a simulation it has no frames, and replica is None. continuous: whether it is one walker in time; with
+    tempering the walkers take turns.
     """
 
     sequence: str
@@ -39,6 +40,7 @@ class Structures:
     trajectory: Array
     time: Array
     replica: int | None
+    continuous: bool = True
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays, rounded, and metadata, as store.write_arrays takes them."""
@@ -48,7 +50,8 @@ class Structures:
             arrays["native"] = self.native
         found = {name: [asdict(one) for one in kept] for name, (kept, _) in self.ensembles.items()}
         arrays = {name: np.round(value, DECIMALS) for name, value in arrays.items()}
-        return arrays, {"sequence": self.sequence, "replica": self.replica, "representatives": found}
+        meta = {"sequence": self.sequence, "replica": self.replica, "continuous": self.continuous}
+        return arrays, {**meta, "representatives": found}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> Structures:
@@ -57,8 +60,8 @@ class Structures:
             name: ([Representative(**one) for one in kept], arrays[f"ca_{name}"])
             for name, kept in meta["representatives"].items()
         }
-        native = arrays.get("native")
-        return cls(meta["sequence"], native, ensembles, arrays["trajectory"], arrays["time"], meta["replica"])
+        played = (arrays["trajectory"], arrays["time"], meta["replica"], meta["continuous"])
+        return cls(meta["sequence"], arrays.get("native"), ensembles, *played)
 
 
 def structures_of(
@@ -74,7 +77,7 @@ def structures_of(
     ca = reference.coords[:, system.ca]
     found = {REFERENCE: representatives(ca, reference.block, native, n_bootstrap, rng, reference.weights)}
     target = principal(found[REFERENCE][1][0]) if native is None else native
-    played, time, replica = np.zeros((0, *ca.shape[1:])), np.zeros(0), None
+    played, time, replica, continuous = np.zeros((0, *ca.shape[1:])), np.zeros(0), None, True
     production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.ca]
     if production is not None and production.size:
         units = np.moveaxis(independent_units(production), 1, 0)
@@ -83,6 +86,8 @@ def structures_of(
         chosen, frames = short_trajectory(production, native)
         played = superposed(production[frames, chosen], target)
         time = trajectory.time[len(trajectory.time) - len(production) + frames]
-        replica = int(np.flatnonzero(trajectory.alive)[chosen])
+        replica, continuous = int(np.flatnonzero(trajectory.alive)[chosen]), trajectory.continuous
     ensembles = {name: (kept, superposed(coords, target)) for name, (kept, coords) in found.items()}
-    return Structures(system.sequence, native, ensembles, played, np.asarray(time, dtype=np.float64), replica)
+    return Structures(
+        system.sequence, native, ensembles, played, np.asarray(time, dtype=np.float64), replica, continuous
+    )

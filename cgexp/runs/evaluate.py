@@ -16,6 +16,7 @@ from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.mean_force import evaluate_mean_force
+from cgexp.runs.page import write_page
 from cgexp.runs.reference import equilibrium_of
 from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
@@ -23,17 +24,18 @@ from cgexp.store import write_arrays, write_json
 
 
 def evaluate(context: Context) -> dict[str, float]:
-    """Compare the run with its reference; write figures, then metrics.json; return the metrics."""
+    """Compare the run with its reference; write figures and report.html, then metrics.json; return the metrics."""
     config, folder = context.config, context.folder
     trajectory = None if config["simulation"] is None else finished_trajectory(folder)
     analysis, system = build(config["analysis"]), context.recipe.system
+    equilibrium = equilibrium_of(analysis, context.frames, config)
     result = analysis.evaluate(
         system,
         load_potential(folder.potential),
         context.frames,
         trajectory,
         0.0 if trajectory is None else config["simulation"]["burn_in"],
-        **equilibrium_of(analysis, context.frames, config),
+        **equilibrium,
     )
     metrics = {**training_numbers(folder), **result.metrics}
     metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)
@@ -43,6 +45,7 @@ def evaluate(context: Context) -> dict[str, float]:
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
     images = _figures(context, result.curves, metrics)
+    write_page(context, trajectory, equilibrium, result.curves.get("notes", {}), metrics, images)
     write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
     context.tracker.summarise(metrics)
     context.tracker.images(images)

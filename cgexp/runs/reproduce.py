@@ -32,6 +32,7 @@ from cgexp.runs.lock import require_writable
 from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.results import Results
+from cgexp.runs.study_page import write_study_page
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
@@ -77,6 +78,7 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
         _write_table(study.folder / "README.md", table)
     say(f"\n{study.title}: mean ± standard deviation over runs\n\n{table}\n")
     say(f"figures ({', '.join(sorted(drawn))}): {place / 'figures'}")
+    say(f"report: {write_study_page(results, rows_of(study, numbers), numbers, drawn, place, changed)}")
     outside = list(violations(study, numbers))
     say("\n".join(outside) if outside else f"all {len(study.expected)} expected numbers are within their bounds")
     return not outside

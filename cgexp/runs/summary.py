@@ -43,6 +43,8 @@ def print_table(config: Config) -> None:
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
         print(f"figures ({names}): {folder.figures}")
+    if folder.report.is_file():
+        print(f"report: {folder.report}")
 
 
 def print_runs(configs: Sequence[Config]) -> None:

@@ -39,7 +39,8 @@ def trajectory(system: Peptide, alive: list[bool]) -> Any:
     def production(burn_in: float) -> np.ndarray:
         return coords[int(burn_in * 20) :, np.array(alive)]
 
-    return SimpleNamespace(time=0.5 * np.arange(1, 21), alive=np.array(alive), coords=coords, production=production)
+    time = 0.5 * np.arange(1, 21)
+    return SimpleNamespace(time=time, alive=np.array(alive), coords=coords, production=production, continuous=False)
 
 
 @pytest.mark.parametrize("system", [Peptide(), Peptide("AAAA"), Peptide(beads="backbone5")], ids=lambda s: s.name)
@@ -48,6 +49,7 @@ def test_reference_and_simulation_and_a_trajectory_of_a_healthy_replica(system: 
     found = structures_of(system, reference(system), simulated, 0.5, 20, 0)
     assert list(found.ensembles) == [REFERENCE, SIMULATION]
     assert found.replica in (1, 2)
+    assert not found.continuous
     np.testing.assert_allclose(found.time, 0.5 * np.arange(11, 21))
     shown = simulated.coords[10:, found.replica][:, system.ca]
     assert found.trajectory.shape == shown.shape
@@ -75,6 +77,7 @@ def test_a_file_keeps_them(system: Peptide, tmp_path: Path) -> None:
     write_arrays(tmp_path / "a.npz", *found.to_arrays())
     again = Structures.from_arrays(*read_arrays(tmp_path / "a.npz"))
     assert (again.sequence, again.replica) == (found.sequence, found.replica)
+    assert again.continuous == found.continuous
     np.testing.assert_allclose(again.trajectory, found.trajectory, atol=5.1e-4)
     for name, (kept, coords) in found.ensembles.items():
         assert again.ensembles[name][0] == kept

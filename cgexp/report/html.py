@@ -1,0 +1,94 @@
+"""Pages that a person opens: one file each, no network, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from cgexp.report.figures import FIGURES
+
+HERE = Path(__file__).parent
+# Whatever a run's texts hold stays text: the templates escape all that they are given.
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what it shows; the number it is sorted by, if not its text; where it leads; its looks."""
+
+    text: str
+    value: float | None = None
+    link: str | None = None
+    kind: str = ""  # 'number', 'unit', 'words', 'code', 'good' or 'bad'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be sorted by each column, and filtered if it is told so. The first cell of a row heads it."""
+
+    name: str  # unique on the page
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    has_filter: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure inside the page: its name, what it shows, and its PNG as an address that needs no file."""
+
+    name: str
+    caption: str
+    source: str
+
+
+def render(template: str, **content: Any) -> bytes:
+    """A page as bytes: ``template`` in templates/ with ``content``, all of whose texts are escaped."""
+    style, script = ((HERE / "templates" / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    return TEMPLATES.get_template(template).render(style=style, script=script, **content).encode("utf-8", "replace")
+
+
+def pictures(images: Mapping[str, Path], captions: Mapping[str, str] | None = None) -> list[Picture]:
+    """Figures from their PNG files. Without ``captions``: the first sentence of the function that draws a figure."""
+    found = []
+    for name, path in images.items():
+        caption = caption_of(name) if captions is None else words(captions.get(name, name))
+        found.append(Picture(name, caption, "data:image/png;base64," + base64.b64encode(smaller(path)).decode()))
+    return found
+
+
+def smaller(path: Path) -> bytes:
+    """An image as PNG with a palette of the 256 colours that cover its own best: a third of the bytes, no difference
+    that the eye sees, dots and maps of colours included.
+    """
+    with Image.open(path) as image:
+        palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def caption_of(name: str) -> str:
+    """What a figure of FIGURES shows, as its function says; the name of any other."""
+    lines = (getdoc(FIGURES[name]) or "").splitlines() if name in FIGURES else []
+    return lines[0] if lines else words(name)
+
+
+def words(name: str) -> str:
+    """A name as words: ``learning_curves`` -> ``Learning curves``."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,70 @@
+"""The metrics of a run as tables of a page: the few that matter most with what they mean, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cgexp.report.html import Cell, Table
+from cgexp.report.table import SEM, unit_of, with_error
+
+# The numbers to look at first, in this order, and how to read them; docs/metrics.md has the formulas.
+KEY = {
+    "force_rmse_relative": "error of the mean force: 0 is exact, 1 no better than a constant",
+    "loss_excess_relative": "force error beyond the noise floor, relative to it: 0 is the best that any model can do",
+    "pmf_rmse_integration": "error of the model's potential of mean force",
+    "pmf_rmse_simulation": "the same from a histogram of its simulation",
+    "leak_rate": "how often replicas leave the known region",
+    "curl_rms_relative": "how far the force is from being the gradient of an energy",
+    "loop_work_rms": "work around closed loops, 0 for the gradient of an energy",
+    "w1_tica": "distance to the reference in the plane of the first two ICs (Wasserstein-1)",
+    "w1_tica_resolution": "the same between the two runs of the reference: below it nothing can be told apart",
+    "js_tica": "divergence from the reference in that plane (Jensen-Shannon, 0 to 0.69)",
+    "w1_rmsd": "distance between the distributions of the RMSD to the native structure",
+    "folded_fraction": "share of the simulation within analysis.folded_rmsd of the native structure",
+    "folded_fraction_reference": "the same of the reference",
+    "mean_force_rmse": "error of the force against mean forces of all-atom simulations, their noise taken off",
+    "mean_force_rmse_prior_only": "the same of the prior alone",
+    "mean_force_rmse_zero_force": "the same of no force at all",
+    "loss_validation": "mean squared force error on frames that were not trained on; noise is most of it",
+    "loss_prior_only": "the same of the prior alone",
+    "loss_noise_floor": "the smallest loss that any model can have",
+    "replicas_failed": "replicas that the health check froze",
+    "train_seconds": "time of the training",
+}
+
+
+def key_table(metrics: Mapping[str, float], units: str) -> Table:
+    """The metrics of KEY that a run has: name, value ± standard error, unit, how to read it."""
+    rows = [
+        [
+            Cell(name, kind="code"),
+            _value(metrics, name),
+            Cell(unit_of(name, units), kind="unit"),
+            Cell(meaning, kind="words"),
+        ]
+        for name, meaning in KEY.items()
+        if name in metrics
+    ]
+    return Table("key", "The numbers to look at first", ("metric", "value", "unit", "how to read it"), rows)
+
+
+def metrics_table(metrics: Mapping[str, float], units: str) -> Table:
+    """Every metric, its standard error beside it."""
+    rows = []
+    for name in sorted(metrics):
+        if name.endswith(SEM) and name.removesuffix(SEM) in metrics:
+            continue
+        error = metrics.get(name + SEM)
+        value = number(metrics[name])
+        shown = Cell("") if error is None else number(error)
+        rows.append([Cell(name, kind="code"), value, shown, Cell(unit_of(name, units), kind="unit")])
+    return Table("metrics", "All metrics", ("metric", "value", "standard error", "unit"), rows, has_filter=True)
+
+
+def number(value: float) -> Cell:
+    """A cell with four significant digits."""
+    return Cell(f"{value:.4g}", value, kind="number")
+
+
+def _value(metrics: Mapping[str, float], name: str) -> Cell:
+    return Cell(with_error(metrics[name], metrics.get(name + SEM)), metrics[name], kind="number")

@@ -1,0 +1,105 @@
+"""report.html of a run: in words, in numbers, in figures, in space, and where it comes from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cgexp.analysis.structures import Structures
+from cgexp.frames import Frames
+from cgexp.report.html import Cell, Table, pictures, render
+from cgexp.report.html_metrics import key_table, metrics_table
+from cgexp.report.html_summary import summary, warnings
+from cgexp.report.html_viewer import of_run
+
+NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher")
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """What the page of a run is made from.
+
+    experiment, run_id: its name. config: resolved, with choices and overrides. provenance: as in provenance.json.
+    code: version and commit of what evaluates it now. notes: the remarks of the analysis. figures: name -> PNG file.
+    structures: of a peptide.
+    """
+
+    experiment: str
+    run_id: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    frames: Frames
+    provenance: Mapping[str, Any]
+    code: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Path] = field(default_factory=dict)
+    structures: Structures | None = None
+
+
+def run_page(run: RunContent) -> bytes:
+    """The page, whole; the same bytes for the same content."""
+    units = run.frames.units
+    return render(
+        "run.html",
+        title=f"{run.experiment} {run.run_id}",
+        experiment=run.experiment,
+        run_id=run.run_id,
+        sentences=summary(run.config, run.metrics, run.frames, run.notes),
+        warnings=warnings(run.config, run.metrics, run.notes),
+        key=key_table(run.metrics, units),
+        metrics=metrics_table(run.metrics, units),
+        pictures=pictures(run.figures),
+        viewer=None if run.structures is None else of_run(run.structures),
+        command=command(run.config),
+        stages=_stages(run.provenance, run.code),
+        facts=_facts(run),
+        config=yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True),
+        code=run.code,
+    )
+
+
+def command(config: Mapping[str, Any]) -> str:
+    """The command that makes the run again, without what concerns the place and the manner alone."""
+    overrides = [o for o in config["overrides"] if not o.lstrip("+").startswith(NOT_REPEATED)]
+    return shlex.join(["cgexp", "run", *overrides])
+
+
+def _stages(provenance: Mapping[str, Any], code: Mapping[str, Any]) -> Table:
+    """Which code made each stage, and when it finished; the last one is being made."""
+    rows = []
+    for name in ("prior", "train", "simulate", "evaluate"):
+        found: Mapping[str, Any] = provenance["stages"].get(name, {}) if name != "evaluate" else {"code": code}
+        if found:
+            made_by = found["code"]
+            commit = made_by["commit"] or "not recorded"
+            changed = {None: "not recorded", False: "as committed", True: "with changes"}[made_by["dirty"]]
+            rows.append(
+                [
+                    Cell(name),
+                    Cell(made_by["version"]),
+                    Cell(commit[:10], kind="code"),
+                    Cell(changed, kind="bad" if made_by["dirty"] else ""),
+                    Cell(found.get("finished", "with this page")),
+                ]
+            )
+    return Table("stages", "What made each stage", ("stage", "cgexp", "commit", "files", "finished"), rows)
+
+
+def _facts(run: RunContent) -> Table:
+    facts = {
+        "data set": run.config["dataset"]["name"],
+        "SHA-256 of the data": run.provenance["data"]["content_hash"],
+        "system": run.frames.system,
+        "run id (hash of the physics config)": run.run_id,
+        "taken from run": run.provenance.get("parent"),
+    }
+    trained = run.provenance["stages"].get("train", {})
+    facts |= {name: trained.get(name) for name in ("kernel", "processor", "gpu", "threads", "python")}
+    facts |= trained.get("libraries", {})
+    rows = [[Cell(name), Cell(str(value), kind="code")] for name, value in facts.items() if value is not None]
+    return Table("facts", "Data, machine and libraries of the training", ("what", "which"), rows)

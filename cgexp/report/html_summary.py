@@ -1,0 +1,105 @@
+"""A run in a paragraph: what was trained on what, how it was simulated, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cgexp.frames import Frames
+from cgexp.report.table import SEM, with_error
+
+Config = Mapping[str, Any]
+Metrics = Mapping[str, float]
+
+
+def summary(config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:
+    """Sentences about a run. notes: the remarks of its analysis (Evaluation.curves['notes'])."""
+    done = [_training(config, metrics, frames), _simulation(config, metrics, frames)]
+    return [*done, *_comparison(metrics, frames, notes)]
+
+
+def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
+    """What a reader must not overlook."""
+    found = []
+    if config["choices"].get("debug", "none") != "none":
+        found.append(f"This run is a rehearsal (debug={config['choices']['debug']}): its numbers mean nothing.")
+    if notes.get("reference_is_equilibrium") is False:
+        found.append(
+            "The reference is not an equilibrium ensemble: nearness to it is not nearness to equilibrium, and no "
+            "population may be read from it."
+        )
+    failed = metrics.get("replicas_failed", 0.0)
+    if failed:
+        found.append(
+            f"{failed:,.0f} of {config['simulation']['n_replicas']:,} replicas failed; what is left out of the "
+            "comparison may be what the model gets wrong."
+        )
+    return found
+
+
+def _training(config: Config, metrics: Metrics, frames: Frames) -> str:
+    terms = _listed([name.replace("_", " ") for name in config["prior"]["terms"]])
+    n_beads = frames.coords.shape[1]
+    beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
+    degrees = "kT" if frames.units == "reduced" else "K"
+    data = (
+        f"{len(frames):,} frames of {config['dataset']['name']} ({frames.source}; {beads}, {frames.temperature:g} "
+        f"{degrees}, force map {frames.force_map.replace('_', ' ')})"
+    )
+    if not metrics.get("epochs"):
+        return f"The potential is a prior of {terms or 'nothing'} alone, fitted to {data}; nothing was trained."
+    network = config["model"]["_target_"].rsplit(".", 1)[-1]
+    prior = f"on top of a prior of {terms}" if terms else "without a prior"
+    size = f"{metrics['n_parameters']:,.0f} parameters"
+    return f"{network} with {size}, {prior}, was trained by force matching on {data}. {_epochs(config, metrics)}"
+
+
+def _epochs(config: Config, metrics: Metrics) -> str:
+    start = config["trainer"]["start_from"]
+    begun = f", which began with the weights of {start}," if start else ""
+    return (
+        f"Of {metrics['epochs']:,.0f} epochs{begun} the weights of epoch {metrics['checkpoint_epoch']:,.0f}, counted "
+        "from 0, are kept."
+    )
+
+
+def _simulation(config: Config, metrics: Metrics, frames: Frames) -> str:
+    settings, unit = config["simulation"], frames.unit_system.time
+    if settings is None:
+        return "It was not simulated."
+    failed = metrics.get("replicas_failed", 0.0)
+    fate = f"{failed:,.0f} of them failed" if failed else "none of them failed"
+    length = settings["n_steps"] * settings["dt"]
+    return (
+        f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each "
+        f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit}); {fate}."
+    )
+
+
+def _comparison(metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:
+    if "reference" not in notes:
+        return ["It is compared with the exact answer, found by quadrature."] if frames.units == "reduced" else []
+    n_frames = f"{notes['n_frames_reference']:,} frames"
+    if not notes["reference_is_equilibrium"]:
+        return [f"The comparison is with the {n_frames} of the data set, which are not an equilibrium ensemble."]
+    text = f"The reference is {notes['reference']}, a weighted equilibrium ensemble of {n_frames}."
+    if not {"w1_tica", "w1_tica_resolution"} <= metrics.keys():
+        return [text]
+    apart = _measured(metrics, "w1_tica_resolution")
+    if metrics["w1_tica"] > metrics["w1_tica_resolution"]:
+        verdict = f"Its two independent runs are {apart} apart."
+    else:
+        verdict = (
+            f"That is no farther than its two independent runs are from each other ({apart}), so this number cannot "
+            "show an error of the model."
+        )
+    distance = _measured(metrics, "w1_tica")
+    return [text, f"In the plane of its first two ICs the simulation is {distance} away (Wasserstein-1).", verdict]
+
+
+def _measured(metrics: Metrics, name: str) -> str:
+    return with_error(metrics[name], metrics.get(name + SEM))
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

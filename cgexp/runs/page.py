@@ -1,0 +1,52 @@
+"""report.html of a run: gathers what its folder and its evaluation hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cgexp.analysis.structures import structures_of
+from cgexp.report.html_run import RunContent, run_page
+from cgexp.runs.provenance import code_version
+from cgexp.runs.stages import Context
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import write_arrays, write_bytes
+from cgexp.systems.peptide import Peptide
+
+DRAWS = 10  # for each of analysis.n_bootstrap, as for the other means
+
+
+def write_page(
+    context: Context,
+    trajectory: Trajectory | None,
+    equilibrium: Mapping[str, Any],
+    notes: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    figures: Mapping[str, Path],
+) -> None:
+    """Write report.html, and for a peptide structures.npz with what it shows in space.
+
+    equilibrium: as runs.reference.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
+    """
+    config, folder, system = context.config, context.folder, context.recipe.system
+    structures = None
+    if isinstance(system, Peptide) and "reference" in notes:  # ensembles were compared
+        reference = equilibrium["equilibrium"].frames if equilibrium else context.frames
+        burn_in = 0.0 if trajectory is None else config["simulation"]["burn_in"]
+        draws, seed = DRAWS * config["analysis"]["n_bootstrap"], config["analysis"]["seed"]
+        structures = structures_of(system, reference, trajectory, burn_in, draws, seed)
+        write_arrays(folder.structures, *structures.to_arrays(), compress=True)
+    content = RunContent(
+        experiment=config["choices"].get("experiment", "run"),
+        run_id=folder.path.name,
+        config=config,
+        metrics=metrics,
+        frames=context.frames,
+        provenance=folder.read_provenance(),
+        code=code_version(),
+        notes=notes,
+        figures=figures,
+        structures=structures,
+    )
+    write_bytes(folder.report, run_page(content))
