@@ -42,12 +42,15 @@ def check(config: Config, groups: Collection[str] = tuple(GROUPS)) -> None:
 
 
 def all_problems(config: Config, groups: Collection[str] = tuple(GROUPS)) -> Iterator[str]:
-    """Yield a sentence for every problem of form; problems of physics follow only if there is none."""
+    """Yield a sentence for every problem of form; problems of physics follow only if there is none.
+
+    With ``run=<folder>`` the rest of the config is that run's: physics is checked when both are put together.
+    """
     sound = True
     for problem in _form(config, groups):
         sound = False
         yield problem
-    if sound:
+    if sound and config.get("run") is None:
         for involved, rule in PHYSICS:
             if set(involved) <= set(groups):
                 yield from rule(config)

@@ -16,6 +16,11 @@ FILES = {"peptide_file": ["dataset.path=frames.npz"]}
 IN_THE_PLANE = ["model.n_dims=2", "analysis=plane"]
 
 
+def test_physics_waits_for_the_run_that_is_named() -> None:
+    assert "is made for peptides" in problem("simulation.starts=folded")
+    assert not problem("simulation.starts=folded", "run=outputs/chignolin_first/0123456789")
+
+
 @pytest.mark.parametrize("experiment", group_options("experiment"))
 def test_every_experiment_is_sound(experiment: str) -> None:
     check(compose([f"experiment={experiment}"]))
