@@ -1,0 +1,266 @@
+"""cgexp active: rounds with the real stages, resumed after exceptions and after kills, in every mode."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cgexp
+from cgexp.active.rounds import Round, records_of
+from cgexp.cli.main import main
+from cgexp.config.checks import check
+from cgexp.config.compose import Config, compose
+from cgexp.config.identity import run_id
+from cgexp.errors import InputError
+from cgexp.runs import active_stages
+from cgexp.runs.active import frames_of, run_active
+from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.pipeline import run
+from cgexp.training.checkpoint import ArrayCheckpointIO
+
+TINY = [
+    *("experiment=active_toy", "debug=fast", "dataset.n_frames=400", "trainer.steps_per_epoch=10", "figures=none"),
+    *("simulation.n_replicas=10", "simulation.n_steps=100", "simulation.save_every=25", "analysis.n_bootstrap=2"),
+]
+
+
+def configure(outputs: Path, *overrides: str) -> Config:
+    config = compose([*TINY, f"outputs={outputs}", *overrides])
+    check(config)
+    return config
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture(scope="module")
+def finished(outputs: Path) -> RunFolder:
+    return run_active(configure(outputs), say=quiet)
+
+
+def data_hash(folder: RunFolder) -> str:
+    return str(records_of(folder.path)[-1]["data_hash"])
+
+
+def test_a_run_has_a_model_metrics_and_a_table_of_its_rounds(finished: RunFolder) -> None:
+    metrics = json.loads(finished.metrics.read_text())
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert (metrics["rounds"], metrics["oracle_calls"], metrics["n_frames"]) == (2, 8, 408)
+    assert {"pmf_rmse_integration", "w1_x", "coverage_max", "oracle_s", "labels_rejected"} <= metrics.keys()
+    with open(finished.path / "rounds.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["n_frames"] for row in rows] == ["400", "404", "408"]
+    assert float(rows[2]["w1_x"]) == metrics["w1_x"]
+    last = cgexp.load(finished.path / "rounds" / "02")
+    assert last.metrics["w1_x"] == metrics["w1_x"]
+    assert finished.potential.read_bytes() == last.folder.potential.read_bytes()
+    assert frames_of(finished.path).content_hash != frames_of(finished.path, 1).content_hash
+    assert len(frames_of(finished.path)) == 408
+    assert not list(finished.path.rglob("*.part"))
+
+
+def test_all_rounds_train_for_the_same_number_of_steps(finished: RunFolder) -> None:
+    for number in range(3):
+        folder = RunFolder(Round(finished.path, number).path)
+        assert folder.read_history()["step"].tolist() == [10, 20]
+        assert folder.prior.read_bytes() == RunFolder(Round(finished.path, 0).path).prior.read_bytes()
+
+
+def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
+    said: list[str] = []
+    run_active(configure(outputs), said.append)
+    assert "finished, skipped" in said[0]
+
+
+class Killed(BaseException):
+    """As a kill would."""
+
+
+def test_stopped_after_each_stage_it_ends_with_the_same_data(
+    tmp_path: Path, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, stopped = configure(tmp_path), []
+    for stage in ("fit_prior", "train", "simulate", "evaluate"):
+        original = getattr(active_stages, stage)
+
+        def once(context: object, original: object = original, stage: str = stage) -> None:
+            original(context)  # type: ignore[operator]
+            if stage not in stopped:
+                stopped.append(stage)
+                raise Killed
+
+        monkeypatch.setattr(active_stages, stage, once)
+    for _ in range(4):
+        with pytest.raises(Killed):
+            run_active(config, quiet)
+    folder = run_active(config, quiet)
+    assert stopped == ["fit_prior", "train", "simulate", "evaluate"]
+    assert data_hash(folder) == data_hash(finished)
+    one, other = (json.loads(place.metrics.read_text()) for place in (folder, finished))
+    for name in ("w1_x", "pmf_rmse_integration", "loss_train", "coverage_max"):
+        assert one[name] == other[name]
+
+
+@pytest.mark.slow
+def test_a_warm_round_begins_with_the_last_ones_weights(tmp_path: Path) -> None:
+    folder = run_active(configure(tmp_path, "active.mode=warm", "active.n_rounds=1", "scheduler.max_lr=1e-9"), quiet)
+    first, second = (cgexp.load(Round(folder.path, number).path).potential.network for number in (0, 1))
+    assert first is not None
+    assert second is not None
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert float((one - other).abs().max()) < 1e-5
+
+
+@pytest.mark.slow
+def test_an_online_loop_keeps_its_optimiser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = ("active.mode=online", "scheduler=none")
+    folder = run_active(configure(tmp_path / "whole", *overrides), quiet)
+    for number in range(3):
+        place = RunFolder(Round(folder.path, number).path)
+        assert place.read_history()["step"].tolist() == [10.0 * epoch for epoch in range(1, 2 * number + 3)]
+        (state,) = ArrayCheckpointIO().load_checkpoint(place.training / "last.ckpt")["optimizer_states"]
+        assert int(state["state"][0]["step"]) == 20 * (number + 1)
+    original, n_trained = active_stages.train, [0]
+
+    def train(context: object) -> None:
+        n_trained[0] += 1
+        if n_trained[0] == 2:
+            raise Killed
+        original(context)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(active_stages, "train", train)
+    with pytest.raises(Killed):
+        run_active(configure(tmp_path / "stopped", *overrides), quiet)
+    assert data_hash(run_active(configure(tmp_path / "stopped", *overrides), quiet)) == data_hash(folder)
+
+
+@pytest.mark.slow
+def test_an_ensemble_serves_the_rules_that_ask_for_one(tmp_path: Path) -> None:
+    overrides = ("active.n_models=2", "acquisition=force_disagreement", "active.n_rounds=1")
+    folder = run_active(configure(tmp_path, *overrides), quiet)
+    members = [RunFolder(folder.path / "rounds" / "00" / place) for place in (".", "ensemble/1")]
+    assert members[0].prior.read_bytes() == members[1].prior.read_bytes()
+    assert members[0].potential.read_bytes() != members[1].potential.read_bytes()
+    with pytest.raises(InputError, match=r"ensemble|models"):
+        run_active(configure(tmp_path, *overrides[1:]), quiet)
+
+
+@pytest.mark.slow
+def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
+    folder = run_active(configure(tmp_path, "simulation.health.max_abs_coord=1.5", "dataset.within=[0.9,1.2]"), quiet)
+    record = records_of(folder.path)[0]
+    assert record["metrics"]["replicas_failed_fraction"] == 1.0
+    assert record["n_selected_failed"] > 0
+    assert record["n_added"] == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["active=none"], "has no active learning"),
+        (["trainer.steps_per_epoch=null"], "set trainer.steps_per_epoch="),
+        (["oracle=none"], "active.arm=learning needs oracle"),
+        (["active.mode=online"], "scheduler=onecycle ends with the first"),
+        (["active.arm=plane"], "active.arm=plane is not valid"),
+        (["active.n_round=3"], "did you mean 'n_rounds'"),
+        (["acquisition=fartest_point"], "did you mean 'farthest_point'"),
+        (["run=somewhere"], "leave out run="),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    overrides: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["active", *TINY, f"outputs={tmp_path}", *overrides]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert len(error.splitlines()) == 1
+
+
+def test_the_verb_run_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="use `cgexp active`"):
+        run(configure(tmp_path), say=quiet)
+
+
+def test_run_ids_of_other_runs_do_not_know_of_it(tmp_path: Path) -> None:
+    plain = compose(["experiment=toy_cgnet"])
+    assert run_id(plain) == run_id({name: node for name, node in plain.items() if name not in ("active", "oracle")})
+    base = run_id(configure(tmp_path))
+    assert run_id(configure(tmp_path, "active.timeout_s=60")) == base
+    for override in ("active.arm=none", "acquisition=random", "oracle.noise=sampled", "active.n_rounds=9"):
+        assert run_id(configure(tmp_path, override)) != base
+
+
+def start(outputs: Path, *overrides: str) -> subprocess.Popen[str]:
+    """The command, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cgexp.cli.main", "active", *TINY, f"outputs={outputs}", *overrides],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def labels(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Every label there is: its file, when it was written, and what it holds."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("rounds/*/labels/*.npz")}
+
+
+def progress(folder: Path) -> int:
+    """A number that grows with every file of the run."""
+    return sum(1 for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+
+
+def kills(total: int, n: int) -> Iterator[tuple[int, float]]:
+    """Random moments: how many files there are, and how long after that in seconds."""
+    generator = np.random.default_rng()
+    moments = np.sort(generator.choice(np.arange(2, total - 3), n, replace=False))
+    yield from zip(moments.tolist(), generator.uniform(0.0, 0.2, n), strict=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_killed_at_twenty_random_moments_it_ends_with_the_same_data(tmp_path: Path) -> None:
+    overrides = ("active.n_rounds=3", "active.n_per_round=6")
+    config = compose([*TINY, *overrides, f"outputs={tmp_path / 'whole'}"])
+    out, error = start(tmp_path / "whole", *overrides).communicate()
+    whole, killed = folder_of(config), folder_of({**config, "outputs": str(tmp_path / "killed")})
+    assert whole.done("evaluate"), error
+    assert "round 3" in out
+    kept: dict[Path, tuple[int, bytes]] = {}
+    n_kills = 0
+    for moment, later in kills(progress(whole.path), 20):
+        process = start(tmp_path / "killed", *overrides)
+        while progress(killed.path) < moment and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(later)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            n_kills += 1
+        process.communicate()
+        found = labels(killed.path)
+        assert kept.items() <= found.items(), "a label was lost or made again"
+        kept = found
+    start(tmp_path / "killed", *overrides).communicate()
+    assert n_kills >= 15
+    assert killed.done("evaluate")
+    assert kept.items() <= labels(killed.path).items()
+    assert len(labels(killed.path)) == len(labels(whole.path)) == 18
+    assert data_hash(killed) == data_hash(whole)
+    assert killed.potential.read_bytes() == whole.potential.read_bytes()
