@@ -27,6 +27,22 @@ class Equilibrium:
     tica: Tica
     run: Indices
 
+    def step_ps(self) -> float | None:
+        """Time between frames, ps, if every block is a trajectory of equal steps in time and all frames weigh alike.
+
+        They are then continuous dynamics at the temperature of the frames. None otherwise, as where walkers change
+        temperature: a reference without kinetics.
+        """
+        frames = self.frames
+        if frames.time_ps is None or not (frames.weights is None or np.ptp(frames.weights) == 0.0):
+            return None
+        same_block = np.diff(frames.block) == 0
+        steps = np.diff(frames.time_ps.astype(np.float64))[same_block]
+        if not steps.size or len(np.unique(frames.block)) != 1 + np.count_nonzero(~same_block):
+            return None
+        step = float(np.median(steps))
+        return step if step > 0.0 and np.abs(steps - step).max() < 0.01 * step else None
+
     def resolution(self, n_samples: int, n_bootstrap: int, rng: np.random.Generator) -> dict[str, float]:
         """``w1_tica_resolution``: the ``w1_tica`` of the two runs, ``n_samples`` frames of each; and its error."""
         tica, weights = self.tica.transform(self.frames.coords), self.frames.weights

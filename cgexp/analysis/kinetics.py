@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.folding import folded
-from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, chapman_kolmogorov, cluster
+from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, assign, chapman_kolmogorov, cluster
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -41,18 +41,28 @@ class KineticSettings:
     seed: int
 
 
-def kinetics(replicas: Replicas, settings: KineticSettings) -> Found:
+@dataclass(frozen=True)
+class Walkers:
+    """Continuous walkers of a reference at one temperature: frames walker after walker, ``step`` ps apart."""
+
+    frames: Ensemble
+    step: float
+
+
+def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers | None = None) -> Found:
     """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``; the curve ``msm``; and a note.
 
-    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas.
+    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas. A reference
+    of continuous walkers adds ``msm_timescale_1_reference`` and ``msm_timescale_2_reference``, in the same clusters.
     """
     n_frames = len(replicas.time) - replicas.n_dropped
     n_points = n_frames * replicas.n_replicas
     reason = _missing(replicas.continuous, n_frames, n_points, settings.lag, settings.n_states)
     if reason is None:
-        found = _estimate(replicas.trajectories(), n_frames, float(np.median(np.diff(replicas.time))), settings)
+        walkers = Walkers(replicas.trajectories(), float(np.median(np.diff(replicas.time))))
+        found = _estimate(walkers, n_frames, settings)
         if found is not None:
-            return found
+            return found if reference is None else _with_reference(found, reference, settings)
         reason = f"the transitions of the simulation do not divide into {settings.n_states} metastable states"
     return {}, {}, f"no Markov model: {reason}"
 
@@ -82,7 +92,8 @@ class _Model:
         return float(np.sqrt(np.mean((self.predicted - self.observed) ** 2)))
 
 
-def _estimate(frames: Ensemble, n_frames: int, step: float, settings: KineticSettings) -> Found | None:
+def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Found | None:
+    frames, step = walkers.frames, walkers.step
     n_clusters = min(N_CLUSTERS, len(frames) // POINTS_PER_CLUSTER)
     state, centres = cluster(frames.tica, n_clusters, settings.seed)
     names, walk = np.unique(frames.block, return_inverse=True)
@@ -125,6 +136,33 @@ def _estimate(frames: Ensemble, n_frames: int, step: float, settings: KineticSet
     return metrics, curve | {"note": note}, note
 
 
+def _with_reference(found: Found, reference: Walkers, settings: KineticSettings) -> Found:
+    """Timescales of the reference at the lags of the model, as near as its step allows."""
+    metrics, curve, note = found
+    frames, step = reference.frames, reference.step
+    names, walk = np.unique(frames.block, return_inverse=True)
+    walks = Discrete(assign(frames.tica, curve["centres"]), walk, len(curve["centres"]))
+    longest = int(np.bincount(walk).max()) // 2
+    lags = [lag for lag in np.unique(np.maximum(np.rint(curve["lags"] / step), 1).astype(int)) if lag <= longest]
+    if not lags:
+        return metrics, curve, f"{note}: its walkers are too short"
+
+    def timescales(lag: int, times: Indices | None = None) -> Array:
+        chain = Chain.of(walks.counts(lag, times))
+        return np.full(N_TIMESCALES, np.nan) if chain is None else chain.timescales(lag * step)
+
+    lag = min(lags, key=lambda value: abs(value * step - curve["lag"]))
+    rng = np.random.default_rng(settings.seed)
+    n_draws = settings.n_bootstrap if len(names) > 1 else 0
+    chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
+    draws = [timescales(lag, times) for times in chosen]
+    for i, value in enumerate(timescales(lag)):
+        metrics |= _with_error(f"msm_timescale_{i + 1}_reference", [value, *(draw[i] for draw in draws)])
+    slow = np.array([timescales(lag) for lag in lags])
+    note = note.replace(NO_REFERENCE, f"the reference's model has a lag of {lag * step:g} ps")
+    return metrics, curve | {"reference_lags": np.array(lags) * step, "reference_timescales": slow, "note": note}, note
+
+
 def _model(
     walks: Discrete,
     times: Indices | None,
@@ -157,12 +195,18 @@ def _metrics(model: _Model, draws: list[_Model], chosen: int, step: float) -> di
         "msm_ck_error": [m.ck_error for m in (model, *draws)],
     }
     metrics: dict[str, float] = {}
-    for name, (value, *others) in values.items():
-        if np.isfinite(value):
-            metrics[name] = float(value)
-            if len(others) > 1 and np.isfinite(others).all():
-                metrics[f"{name}_sem"] = float(np.std(others, ddof=1))
+    for name, found in values.items():
+        metrics |= _with_error(name, found)
     return metrics
+
+
+def _with_error(name: str, values: list[float]) -> dict[str, float]:
+    """The first of the values, and the spread of the others as its error, as far as they are finite."""
+    value, *others = values
+    if not np.isfinite(value):
+        return {}
+    spread = {f"{name}_sem": float(np.std(others, ddof=1))} if len(others) > 1 and np.isfinite(others).all() else {}
+    return {name: float(value)} | spread
 
 
 def _curve(model: _Model, draws: list[_Model], step: float) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
 def tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str) -> dict[str, Any]:
     """Free energies in the plane of the ICs, each with its minimum at zero, NaN where no frame is: [n_bins, n_bins].
 
-    difference: ln(p_reference / p_model) of the bins that both visited, p normalised over the map. highest: of both
-    maps, kT. model_outside: share of the simulation beyond the map.
+    difference: ln(p_reference / p_model) of the bins that both visited, p normalised over the map; difference_limit:
+    its largest size. highest: of both maps, kT. model_outside: share of the simulation beyond the map.
     """
     curve: dict[str, Any] = {
         "reference": free_energy_map(reference.tica, bins.tica, reference.weights),
@@ -98,6 +98,8 @@ def tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, referenc
             curve["model"] = free_energy_map(model.tica, bins.tica)
             curve["highest"] = max(curve["highest"], float(np.nanmax(curve["model"])))
             curve["difference"] = _normalised(curve["model"]) - _normalised(curve["reference"])
+            seen = np.abs(curve["difference"][np.isfinite(curve["difference"])])
+            curve["difference_limit"] = float(seen.max(initial=0.0)) or 1.0
     return curve
 
 

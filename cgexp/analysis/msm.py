@@ -102,8 +102,13 @@ def cluster(points: Array, n_clusters: int, seed: int) -> tuple[Indices, Array]:
         fitted = KMeans(n_clusters, max_iter=50, fixed_seed=seed, n_jobs=1).fit(chosen).fetch_model()
     centres = np.asarray(fitted.cluster_centers, dtype=np.float64)
     centres = centres[np.argsort(centres[:, 0], kind="stable")]
+    return assign(points, centres), centres
+
+
+def assign(points: Array, centres: Array) -> Indices:
+    """The nearest of the centres [k, d] to each of the points [n, d]: [n]."""
     parts = [cdist(points[i : i + _AT_ONCE], centres).argmin(axis=1) for i in range(0, len(points), _AT_ONCE)]
-    return np.concatenate(parts), centres
+    return np.concatenate(parts)
 
 
 def chapman_kolmogorov(

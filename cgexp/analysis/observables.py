@@ -86,7 +86,7 @@ class Quantity(NamedTuple):
     period: float | None = None
 
 
-# One entry a quantity: its W1, JS and KL, its density and its resolution follow. Units other than Å: report/table.py.
+# One entry a quantity: its W1 with resolution, JS, KL and density follow. Units other than Å: report/table.py.
 QUANTITIES = {
     "bond": Quantity(lambda ca, _: bonds(ca), "CA-CA bond", "Å"),
     "angle": Quantity(lambda ca, _: angles(ca), "CA-CA-CA angle", "rad"),

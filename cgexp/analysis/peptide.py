@@ -18,7 +18,7 @@ from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import DRAWS, folding_metrics
 from cgexp.analysis.health import replica_metrics
-from cgexp.analysis.kinetics import KineticSettings, kinetics
+from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
 from cgexp.analysis.resolution import resolution_metrics, thinning_bias
 from cgexp.analysis.result import Analysis, Evaluation
@@ -140,7 +140,9 @@ class PeptideAnalysis(Analysis):
             curves["convergence"] = self._convergence(reference, replicas, name, metrics)
             if self.msm:
                 settings = KineticSettings(self.msm_lag, self.msm_states, self.folded_rmsd, self.n_bootstrap, self.seed)
-                found, curves["msm"], notes["msm"] = kinetics(replicas, settings)
+                step = None if equilibrium is None else equilibrium.step_ps()
+                walkers = None if step is None else Walkers(reference, step)
+                found, curves["msm"], notes["msm"] = kinetics(replicas, settings, walkers)
                 metrics |= found
         definitions = {"tica": tica.to_arrays(), CURVES: flatten(curves)}
         return Evaluation(metrics, curves, definitions)

@@ -10,7 +10,10 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from cgexp.report.peptide_figures import distributions_figure, tica_figure
+from cgexp.report.contact_figures import contacts_figure
+from cgexp.report.convergence_figures import convergence_figure
+from cgexp.report.msm_figures import msm_figure
+from cgexp.report.peptide_figures import distributions_figure, free_energy_figure, tica_figure
 from cgexp.report.plane_figures import plane_figure
 from cgexp.report.style import STYLE
 from cgexp.report.toy_figures import force_figure, pmf_figure, residuals_figure
@@ -24,7 +27,11 @@ FIGURES = {
     "residuals": residuals_figure,
     "plane": plane_figure,
     "tica": tica_figure,
+    "free_energy": free_energy_figure,
     "distributions": distributions_figure,
+    "contacts": contacts_figure,
+    "convergence": convergence_figure,
+    "msm": msm_figure,
     "training": training_figure,
     "prior_fit": prior_fit_figure,
 }

@@ -1,10 +1,11 @@
-"""Figures of a peptide from the curves of analysis.peptide: free energy in the plane of the ICs, distributions."""
+"""Figures of a peptide's free energies and distributions, from the curves of analysis.peptide."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
@@ -12,25 +13,69 @@ from cgexp.report.style import COLOURS, axis_label, panels, styled
 
 @styled
 def tica_figure(curve: Mapping[str, Any]) -> Figure:
-    """Free energy maps of the reference and of the simulation, same bins and same colours.
+    """Free energy maps of the reference and of the simulation, same bins and same colours, and their difference.
 
-    curve: reference, model (if any) [n_bins, n_bins] in kT, NaN where no frame is; edges_ic1, edges_ic2 [n_bins + 1];
-    highest: upper end of the colour scale, kT; reference_name; model_outside: fraction of frames beyond the edges.
+    curve: reference, and if there is a simulation model, difference [n_bins, n_bins] in kT, NaN where no frame is;
+    edges_ic1, edges_ic2 [n_bins + 1]; highest: upper end of the colour scale, kT; difference_limit: end of that of the
+    difference, kT; reference_name; model_outside: fraction of frames beyond the edges.
     """
     titles = {"reference": curve["reference_name"]}
     if "model" in curve:
         titles["model"] = f"simulation ({curve['model_outside']:.1%} of it outside the map)"
+    if "difference" in curve:
+        titles["difference"] = "simulation - reference, where both are"
     figure, axes = panels(1, len(titles), sharex=True, sharey=True)
+    limit = curve.get("difference_limit", 1.0)
+    scales = {"difference": {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}}
+    common = {"cmap": "viridis", "vmin": 0.0, "vmax": curve["highest"]}
     for (name, title), panel in zip(titles.items(), axes, strict=True):
         mesh = panel.pcolormesh(
-            curve["edges_ic1"], curve["edges_ic2"], curve[name].T, cmap="viridis", vmin=0.0, vmax=curve["highest"],
-            rasterized=True,
-        )  # fmt: skip
+            curve["edges_ic1"], curve["edges_ic2"], curve[name].T, rasterized=True, **scales.get(name, common)
+        )
         panel.set_title(title)
         panel.set_xlabel("IC 1 (TICA units)")
+        if name == "difference":
+            figure.colorbar(mesh, ax=panel, label="difference (kT)")
+        elif name == "model" or "model" not in titles:
+            figure.colorbar(mesh, ax=axes[: axes.index(panel) + 1], label="free energy (kT)")
     axes[0].set_ylabel("IC 2 (TICA units)")
-    figure.colorbar(mesh, ax=axes, label="free energy (kT)")
     return figure
+
+
+@styled
+def free_energy_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Free energies along single coordinates with one standard error, and the simulation's minus the reference's below.
+
+    curves: name -> x, reference, and if there is a simulation model, difference [n_bins] in kT, each with its _sem if
+    there is one; label, unit, reference_name, outside: share of the simulation beyond the bins.
+    """
+    n_rows = 2 if any("difference" in curve for curve in curves.values()) else 1
+    figure, axes = panels(n_rows, len(curves), sharex="col", sharey="row")
+    for column, curve in enumerate(curves.values()):
+        panel, names = axes[column], {"reference": curve["reference_name"], "model": "simulation"}
+        for name in ("reference", "model"):
+            if name in curve:
+                colour = COLOURS["simulation" if name == "model" else name]
+                _band(panel, curve["x"], curve[name], curve.get(f"{name}_sem"), colour, f"{names[name]} ± s.e.m.")
+        if curve.get("outside", 0.0) > 0.0:
+            panel.set_title(f"{curve['outside']:.1%} of the simulation outside")
+        if "difference" in curve:
+            panel = axes[len(curves) + column]
+            panel.axhline(0.0, color=COLOURS["reference"], lw=1.0)
+            _band(panel, curve["x"], curve["difference"], curve.get("difference_sem"), COLOURS["simulation"], "")
+        panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
+    axes[0].set_ylabel("free energy (kT)")
+    if n_rows == 2:
+        axes[len(curves)].set_ylabel("simulation - reference (kT)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _band(panel: Axes, x: Any, y: Any, sem: Any, colour: str, label: str) -> None:
+    panel.plot(x, y, ".-", ms=3, color=colour, label=label)  # dots: a bin between empty ones has no line
+    if sem is not None:
+        panel.fill_between(x, y - sem, y + sem, color=colour, alpha=0.25, lw=0)
 
 
 @styled

@@ -30,6 +30,8 @@ COLOURS = {
     "energy": "#0072B2",
     "direct": "#CC79A7",
 }
+# what has no meaning of its own: states, processes
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cgexp.units import unit_system
 
-SEM = "_sem"
+SEM, RESOLUTION = "_sem", "_resolution"
 DISTANCES = ("w1_", "js_", "kl_")
 TICA_UNIT = "TICA units"
 # The longest prefix of a metric's name decides; {force} and {length} are those of the unit system.
@@ -25,6 +25,8 @@ UNITS = {
     "w1_tica": TICA_UNIT,
     "w1_angle": "rad",
     "w1_dihedral": "rad",
+    "folded_free_energy": "kT",
+    "msm_timescale": "{time}",
     "js_": "nats",
     "kl_": "nats",
     "mean_force_rmse": "{force}",
@@ -49,7 +51,8 @@ def unit_of(metric: str, units: str) -> str:
 def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> str:
     """All metrics of one run on one screen: name, value ± standard error (``<name>_sem``), unit.
 
-    Distances between distributions (w1_x, js_x, kl_x of one x) share a line. Lines are at most 100 characters long.
+    Distances between distributions (w1_x, w1_x_resolution, js_x, kl_x of one x) share a line. Lines are at most 100
+    characters long.
     """
     names = [name for name in metrics if not (name.endswith(SEM) and name.removesuffix(SEM) in metrics)]
     compared = [name.removeprefix("js_") for name in names if name.startswith("js_")]
@@ -102,10 +105,11 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 
 def _distance_rows(metrics: Mapping[str, float], distances: Sequence[str], units: str) -> list[Sequence[str]]:
-    rows: list[Sequence[str]] = [("distribution", "w1_*", "unit", "js_* (nats)", "kl_* (nats)")]
-    for name in dict.fromkeys(name.split("_", 1)[1] for name in distances):
+    rows: list[Sequence[str]] = [("distribution", "w1_*", "w1_*_resolution", "js_* (nats)", "kl_* (nats)")]
+    for name in dict.fromkeys(name.split("_", 1)[1].removesuffix(RESOLUTION) for name in distances):
         w1, js, kl = (_shown(metrics, prefix + name) for prefix in DISTANCES)
-        rows.append((name, w1, unit_of("w1_" + name, units), js, kl))
+        resolution = _shown(metrics, f"w1_{name}{RESOLUTION}")
+        rows.append((f"{name} ({unit_of('w1_' + name, units)})", w1, resolution, js, kl))
     return rows
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.frames import Frames
 from cgexp.systems.peptide import Peptide
 
@@ -59,3 +60,28 @@ def peptide_frames(n_frames: int = 120, n_walkers: int = 8, seed: int = 0, **fie
         source="synthetic",
         **(labels | fields),  # type: ignore[arg-type]
     )
+
+
+def ensemble_of(
+    tica: NDArray[np.floating],
+    block: NDArray[np.integer] | None = None,
+    weights: NDArray[np.floating] | None = None,
+    rmsd: NDArray[np.floating] | None = None,
+    contacts: NDArray[np.bool_] | None = None,
+) -> Ensemble:
+    """An ensemble of points in the plane of the ICs; what is not given is zero, the same in all frames."""
+    n = len(tica)
+    counts = {"bond": 9, "angle": 8, "dihedral": 7, "end_to_end": 1, "rg": 1, "rmsd": 1}
+    observables = {name: np.zeros((n, n_coordinates)) for name, n_coordinates in counts.items()}
+    if rmsd is not None:
+        observables["rmsd"] = rmsd[:, None]
+    touching = np.zeros((n, 28), dtype=bool) if contacts is None else contacts
+    return Ensemble(observables, tica, touching, np.full(n, 9.0), np.arange(n) if block is None else block, weights)
+
+
+def replicas_of(tica: NDArray[np.floating], n_dropped: int = 0, continuous: bool = True) -> Replicas:
+    """Replicas at points [n_saved, n_replicas, 2] in the plane, saved every half ps; folded where IC 1 < 0."""
+    n_saved, n_replicas = tica.shape[:2]
+    flat = np.moveaxis(tica, 1, 0).reshape(-1, 2)
+    frames = ensemble_of(flat, np.repeat(np.arange(n_replicas), n_saved), rmsd=np.where(flat[:, 0] < 0, 1.0, 5.0))
+    return Replicas(frames, 0.5 * (1.0 + np.arange(n_saved)), n_dropped, continuous)

@@ -9,6 +9,8 @@ from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.equilibrium import Equilibrium, run_distance
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.analysis.tica import Tica
+from cgexp.frames import Frames
+from cgexp.reference.equilibrium import load_equilibrium
 from cgexp.systems.peptide import Peptide
 from tests.analysis.ensembles import FakeTrajectory, peptide_frames, walkers
 
@@ -75,7 +77,7 @@ def test_an_analysis_takes_frames_weights_and_tica_from_it(equilibrium: Equilibr
     evaluation = analysis.evaluate(Peptide(), None, data, trajectory, 0.0, equilibrium=equilibrium)
     direct = PeptideAnalysis(2.0, **FAST).evaluate(Peptide(), None, equilibrium.frames, trajectory, 0.0)
     extra = set(evaluation.metrics) - set(direct.metrics)
-    compared = {name for name in direct.metrics if name.startswith(("w1_", "js_", "contact_")) and "_sem" not in name}
+    compared = {name for name in direct.metrics if name.startswith(("w1_", "contact_")) and "_sem" not in name}
     compared -= {"w1_tica_kde", "w1_tica_bias", "w1_tica_split_half"}
     resolutions = {f"{name}_resolution" for name in compared}
     assert extra == resolutions | {f"{name}_sem" for name in resolutions}
@@ -86,6 +88,21 @@ def test_an_analysis_takes_frames_weights_and_tica_from_it(equilibrium: Equilibr
     assert notes["reference"] == evaluation.curves["tica"]["reference_name"] == "a_reference"
     stored = Tica.from_arrays(*evaluation.definitions["tica"])
     np.testing.assert_array_equal(stored.components, equilibrium.tica.components)
+
+
+def test_only_equal_steps_and_equal_weights_are_continuous_dynamics(equilibrium: Equilibrium) -> None:
+    assert equilibrium.step_ps() is None, "frames with weights are not dynamics at one temperature"
+    frames = equilibrium.frames.with_labels(weights=np.full(len(equilibrium.frames), 0.7))
+
+    def step(frames: Frames) -> float | None:
+        return Equilibrium("a", frames, equilibrium.tica, np.zeros(len(frames), dtype=np.int64)).step_ps()
+
+    assert step(frames) == pytest.approx(0.5)
+    assert step(frames.with_labels(weights=None)) == pytest.approx(0.5)
+    assert step(frames.select(np.delete(np.arange(len(frames)), [5]))) is None, "a frame is missing"
+    assert step(frames.select(np.arange(len(frames))[::-1])) is None, "backwards in time"
+    assert step(frames.with_labels(time_ps=None)) is None
+    assert load_equilibrium("chignolin_reference").step_ps() is None, "its walkers change temperature"
 
 
 def test_without_a_simulation_it_is_described_and_has_no_resolution(equilibrium: Equilibrium) -> None:

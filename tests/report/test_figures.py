@@ -23,6 +23,8 @@ def tica_curve() -> dict[str, Any]:
         "reference": energy,
         "reference_name": "data (not an equilibrium reference)",
         "model": 0.5 * energy,
+        "difference": -0.5 * energy,
+        "difference_limit": 4.0,
         "model_outside": 0.25,
         "edges_ic1": BINS,
         "edges_ic2": 2.0 * BINS,
@@ -43,6 +45,46 @@ def distribution(label: str, unit: str) -> dict[str, Any]:
     }
 
 
+def line(label: str, unit: str) -> dict[str, Any]:
+    energy = X**2
+    curve = {"x": X, "reference": energy, "model": 0.5 * energy, "difference": -0.5 * energy, "outside": 0.125}
+    errors = {f"{name}_sem": np.full(51, 0.2) for name in ("reference", "model", "difference")}
+    return curve | errors | {"label": label, "unit": unit, "reference_name": "data"}
+
+
+def contact_curve() -> dict[str, Any]:
+    probability = np.add.outer(np.arange(5), np.arange(5)) / 10.0
+    probability[np.abs(np.subtract.outer(np.arange(5), np.arange(5))) < 3] = np.nan
+    return {
+        "reference": probability,
+        "model": 0.5 * probability,
+        "difference": -0.5 * probability,
+        "labels": ["G1", "P2", "A3", "G4", "W5"],
+        "cutoff": 6.5,
+        "reference_name": "data",
+    }
+
+
+def convergence_curve() -> dict[str, Any]:
+    return {
+        "start": np.arange(4.0), "stop": np.arange(4.0) + 1.0, "w1": np.array([0.5, 0.4, 0.3, 0.3]),
+        "w1_sem": np.full(4, 0.05), "folded": np.array([0.0, 0.1, 0.2, 0.2]), "folded_sem": np.full(4, 0.02),
+        "burn_in": 0.5, "resolution": 0.25, "folded_reference": 0.15, "reference_name": "data",
+    }  # fmt: skip
+
+
+def msm_curve() -> dict[str, Any]:
+    observed = np.array([[0.9, 0.8], [0.8, 0.7]])
+    return {
+        "lags": np.array([1.0, 2.0, 4.0]), "timescales": np.array([[9.0, 3.0], [10.0, np.nan], [10.0, 4.0]]),
+        "timescales_low": np.full((3, 2), 2.0), "timescales_high": np.full((3, 2), 20.0), "lag": 2.0, "length": 30.0,
+        "multiples": np.array([2.0, 4.0]), "predicted": observed + 0.01, "observed": observed,
+        "observed_low": observed - 0.1, "observed_high": observed + 0.05, "populations": np.array([0.75, 0.25]),
+        "centres": np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), "cluster_set": np.array([0, 1, -1]),
+        "cluster_share": np.array([0.7, 0.2, 0.1]), "folded": [0.5, 0.0], "note": "",
+    }  # fmt: skip
+
+
 def all_curves() -> dict[str, dict[str, Any]]:
     return {
         "pmf": {
@@ -55,6 +97,10 @@ def all_curves() -> dict[str, dict[str, Any]]:
         "tica": tica_curve(),
         "distributions": {"bond": distribution("bond", "Å"), "angle": distribution("angle", "rad"),
                           "rg": distribution("radius of gyration", "Å"), "rmsd": distribution("RMSD", "Å")},
+        "free_energy": {"ic1": line("IC 1", "TICA units"), "rmsd": line("CA RMSD to native", "Å")},
+        "contacts": contact_curve(),
+        "convergence": convergence_curve(),
+        "msm": msm_curve(),
         "training": {
             "epoch": np.arange(1, 11), "train": np.geomspace(2, 0.4, 10), "validation": np.geomspace(2, 0.5, 10),
             "zero_force": 2.0, "prior_only": 1.5, "noise_floor": 0.33, "unit": "(kT/length)²",
@@ -68,6 +114,10 @@ def all_curves() -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def one(name: str) -> Figure:
+    return draw({name: all_curves()[name]})[name]
+
+
 def labels(figure: Figure) -> list[str]:
     return [text for axes in figure.axes for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
 
@@ -77,13 +127,13 @@ def test_every_curve_becomes_a_figure_with_labelled_axes() -> None:
     assert set(figures) == set(FIGURES)
     for name, figure in figures.items():
         for axes in figure.axes:
-            shared = name == "tica" or axes.get_label() == "<colorbar>" or not axes.axison
+            shared = name in ("tica", "free_energy") or axes.get_label() == "<colorbar>" or not axes.axison
             assert shared or (axes.get_xlabel() and axes.get_ylabel()), name
         assert any("(" in label for label in labels(figure)), f"{name} has no unit on any axis"
 
 
 def test_lines_are_the_numbers_given() -> None:
-    (axes,) = draw(all_curves())["pmf"].axes
+    (axes,) = one("pmf").axes
     lines = {line.get_label(): line for line in axes.get_lines()}
     assert np.array_equal(lines["exact"].get_ydata(), X**2)
     assert np.array_equal(lines["model"].get_ydata(), X**2 + 0.1)
@@ -95,21 +145,30 @@ def test_optional_parts_may_be_absent() -> None:
     for name in ("bin_x", "simulation", "simulation_sem"):
         del curves["pmf"][name]
     curves["pmf"]["conservative"] = False
-    del curves["force"]["data"], curves["tica"]["model"]
+    del curves["force"]["data"], curves["tica"]["model"], curves["tica"]["difference"]
+    del curves["contacts"]["model"], curves["contacts"]["difference"]
+    for curve in curves["free_energy"].values():
+        for part in ("model", "difference"):
+            del curve[part], curve[f"{part}_sem"]
+    for name in [name for name in curves["msm"] if name.endswith(("_low", "_high"))]:
+        del curves["msm"][name]
+    curves["convergence"] |= {"burn_in": None, "resolution": None, "w1_sem": np.full(4, np.nan)}
     for curve in curves["distributions"].values():
         del curve["model"], curve["model_sem"]
     curves["training"] |= {"validation": None, "prior_only": None, "noise_floor": 0.0}
     curves["prior_fit"] = {}
     figures = draw(curves)
     assert "prior_fit" not in figures
-    assert len(figures["tica"].axes) == 2, "one map and its colour bar"
+    assert len(figures["tica"].axes) == len(figures["contacts"].axes) == 2, "one map and its colour bar"
+    assert len(figures["free_energy"].axes) == 2, "no row of differences"
+    assert [text.get_text() for text in figures["convergence"].axes[0].get_legend().get_texts()] == ["window ± s.e.m."]
     legend = [text.get_text() for text in figures["training"].axes[0].get_legend().get_texts()]
     assert legend == ["training", "zero force"]
     assert "integrated force" in figures["pmf"].axes[0].get_legend().get_texts()[1].get_text()
 
 
 def test_both_maps_share_bins_and_colours() -> None:
-    first, second, _ = draw(all_curves())["tica"].axes
+    first, second, third, *_ = one("tica").axes
     meshes = [axes.collections[0] for axes in (first, second)]
     assert [mesh.get_clim() for mesh in meshes] == [(0.0, 8.0), (0.0, 8.0)]
     assert first.get_xlim() == second.get_xlim() == (-2.0, 2.0)
@@ -117,10 +176,51 @@ def test_both_maps_share_bins_and_colours() -> None:
     # pcolormesh takes [row, column] = [IC 2, IC 1]
     assert np.nan_to_num(meshes[0].get_array()[3, 1]) == tica_curve()["reference"][1, 3]
     assert "25.0%" in second.get_title()
+    difference = third.collections[0]
+    assert difference.get_clim() == (-4.0, 4.0)
+    assert difference.get_array()[3, 1] == tica_curve()["difference"][1, 3]
+
+
+def test_free_energies_stand_above_their_difference() -> None:
+    axes = one("free_energy").axes
+    reference, model = axes[1].get_lines()
+    assert np.array_equal(reference.get_ydata(), X**2)
+    assert np.array_equal(model.get_ydata(), 0.5 * X**2)
+    zero, difference = axes[3].get_lines()
+    assert np.array_equal(difference.get_ydata(), -0.5 * X**2)
+    assert list(zero.get_ydata()) == [0.0, 0.0]
+    assert "12.5%" in axes[1].get_title()
+    assert axes[3].get_xlabel() == "CA RMSD to native (Å)"
+
+
+def test_contact_maps_name_their_residues_and_differences_are_symmetric() -> None:
+    reference, model, difference, *_ = one("contacts").axes
+    images = [axes.get_images()[0] for axes in (reference, model, difference)]
+    assert [image.get_clim() for image in images] == [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0)]
+    assert np.nan_to_num(images[2].get_array())[4, 0] == contact_curve()["difference"][4, 0]
+    assert [text.get_text() for text in reference.get_xticklabels()] == contact_curve()["labels"]
+
+
+def test_convergence_shows_windows_and_the_resolution() -> None:
+    distance, folded = one("convergence").axes
+    assert list(distance.get_lines()[0].get_ydata()) == [0.5, 0.4, 0.3, 0.3]
+    assert list(distance.get_lines()[0].get_xdata()) == [0.5, 1.5, 2.5, 3.5]
+    assert list(distance.get_lines()[-1].get_ydata()) == [0.25, 0.25]
+    assert list(folded.get_lines()[-1].get_ydata()) == [0.15, 0.15]
+
+
+def test_a_markov_model_shows_timescales_test_and_states() -> None:
+    scales, test, plane = one("msm").axes
+    assert list(scales.get_lines()[0].get_ydata()) == [9.0, 10.0, 10.0]
+    continuous = msm_curve() | {"reference_lags": np.array([1.0, 2.0]), "reference_timescales": np.full((2, 2), 7.0)}
+    assert list(draw({"msm": continuous})["msm"].axes[0].get_lines()[1].get_ydata()) == [7.0, 7.0]
+    assert list(test.get_lines()[0].get_ydata()) == pytest.approx([1.0, 0.91, 0.81])
+    names = [text.get_text() for text in plane.get_legend().get_texts()]
+    assert names == ["not connected", "state 1: 75%, 50% of it folded", "state 2: 25%, 0% of it folded"]
 
 
 def test_maps_of_the_plane_have_x_to_the_right_and_labelled_colour_bars() -> None:
-    axes = draw(all_curves())["plane"].axes
+    axes = one("plane").axes
     error, curl = axes[1].collections[0], axes[2].collections[0]
     assert np.array_equal(error.get_array(), plane_curve()["error"].T)  # pcolormesh takes [row, column] = [y, x]
     assert np.array_equal(curl.get_array(), plane_curve()["curl"].T)
@@ -133,7 +233,7 @@ def test_maps_of_the_plane_have_x_to_the_right_and_labelled_colour_bars() -> Non
 def test_files_are_whole_and_the_same_every_time(tmp_path: Path, name: str) -> None:
     contents = []
     for folder in ("first", "second"):
-        paths = save(draw(all_curves())[name], tmp_path / folder, name)
+        paths = save(one(name), tmp_path / folder, name)
         assert [path.name for path in paths] == [f"{name}.png", f"{name}.pdf"]
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cgexp.analysis.observables import QUANTITIES
 from cgexp.report.table import metrics_table, runs_table, unit_of, with_error
 
 PEPTIDE = {
@@ -12,6 +13,9 @@ PEPTIDE = {
     "folded_fraction_sem": 0.031,
     "w1_tica": 0.254,
     "w1_tica_sem": 0.0931,
+    "w1_tica_resolution": 0.574,
+    "w1_tica_resolution_sem": 0.181,
+    "w1_tica_bias": 0.08,
     "w1_tica_ic1": 0.2,
     "js_tica": 0.0406,
     "kl_tica": 0.172,
@@ -28,9 +32,11 @@ def test_every_metric_is_shown_once_with_its_error_and_unit() -> None:
     assert lines[0] == ["chignolin"]
     assert ["loss_train", "1.234", "(kcal/mol/Å)²"] in lines
     assert ["folded_fraction", "0.250", "±", "0.031"] in lines
-    assert ["tica", "0.254", "±", "0.093", "TICA", "units", "0.0406", "0.172"] in lines
-    assert ["dihedral", "0.126", "rad", "0.0061", "0.024"] in lines
-    assert ["dihedral_linear", "0.183", "rad"] in lines
+    assert ["tica", "(TICA", "units)", "0.254", "±", "0.093", "0.57", "±", "0.18", "0.0406", "0.172"] in lines
+    assert ["dihedral", "(rad)", "0.126", "0.0061", "0.024"] in lines
+    assert ["dihedral_linear", "(rad)", "0.183"] in lines
+    assert ["tica_bias", "(TICA", "units)", "0.08"] in lines
+    assert not [line for line in lines if line[:1] == ["tica_resolution"]], "it stands beside its distance"
     assert "_sem" not in text
     assert max(map(len, text.splitlines())) <= 100
     assert len(text.splitlines()) <= 24
@@ -54,6 +60,13 @@ def test_an_error_without_its_value_is_not_lost() -> None:
         ("curl_rms_relative", ""),
         ("loop_work_rms", "kT"),
         ("w1_tica_kde", "TICA units"),
+        ("w1_end_to_end_resolution", "Å"),
+        ("folded_free_energy_reference", "kT"),
+        ("folded_fraction", ""),
+        ("msm_timescale_1", "ps"),
+        ("msm_ck_error", ""),
+        ("contact_rmse", ""),
+        ("handedness", ""),
         ("w1_bond", "Å"),
         ("w1_angle", "rad"),
         ("js_bond", "nats"),
@@ -98,3 +111,8 @@ def test_small_and_large_numbers_share_a_power_of_ten() -> None:
     assert with_error(1e6, 1e-3) == "(1.0000000000 ± 0.0000000010)e+06"
     assert with_error(0.1, 1.4e-17) == "0.1"
     assert with_error(123456.0, 234.0) == "(1.2346 ± 0.0023)e+05"
+
+
+def test_units_of_observables_are_those_of_their_distances() -> None:
+    for name, quantity in QUANTITIES.items():
+        assert unit_of(f"w1_{name}", "molecular") == quantity.unit, "give it a line in UNITS"

@@ -1,0 +1,39 @@
+"""Whether a simulation has converged: distance to the reference and folded fraction in windows of its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cgexp.report.style import COLOURS, panels, styled
+
+
+@styled
+def convergence_figure(curve: Mapping[str, Any]) -> Figure:
+    """Sliced W1 to the reference and folded fraction in each window, with one standard error over replicas.
+
+    curve: start, stop (ps), w1, w1_sem (TICA units), folded, folded_sem [n_windows]; burn_in (ps) or None: what lies
+    before is dropped; resolution: distance of the reference's own runs, or None; folded_reference; reference_name.
+    """
+    figure, axes = panels(1, 2, sharex=True)
+    middle, half = 0.5 * (curve["start"] + curve["stop"]), 0.5 * (curve["stop"] - curve["start"])
+    for name, panel in zip(("w1", "folded"), axes, strict=True):
+        panel.errorbar(
+            middle, curve[name], curve[f"{name}_sem"], half, fmt=".", color=COLOURS["simulation"], lw=1.2,
+            clip_on=False, label="window ± s.e.m.",
+        )  # fmt: skip
+        if curve["burn_in"] is not None:
+            panel.axvspan(curve["start"][0], curve["burn_in"], color="0.9", lw=0, label="burn-in")
+        panel.set_xlabel("simulation time (ps of CG dynamics)")
+    if curve["resolution"] is not None:
+        label = "between the reference's runs"
+        axes[0].axhline(curve["resolution"], color=COLOURS["reference"], ls="--", lw=1.2, label=label)
+    axes[1].axhline(curve["folded_reference"], color=COLOURS["reference"], lw=1.2, label=curve["reference_name"])
+    axes[0].set_ylabel("sliced W1 to the reference (TICA units)")
+    axes[1].set_ylabel("folded fraction")
+    for panel in axes:
+        panel.set_ylim(bottom=0.0)
+        panel.legend()
+    return figure

@@ -1,0 +1,82 @@
+"""The Markov state model of a simulation: implied timescales, Chapman-Kolmogorov test, metastable states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from cgexp.report.style import SERIES, panels, styled
+
+UNCONNECTED = "0.8"
+
+
+@styled
+def msm_figure(curve: Mapping[str, Any]) -> Figure:
+    """Implied timescales, the Chapman-Kolmogorov test of every metastable state, and where these are.
+
+    curve: lags [n_lags], timescales [n_lags, n] (ps), and of the reference if it has them reference_lags,
+    reference_timescales; lag: of the model, length: of a replica (ps); multiples [n_multiples] (ps), predicted, observed
+    [n_multiples, n_sets]; populations [n_sets]; each with _low and _high, the 16th and 84th percentile, if there are
+    errors; centres [n_clusters, 2], cluster_set [n_clusters], -1: none, cluster_share [n_clusters]; folded [n_sets].
+    """
+    figure, (scales, test, plane) = panels(1, 3)
+    _timescales(scales, curve)
+    start = np.ones(curve["predicted"].shape[1])
+    times = np.concatenate([[0.0], curve["multiples"]])
+    for i in range(len(start)):
+        colour = SERIES[i % len(SERIES)]
+        test.plot(times, np.append(1.0, curve["predicted"][:, i]), color=colour, label=f"state {i + 1}, model")
+        errors = None
+        if "observed_low" in curve:
+            ends = curve["observed"] - curve["observed_low"], curve["observed_high"] - curve["observed"]
+            errors = np.maximum([end[:, i] for end in ends], 0.0)
+        label = "simulation" if i == len(start) - 1 else None
+        test.errorbar(curve["multiples"], curve["observed"][:, i], errors, fmt=".", color=colour, label=label)
+    test.set_xlabel("time (ps of CG dynamics)")
+    test.set_ylabel("probability to be there again")
+    test.set_ylim(0.0, 1.05)
+    test.legend(fontsize=8)
+    for i in range(-1, len(start)):
+        members = curve["cluster_set"] == i
+        name = "not connected"
+        if i >= 0:
+            name = f"state {i + 1}: {curve['populations'][i]:.0%}, {curve['folded'][i]:.0%} of it folded"
+        if members.any():
+            x, y = curve["centres"][members].T
+            plane.scatter(
+                x, y, s=10.0 + 2000.0 * curve["cluster_share"][members], alpha=0.7, lw=0,
+                color=SERIES[i % len(SERIES)] if i >= 0 else UNCONNECTED, label=name,
+            )  # fmt: skip
+    plane.set_xlabel("IC 1 (TICA units)")
+    plane.set_ylabel("IC 2 (TICA units)")
+    legend = plane.legend(fontsize=8)
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([30.0])
+    return figure
+
+
+def _timescales(panel: Axes, curve: Mapping[str, Any]) -> None:
+    for i in range(curve["timescales"].shape[1]):
+        colour = SERIES[i % len(SERIES)]
+        panel.plot(curve["lags"], curve["timescales"][:, i], ".-", color=colour, label=f"process {i + 1}")
+        if "timescales_low" in curve:
+            low, high = (curve[f"timescales_{end}"][:, i] for end in ("low", "high"))
+            panel.fill_between(curve["lags"], low, high, color=colour, alpha=0.25, lw=0)
+        if "reference_lags" in curve:
+            label = "reference" if i == 0 else None
+            panel.plot(curve["reference_lags"], curve["reference_timescales"][:, i], "k--", lw=1.0, label=label)
+    panel.fill_between(curve["lags"], curve["lags"], color="0.8", lw=0, label="faster than the lag")
+    panel.axvline(curve["lag"], color="black", ls=":", lw=1.2, label="lag of the model")
+    panel.axhline(curve["length"], color="black", ls="--", lw=1.2, label="length of a replica")
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_xlabel("lag (ps of CG dynamics)")
+    panel.set_ylabel("implied timescale (ps of CG dynamics)")
+    panel.set_ylim(bottom=0.5 * np.nanmin(curve["timescales"]))
+    panel.legend(fontsize=8, loc="lower right", frameon=True, framealpha=0.8, edgecolor="none")

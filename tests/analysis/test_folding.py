@@ -1,0 +1,94 @@
+"""Folded fraction, its free energy, and mirror images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cgexp.analysis.ensemble import Ensemble
+from cgexp.analysis.folding import folding_metrics, free_energy_of, handedness, mirrored
+from cgexp.analysis.tica import Tica
+from cgexp.reference.equilibrium import load_equilibrium
+from cgexp.systems.peptide import Peptide, superposed_rmsd
+from tests.analysis.ensembles import ensemble_of, peptide_frames, walkers
+
+
+def measured(coords: np.ndarray) -> Ensemble:
+    tica = Tica.fit(peptide_frames(), 2.0)
+    return Ensemble.of(coords, Peptide(), tica, 6.5, np.arange(len(coords)) % 10)
+
+
+def metrics_of(n_folded: int, n: int, **options: object) -> dict[str, float]:
+    ensemble = ensemble_of(np.zeros((n, 2)), rmsd=np.where(np.arange(n) < n_folded, 1.0, 5.0), **options)  # type: ignore[arg-type]
+    return folding_metrics(ensemble, Peptide(), 2.0, 50, np.random.default_rng(0))
+
+
+def test_free_energy_is_that_of_a_two_state_system() -> None:
+    energy = 1.7  # kT, of the folded state
+    fraction = np.exp(-energy) / (1.0 + np.exp(-energy))
+    assert free_energy_of(fraction) == pytest.approx(energy)
+    found = metrics_of(20, 100)
+    assert found["folded_fraction"] == pytest.approx(0.2)
+    assert found["folded_free_energy"] == pytest.approx(np.log(4.0))
+
+
+def test_its_error_is_the_spread_of_repeated_simulations() -> None:
+    found = metrics_of(60, 200)
+    assert found["folded_fraction_sem"] == pytest.approx(np.sqrt(0.3 * 0.7 / 200), rel=0.1)
+    counts = np.random.default_rng(0).binomial(200, 0.3, size=4000) / 200
+    assert found["folded_free_energy_sem"] == pytest.approx(np.std(-np.log(counts / (1 - counts))), rel=0.1)
+
+
+def test_without_folded_or_unfolded_frames_there_is_no_free_energy() -> None:
+    for n_folded in (0, 50):
+        found = metrics_of(n_folded, 50)
+        assert found["folded_fraction"] == n_folded / 50
+        assert not [name for name in found if "free_energy" in name]
+
+
+def test_weights_decide() -> None:
+    weights = np.where(np.arange(100) < 20, 4.0, 1.0)
+    assert metrics_of(20, 100, weights=weights)["folded_fraction"] == pytest.approx(0.5)
+    assert metrics_of(20, 100, weights=weights)["folded_free_energy"] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("flip", [(1.0, 1.0, -1.0), (-1.0, 1.0, 1.0)])
+def test_a_mirrored_trajectory_is_caught(flip: tuple[float, float, float]) -> None:
+    coords = walkers(20, 10, np.random.default_rng(0), swelling=0.05).reshape(-1, 10, 3)
+    right, wrong = (measured(c) for c in (coords, coords * flip))
+    assert not mirrored(right, Peptide(), 2.0).any()
+    assert mirrored(wrong, Peptide(), 2.0).mean() > 0.95
+    np.testing.assert_allclose(handedness(wrong, Peptide()), -handedness(right, Peptide()))
+    metrics = folding_metrics(wrong, Peptide(), 2.0, 20, np.random.default_rng(0))
+    assert metrics["mirror_fraction"] > 0.95
+    assert metrics["folded_fraction"] == 0.0
+    assert metrics["handedness"] < -0.8
+    assert handedness(right, Peptide()).mean() > 0.8
+
+
+def test_near_the_mirror_image_but_with_the_native_hand_is_not_mirrored() -> None:
+    coords = walkers(4, 10, np.random.default_rng(0), swelling=0.05).reshape(-1, 10, 3) * [1.0, 1.0, -1.0]
+    ensemble = measured(coords)
+    turned = {**ensemble.observables, "dihedral": -ensemble.observables["dihedral"]}
+    assert not mirrored(Ensemble(**{**vars(ensemble), "observables": turned}), Peptide(), 2.0).any()
+
+
+def test_hand_of_a_chain_by_triple_products() -> None:
+    """The sign of a dihedral is that of the triple product of its three bonds."""
+    coords = Peptide().native() + np.random.default_rng(0).normal(size=(50, 10, 3))
+
+    def signs(x: np.ndarray) -> np.ndarray:
+        bonds = np.diff(x, axis=1)
+        return np.sign(np.einsum("fid,fid->fi", np.cross(bonds[:, :-2], bonds[:, 1:-1]), bonds[:, 2:]))
+
+    expected = (signs(coords) * signs(Peptide().native()[None])).mean(axis=1)
+    np.testing.assert_allclose(handedness(measured(coords), Peptide()), expected)
+
+
+def test_the_all_atom_reference_is_never_mirrored() -> None:
+    """The criterion has no false alarms on L-peptides: of 6,244 frames of chignolin_reference none is mirrored."""
+    coords = load_equilibrium("chignolin_reference").frames.coords
+    native = Peptide().native()
+    to_mirror = superposed_rmsd(coords, (native * [1.0, 1.0, -1.0])[None])[:, 0]
+    assert to_mirror.min() > 2.0
+    assert superposed_rmsd(native[None], (native * [1.0, 1.0, -1.0])[None]).item() == pytest.approx(3.18, abs=0.01)
