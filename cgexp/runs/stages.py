@@ -35,6 +35,7 @@ from cgexp.stability import friction_of, time_step_problem
 from cgexp.store import read_json, write_json
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss
+from cgexp.training.noise import with_noise
 from cgexp.training.untrained import untrained
 
 FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
@@ -54,6 +55,7 @@ class Context:
 def fit_prior(context: Context) -> None:
     """Fit the prior's terms on the frames and write prior.json; refuse a time step that its stiffest term forbids.
 
+    With trainer.noise the frames are noised once: prior and network are to make up the PMF of noised frames together.
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
     prior: Prior = build(context.config["prior"])
@@ -63,7 +65,8 @@ def fit_prior(context: Context) -> None:
             f"prior.fitted_on={prior.fitted_on} is of system '{frames.system}' but the data set of "
             f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
         )
-    prior.fit(frames)
+    trainer = context.config["trainer"]
+    prior.fit(with_noise(frames, trainer.get("noise", 0.0), context.config["seed"]))
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
 
@@ -89,6 +92,7 @@ def train(context: Context) -> None:
     numbers = fit(
         network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
         folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
+        prior=prior,
     )  # fmt: skip
     kernel = best_kernel(network, settings.device) if config["kernel"] == "auto" else config["kernel"]
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,8 +15,8 @@ class IndexBatches:
 
     Each pass over the frames is shuffled anew. n_batches: of an epoch, which then ends within a pass or spans several
     of them; None: one pass. shares: positive, of mean 1, one for each index: how often a frame comes in a pass, on
-    average; None: each comes once. Lightning calls ``sampler.set_epoch`` before each epoch; this object is its own
-    sampler.
+    average; None: each comes once. before: called with the number of an epoch before its first batch. Lightning calls
+    ``sampler.set_epoch`` before each epoch; this object is its own sampler.
     """
 
     def __init__(
@@ -27,10 +27,11 @@ class IndexBatches:
         device: torch.device | None = None,
         n_batches: int | None = None,
         shares: Tensor | None = None,
+        before: Callable[[int], None] | None = None,
     ) -> None:
         self.index = torch.as_tensor(index, dtype=torch.long)
         self.seed, self.device = seed, device
-        self.n_batches, self.shares = n_batches, shares
+        self.n_batches, self.shares, self._before = n_batches, shares, before
         self.epoch = 0
         # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
         self.batch_size = min(batch_size, len(index))
@@ -50,6 +51,8 @@ class IndexBatches:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Tensor]:
+        if self._before is not None:
+            self._before(self.epoch)
         order, shuffled = self.index.to(self.device), -1
         for number in range(self.epoch * len(self), (self.epoch + 1) * len(self)):
             passes, i = divmod(number, self.per_pass)

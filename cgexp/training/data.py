@@ -16,6 +16,7 @@ from cgexp.frames import Frames
 from cgexp.training.batches import IndexBatches
 from cgexp.training.label_noise import known_or_estimated
 from cgexp.training.losses import Batch
+from cgexp.training.noise import NoiseAugmentation
 
 
 def split_by_block(
@@ -57,7 +58,7 @@ class ResidentData(pl.LightningDataModule):
     ``prior_forces`` [n_frames, n_beads, n_dims] are subtracted once, here, so that the network learns the rest.
     needs_force_sem: whether the loss weighs by the labels' errors, which are then estimated where they are not known.
     clean: all frames as they are, for evaluation. tensors: what is trained on, which is the same unless ``sample_by``
-    was called.
+    or ``augment`` was called.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class ResidentData(pl.LightningDataModule):
         )
         self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
         self._shares: Tensor | None = None
+        self.noise: NoiseAugmentation | None = None
         self.index_only = False  # training batches are handed over as indices, for a step that gathers by itself
 
     def sample_by(self, importance: Tensor | None) -> None:
@@ -105,9 +107,30 @@ class ResidentData(pl.LightningDataModule):
         weights[torch.as_tensor(self.train_index)] /= self._shares.to(weights)
         self.tensors = replace(self.clean, weights=weights)
 
+    def augment(self, noise: NoiseAugmentation, forces: NDArray[np.floating]) -> None:
+        """Train on noised coordinates, drawn anew before each epoch.
+
+        forces: of all frames, from which the prior's are not subtracted.
+        """
+        self.noise = noise
+        self._forces = torch.tensor(forces, dtype=self.clean.forces.dtype)
+        self.tensors = replace(self.tensors, coords=self.clean.coords.clone(), forces=self.clean.forces.clone())
+
+    def _draw_noise(self, epoch: int) -> None:
+        """Write the noised frames of an epoch in place: a graph goes on reading from the same memory."""
+        assert self.noise is not None
+        index = torch.as_tensor(self.train_index).to(self.tensors.coords.device)
+        self._forces = self._forces.to(self.tensors.coords.device)
+        coords, forces = self.noise(self.clean.coords[index], self._forces[index], epoch)
+        self.tensors.coords[index] = coords
+        self.tensors.forces[index] = forces
+
     def train_dataloader(self) -> IndexBatches:
         device = None if self.trainer is None else self.trainer.strategy.root_device
-        return IndexBatches(self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch, self._shares)
+        before = None if self.noise is None else self._draw_noise
+        return IndexBatches(
+            self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch, self._shares, before
+        )
 
     def val_dataloader(self) -> IndexBatches | list[Any]:
         # large batches: validation needs no double backprop

@@ -19,8 +19,10 @@ from pytorch_lightning.callbacks import Callback
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.kernels.evaluator import make_evaluator
+from cgexp.models.potential import Potential
 from cgexp.progress import Report
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt, Share
+from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData
@@ -29,6 +31,7 @@ from cgexp.training.history import History
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.no_profiler import NoProfiler
+from cgexp.training.noise import NoiseAugmentation
 
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
@@ -45,7 +48,8 @@ class Training:
     the averaged weights. fold: which of the 1/validation_fraction disjoint parts is held out, for cross-validation.
     start_from: folder of a run whose weights the network begins with. gradient_precision: ``bfloat16`` rounds factors
     of the parameter gradient's matrix products (fused kernel, on a processor that has such products), while energies,
-    forces and loss are as they were.
+    forces and loss are as they were. noise: standard deviation of Gaussian noise on each coordinate, length, drawn anew
+    each epoch, with labels of forces and noise: what is learnt is the PMF convolved with it (training/noise.py).
     """
 
     max_epochs: PositiveInt
@@ -61,6 +65,7 @@ class Training:
     callbacks: dict[str, Callback] = field(default_factory=dict)
     start_from: str | None = None
     steps_per_epoch: PositiveInt | None = None
+    noise: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":
@@ -102,13 +107,14 @@ def fit(
     log: Log | None = None,
     progress: Report | None = None,
     graphed: bool | None = None,
+    prior: EnergyTerm | None = None,
 ) -> dict[str, float]:
     """Train ``network`` in place on frames [n_frames] and return metrics.
 
     prior_forces: [n_frames, n_beads, n_dims] in the frames' force unit. ``folder`` receives the checkpoints and
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
-    weights that ``settings.use_weights`` names. graphed: as in ForceMatching. Raises InputError on
-    missing labels or a loss that is not finite.
+    weights that ``settings.use_weights`` names. graphed: as in ForceMatching. prior: that of prior_forces, needed with
+    ``settings.noise``. Raises InputError on missing labels, a loss that is not finite, or noise on selected frames.
     """
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
@@ -117,6 +123,8 @@ def fit(
     training_frames = data.clean_batch(torch.as_tensor(data.train_index))
     loss.prepare(training_frames)
     data.sample_by(loss.importance(training_frames))
+    if settings.noise:
+        _augment(data, frames, settings, loss, prior, seed)
     network.to(settings.dtype)
     module = ForceMatching(
         network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"
@@ -140,6 +148,21 @@ def fit(
     (folder / FAILED).unlink(missing_ok=True)
     numbers = _numbers(history, data, path) | loss_levels(frames, prior_forces, data.validation_index)
     return numbers | {"loss_train": module.to("cpu").loss_of(data, data.train_index)}
+
+
+def _augment(
+    data: ResidentData, frames: Frames, settings: Training, loss: Loss, prior: EnergyTerm | None, seed: int
+) -> None:
+    if prior is None:
+        raise ValueError("settings.noise needs the prior, whose forces at noised coordinates are others")
+    if loss.needs_force_sem:
+        raise InputError(
+            "trainer.noise makes labels whose errors are not those of the data: use loss=force, or trainer.noise=0"
+        )
+    assert frames.forces is not None
+    evaluate = make_evaluator("auto", Potential(None, prior), data.clean.coords.to(settings.device))
+    training_frames = frames.select(data.train_index)
+    data.augment(NoiseAugmentation(training_frames, settings.noise, lambda y: evaluate(y)[1], seed), frames.forces)
 
 
 def _checkpoints(folder: Path, monitor: str) -> list[Callback]:

@@ -72,8 +72,11 @@ class ForceMatching(pl.LightningModule):
         wanted = on_gpu and self.kernel_name == "auto" if self._graphed is None else self._graphed
         wanted = wanted and not self.loss.penalties and can_be_captured(optimizer, self.lr_schedulers())
         self._kernel = make_kernel(
-            self.kernel_name, self.network, None if self.loss.penalties else data.tensors.coords, self.bf16
-        )  # penalties look beside the data
+            self.kernel_name,
+            self.network,
+            None if self.loss.penalties or data.noise else data.tensors.coords,
+            self.bf16,
+        )  # penalties look beside the data, and noise leads there
         data.index_only = wanted and self._kernel.graphable
         set_capturable(optimizer, self.device if on_gpu and data.index_only else None)
         if data.index_only:

@@ -12,7 +12,11 @@ def problem(*overrides: str) -> str:
     return next(all_problems(compose(overrides)), "")
 
 
-FILES = {"peptide_file": ["dataset.path=frames.npz"]}
+FILES = {
+    "peptide_file": ["dataset.path=frames.npz"],
+    "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
+    "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],
+}
 IN_THE_PLANE = ["model.n_dims=2", "analysis=plane"]
 
 
@@ -30,7 +34,7 @@ def test_every_experiment_is_sound(experiment: str) -> None:
 @pytest.mark.parametrize("group", ["model", "prior", "loss", "optimizer", "scheduler", "trainer", "logger", "dataset"])
 def test_every_option_is_sound(group: str) -> None:
     for option in group_options(group):
-        experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin")) else "toy_cgnet"
+        experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher")) else "toy_cgnet"
         chosen = [f"experiment={experiment}", f"{group}={option}", *FILES.get(option, [])]
         if group == "dataset" and compose(chosen)["dataset"]["n_dims"] == 2:
             chosen += IN_THE_PLANE
