@@ -28,7 +28,7 @@ TEACHERS = {
     "cgexp.reference.oracles.teacher.TeacherOracle": ("path",),
 }
 # keys that came later, with the value that does what was done before them: with it a run keeps the id it had
-ADDED = {"simulation": {"starts": "data", "tempering": None}, "trainer": {"noise": 0.0}}
+ADDED: dict[str, dict[str, Any]] = {"simulation": {"starts": "data", "tempering": None}, "trainer": {"noise": 0.0}}
 ONLY_EVALUATED = {
     "simulation": ("burn_in",),
     "dataset": ("reference_replicas", "reference_steps", "reference_lag_ps"),
