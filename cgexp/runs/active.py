@@ -77,7 +77,9 @@ def _work(config: Config, folder: RunFolder, say: Say) -> None:
             config["seed"], config["kernel"],
         )  # fmt: skip
         records = loop.run(initial, folder.path, lambda one: _tell(one, tracker, say, stages.steps_per_round))
-        _finish(config, folder, records, recipe.system, tracker)
+        final, _ = data_of(folder.path, initial, len(records) - 1)
+        _finish(folder, records, tracker)
+        tracker.images(draw_rounds(config, folder, records, recipe.system, final))
         record["stages"]["evaluate"] = provenance.describe(config["kernel"])
         write_json(folder.provenance, record)
         write_json(folder.metrics, final_metrics(records))
@@ -130,17 +132,15 @@ def _tell(record: Record, tracker: WandbRun, say: Say, steps_per_round: int) -> 
     )
 
 
-def _finish(config: Config, folder: RunFolder, records: list[Record], system: Any, tracker: WandbRun) -> None:
-    """Bring the last model to where a run has its own, and write the table and the figures of the rounds."""
+def _finish(folder: RunFolder, records: list[Record], tracker: WandbRun) -> None:
+    """Bring the last model to where a run has its own, and write the table of the rounds."""
     last = RunFolder(folder.path / ROUNDS / f"{len(records) - 1:02d}")
     for path in (last.prior, last.training_metrics, last.history, last.definition("tica"), last.potential):
         if path.is_file():
             write_bytes(folder.path / path.relative_to(last.path), path.read_bytes())
     write_json(folder.path / "rounds.json", records)
     write_bytes(folder.path / "rounds.csv", rounds_csv(records).encode())
-    images = draw_rounds(config, folder, records, system)
     tracker.summarise(final_metrics(records))
-    tracker.images(images)
 
 
 def rounds_csv(records: list[Record]) -> str:
