@@ -13,9 +13,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from cgexp.report.figures import FIGURES
+from cgexp.report.figures import DPI, FIGURES
 
 HERE = Path(__file__).parent
+CSS_DPI = 96
 # Whatever a run's texts hold stays text: the templates escape all that they are given.
 TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -49,11 +50,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure inside the page: its name, what it shows, and its PNG as an address that needs no file."""
+    """A figure inside the page: what it shows, its PNG as an address that needs no file, and its size in CSS pixels."""
 
-    name: str
     caption: str
     source: str
+    width: int
+    height: int
 
 
 def render(template: str, **content: Any) -> bytes:
@@ -67,16 +69,16 @@ def pictures(images: Mapping[str, Path], captions: Mapping[str, str] | None = No
     found = []
     for name, path in images.items():
         caption = caption_of(name) if captions is None else words(captions.get(name, name))
-        found.append(Picture(name, caption, "data:image/png;base64," + base64.b64encode(smaller(path)).decode()))
+        with Image.open(path) as image:
+            width, height = (round(pixels * CSS_DPI / DPI) for pixels in image.size)
+            source = "data:image/png;base64," + base64.b64encode(smaller(image)).decode()
+        found.append(Picture(caption, source, width, height))
     return found
 
 
-def smaller(path: Path) -> bytes:
-    """An image as PNG with a palette of the 256 colours that cover its own best: a third of the bytes, no difference
-    that the eye sees, dots and maps of colours included.
-    """
-    with Image.open(path) as image:
-        palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+def smaller(image: Image.Image) -> bytes:
+    """An image as PNG with the 256 colours that cover its own best: a third of the bytes, and no difference to see."""
+    palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     palette.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

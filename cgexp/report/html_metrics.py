@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cgexp.report.html import Cell, Table
 from cgexp.report.table import SEM, unit_of, with_error
 
+RESOLUTION = "_resolution"  # of a distance: the same between the two runs of the reference
 # The numbers to look at first, in this order, and how to read them; docs/metrics.md has the formulas.
 KEY = {
     "force_rmse_relative": "error of the mean force: 0 is exact, 1 no better than a constant",
@@ -17,9 +18,9 @@ KEY = {
     "curl_rms_relative": "how far the force is from being the gradient of an energy",
     "loop_work_rms": "work around closed loops, 0 for the gradient of an energy",
     "w1_tica": "distance to the reference in the plane of the first two ICs (Wasserstein-1)",
-    "w1_tica_resolution": "the same between the two runs of the reference: below it nothing can be told apart",
     "js_tica": "divergence from the reference in that plane (Jensen-Shannon, 0 to 0.69)",
     "w1_rmsd": "distance between the distributions of the RMSD to the native structure",
+    "contact_rmse": "error of the probabilities of contacts between residues",
     "folded_fraction": "share of the simulation within analysis.folded_rmsd of the native structure",
     "folded_fraction_reference": "the same of the reference",
     "mean_force_rmse": "error of the force against mean forces of all-atom simulations, their noise taken off",
@@ -34,30 +35,30 @@ KEY = {
 
 
 def key_table(metrics: Mapping[str, float], units: str) -> Table:
-    """The metrics of KEY that a run has: name, value ± standard error, unit, how to read it."""
-    rows = [
-        [
-            Cell(name, kind="code"),
-            _value(metrics, name),
-            Cell(unit_of(name, units), kind="unit"),
-            Cell(meaning, kind="words"),
-        ]
-        for name, meaning in KEY.items()
-        if name in metrics
-    ]
-    return Table("key", "The numbers to look at first", ("metric", "value", "unit", "how to read it"), rows)
+    """The metrics of KEY that a run has: value ± standard error, unit, resolution if any has one, how to read it."""
+    names = [name for name in KEY if name in metrics]
+    with_resolution = any(name + RESOLUTION in metrics for name in names)
+    rows = []
+    for name in names:
+        resolution = [_value(metrics, name + RESOLUTION)] if with_resolution else []
+        unit = Cell(unit_of(name, units), kind="unit")
+        rows.append([Cell(name, kind="code"), _value(metrics, name), unit, *resolution, Cell(KEY[name], kind="words")])
+    heads = ("metric", "value", "unit", *(["resolution"] if with_resolution else []), "how to read it")
+    caption = "The numbers to look at first, ± one standard error"
+    if with_resolution:
+        caption += "; resolution: of the two independent runs of the reference from each other"
+    return Table("key", caption, heads, rows)
 
 
 def metrics_table(metrics: Mapping[str, float], units: str) -> Table:
     """Every metric, its standard error beside it."""
     rows = []
     for name in sorted(metrics):
-        if name.endswith(SEM) and name.removesuffix(SEM) in metrics:
-            continue
-        error = metrics.get(name + SEM)
-        value = number(metrics[name])
-        shown = Cell("") if error is None else number(error)
-        rows.append([Cell(name, kind="code"), value, shown, Cell(unit_of(name, units), kind="unit")])
+        if not (name.endswith(SEM) and name.removesuffix(SEM) in metrics):
+            error = number(metrics[name + SEM]) if name + SEM in metrics else Cell("")
+            rows.append(
+                [Cell(name, kind="code"), number(metrics[name]), error, Cell(unit_of(name, units), kind="unit")]
+            )
     return Table("metrics", "All metrics", ("metric", "value", "standard error", "unit"), rows, has_filter=True)
 
 
@@ -67,4 +68,6 @@ def number(value: float) -> Cell:
 
 
 def _value(metrics: Mapping[str, float], name: str) -> Cell:
+    if name not in metrics:
+        return Cell("")
     return Cell(with_error(metrics[name], metrics.get(name + SEM)), metrics[name], kind="number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,10 +42,10 @@ def _training(config: Config, metrics: Metrics, frames: Frames) -> str:
     terms = _listed([name.replace("_", " ") for name in config["prior"]["terms"]])
     n_beads = frames.coords.shape[1]
     beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
-    degrees = "kT" if frames.units == "reduced" else "K"
+    warmth = f"kT = {frames.temperature:g}" if frames.units == "reduced" else f"{frames.temperature:g} K"
     data = (
-        f"{len(frames):,} frames of {config['dataset']['name']} ({frames.source}; {beads}, {frames.temperature:g} "
-        f"{degrees}, force map {frames.force_map.replace('_', ' ')})"
+        f"{len(frames):,} frames of {config['dataset']['name']} ({frames.source}; {beads}, {warmth}, "
+        f"force map {frames.force_map.replace('_', ' ')})"
     )
     if not metrics.get("epochs"):
         return f"The potential is a prior of {terms or 'nothing'} alone, fitted to {data}; nothing was trained."
@@ -64,7 +65,7 @@ def _epochs(config: Config, metrics: Metrics) -> str:
 
 
 def _simulation(config: Config, metrics: Metrics, frames: Frames) -> str:
-    settings, unit = config["simulation"], frames.unit_system.time
+    settings, unit = config["simulation"], "time units" if frames.units == "reduced" else frames.unit_system.time
     if settings is None:
         return "It was not simulated."
     failed = metrics.get("replicas_failed", 0.0)
@@ -85,15 +86,14 @@ def _comparison(metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> l
     text = f"The reference is {notes['reference']}, a weighted equilibrium ensemble of {n_frames}."
     if not {"w1_tica", "w1_tica_resolution"} <= metrics.keys():
         return [text]
-    apart = _measured(metrics, "w1_tica_resolution")
-    if metrics["w1_tica"] > metrics["w1_tica_resolution"]:
-        verdict = f"Its two independent runs are {apart} apart."
-    else:
+    distance, apart = _measured(metrics, "w1_tica"), _measured(metrics, "w1_tica_resolution")
+    error = math.hypot(*(metrics.get(name + SEM, 0.0) for name in ("w1_tica", "w1_tica_resolution")))
+    verdict = f"The two independent runs of the reference are {apart} apart."
+    if metrics["w1_tica"] - metrics["w1_tica_resolution"] <= error:
         verdict = (
-            f"That is no farther than its two independent runs are from each other ({apart}), so this number cannot "
-            "show an error of the model."
+            "That is no farther, within the errors, than the two independent runs of the reference are from each "
+            f"other ({apart}), so this number cannot show an error of the model."
         )
-    distance = _measured(metrics, "w1_tica")
     return [text, f"In the plane of its first two ICs the simulation is {distance} away (Wasserstein-1).", verdict]
 
 

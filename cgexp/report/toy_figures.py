@@ -58,7 +58,10 @@ def force_figure(curve: Mapping[str, Any]) -> Figure:
 
 @styled
 def residuals_figure(curve: Mapping[str, Any]) -> Figure:
-    """Predicted against exact mean force on the grid, and their difference along x: x, exact, model, residual [n]."""
+    """Predicted against exact mean force on the grid, and their difference along x.
+
+    curve: x, exact, model, residual [n].
+    """
     figure, (left, right) = panels(1, 2)
     left.axline((0.0, 0.0), slope=1.0, color=COLOURS["exact"], lw=1.0, label="equal")
     left.plot(curve["exact"], curve["model"], ".", ms=4, color=COLOURS["model"], label="grid points", rasterized=True)

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-background-networking --disable-sync "
-    "--disable-component-update --disable-dev-shm-usage --no-first-run --remote-debugging-pipe"
-).split()
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"),
+    "--remote-debugging-pipe",
+]
 PATIENCE_S = 60.0
 
 
@@ -60,8 +61,7 @@ class Page:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.call("Page.navigate", url=path.resolve().as_uri())
-        if scripts:
-            self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -93,7 +93,8 @@ class Page:
     def middle(self, selector: str) -> tuple[float, float]:
         """Where the middle of an element is in the window."""
         found = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            "e.scrollIntoView({block: 'center', behavior: 'instant'});"
             "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         return found[0], found[1]
@@ -108,10 +109,9 @@ class Page:
         """Type text into what has the focus."""
         self.call("Input.insertText", text=text)
 
-    def screenshot(self, path: Path, whole: bool = False) -> None:
-        """Write a PNG of the window, or of the whole page."""
-        image = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
-        path.write_bytes(base64.b64decode(image))
+    def screenshot(self, whole: bool = False) -> bytes:
+        """A PNG of the window, or of the whole page."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])
 
     def _next(self, method: str) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -142,8 +142,8 @@ def chromium(profile: Path) -> Iterator[Page]:
     """A browser with an empty profile in a folder, and its one tab."""
     to_browser, ours = os.pipe()
     read, from_browser = os.pipe()
-    # a shell gives the two pipes the numbers 3 and 4, which the browser expects
-    command = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", BROWSER]
+    # the browser expects the numbers 3 and 4; bash, since other shells know numbers of a single digit only
+    command = ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", BROWSER]
     with open(profile.parent / "chromium.log", "wb") as log:
         process = subprocess.Popen(
             [*command, *FLAGS, f"--user-data-dir={profile}"],

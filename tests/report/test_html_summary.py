@@ -1,0 +1,74 @@
+"""A run in words: what was trained on what, and what the comparison can show."""
+
+from __future__ import annotations
+
+import pytest
+
+from cgexp.report.html_summary import summary, warnings
+from tests.report.pages import METRICS, NOTES, config, frames
+
+
+def words(**changes: object) -> str:
+    parts = {"config": config(), "metrics": METRICS, "frames": frames(), "notes": NOTES, **changes}
+    return " ".join(summary(parts["config"], parts["metrics"], parts["frames"], parts["notes"]))
+
+
+def test_the_whole_of_it() -> None:
+    assert words() == (
+        "CGnet with 44,800 parameters, on top of a prior of bonds, angles and repulsion, was trained by force matching "
+        "on 6 frames of some_data (a test; 10 beads, 300 K, force map optimal). Of 8 epochs the weights of epoch 7, "
+        "counted from 0, are kept. 4 replicas of it were simulated for 2 ps each (1,000 steps of 0.002 ps); none of "
+        "them failed. The reference is some_ensemble, a weighted equilibrium ensemble of 6,000 frames. In the plane of "
+        "its first two ICs the simulation is 0.50 ± 0.10 away (Wasserstein-1). That is no farther, within the errors, "
+        "than the two independent runs of the reference are from each other (0.45), so this number cannot show an "
+        "error of the model."
+    )
+
+
+def test_a_distance_beyond_the_errors_is_not_explained_away() -> None:
+    text = words(metrics={**METRICS, "w1_tica": 0.9})
+    assert "cannot show" not in text
+    assert text.endswith("The two independent runs of the reference are 0.45 apart.")
+
+
+def test_a_toy_has_no_kelvin_and_the_exact_answer() -> None:
+    text = words(frames=frames("reduced"), notes={})
+    assert "1 bead, kT = 1" in text
+    assert "2 time units each" in text
+    assert text.endswith("It is compared with the exact answer, found by quadrature.")
+
+
+def test_data_that_are_no_equilibrium_are_said_to_be_none() -> None:
+    notes = {**NOTES, "reference_is_equilibrium": False}
+    assert "not an equilibrium ensemble" in words(notes=notes)
+    assert any("no population" in text for text in warnings(config(), METRICS, notes))
+    assert warnings(config(), METRICS, NOTES) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"simulation": None}, "It was not simulated."),
+        ({"trainer": {"start_from": "outputs/other"}}, "which began with the weights of outputs/other,"),
+        ({"prior": {"terms": {}}}, "CGnet with 44,800 parameters, without a prior, was"),
+        ({"prior": {"terms": {"wall": {}}}}, "on top of a prior of wall, was"),
+    ],
+)
+def test_settings(changes: dict[str, object], expected: str) -> None:
+    assert expected in words(config=config(**changes))
+
+
+def test_the_prior_alone() -> None:
+    untrained = {"epochs": 0.0, "checkpoint_epoch": 0.0}
+    assert words(metrics=untrained).startswith(
+        "The potential is a prior of bonds, angles and repulsion alone, fitted to 6"
+    )
+
+
+def test_failed_replicas_and_rehearsals_are_named() -> None:
+    failed = {**METRICS, "replicas_failed": 3.0}
+    assert "3 of them failed." in words(metrics=failed)
+    (text,) = warnings(config(), failed, NOTES)
+    assert text.startswith("3 of 4 replicas failed")
+    (text,) = warnings(config(choices={"debug": "fast"}), METRICS, NOTES)
+    assert "its numbers mean nothing" in text
