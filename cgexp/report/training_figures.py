@@ -44,7 +44,8 @@ def training_figure(history: Mapping[str, Any]) -> Figure:
 def prior_fit_figure(terms: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Boltzmann-inverted data (dots) and the fitted energy (line) of every prior term.
 
-    terms: as Prior.fit_quality gives them, name -> x [n], energy_data and energy_fit [n] or [n, n_curves] in kT, label and unit of x.
+    terms: as Prior.fit_quality gives them: name -> x [n], energy_data and energy_fit [n] or [n, n_curves] in kT, label
+    and unit of x.
     """
     n_columns = min(len(terms), 3)
     figure, axes = panels(-(-len(terms) // n_columns), n_columns)
