@@ -17,6 +17,7 @@ from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
 from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.tempering import Tempering
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.testing.configurations import chain_frames
 from cgexp.training.callbacks import AveragedWeights
@@ -142,6 +143,20 @@ def test_simulation_samples_as_on_the_cpu(tmp_path: Path, kernel: str) -> None:
         variances[device] = float(Trajectory.load(tmp_path / device).coords[:, 10:].var())
     assert variances["cuda"] == pytest.approx(variances["cpu"], rel=0.1)
     assert variances["cuda"] == pytest.approx(1.0, rel=0.1)  # equipartition, kT = 1
+
+
+def test_tempering_samples_every_ladder_at_the_study_temperature(tmp_path: Path) -> None:
+    """Swaps between replays of the graph, with random numbers from the generator that the graph draws from."""
+    simulation = Simulation(
+        integrator=Baoab(friction=1.0), dt=0.1, temperature=1.0, n_replicas=300, n_steps=800, save_every=20,
+        tempering=Tempering(highest=4.0, n_rungs=4, every=10),
+    )  # fmt: skip
+    starts = torch.zeros(simulation.n_walkers, 1, 1, device="cuda")
+    simulation.run(Potential(None, Spring()), starts, np.ones(1), "reduced", tmp_path, 0, kernel="auto")
+    trajectory = Trajectory.load(tmp_path)
+    assert float(trajectory.coords[10:].var()) == pytest.approx(1.0, rel=0.1)
+    assert trajectory.exchange is not None
+    assert (trajectory.exchange.acceptance > 0.4).all()
 
 
 def test_training_leaves_no_memory_behind(tmp_path: Path) -> None:
