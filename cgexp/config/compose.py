@@ -141,6 +141,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         return (
             f"unknown key '{match.group(1)}'{did_you_mean(match.group(1), known)}: expected one of {', '.join(known)}"
         )
+    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
+        return f"{match.group(1)} is missing a value: set {match.group(1)}=<value>"
     if match := re.search(r"Interpolation key '([^']+)' not found", text):
         place = re.search(r"full_key: (\S+)", text)
         return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from cgexp.store import (
     write_frames,
     write_json,
 )
+from cgexp.systems.basins import basin_of
+from cgexp.systems.peptide import Peptide
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -141,14 +143,22 @@ def write_packaged(
 class Packaged(Recipe):
     """The shipped data set called ``name``; with n_frames, that many of its frames, evenly spaced.
 
-    force_map: which forces, where the set ships several.
+    force_map: which forces, where the set ships several. basin: of a peptide whose native structure is known, only
+    frames of this basin, for data that lack the others; None: all.
     """
+
+    basin: Literal["folded", "misfolded", "transition", "unfolded"] | None = None
 
     cached: ClassVar[bool] = False
 
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
-        return self.check(self.thin(load_packaged(self.name, force_map=self.force_map)))
+        frames = load_packaged(self.name, force_map=self.force_map)
+        if self.basin is not None:
+            if not isinstance(self.system, Peptide):
+                raise InputError(f"dataset.basin={self.basin} is of a peptide, but the system is '{self.system.name}'")
+            frames = frames.select(basin_of(frames.coords[:, self.system.ca], self.system.native()) == self.basin)
+        return self.check(self.thin(frames))
 
 
 def _read_forces(path: Path, force_map: str) -> NDArray[np.float32]:

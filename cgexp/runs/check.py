@@ -46,8 +46,8 @@ def report(config: Config) -> Iterator[str]:
     if start_from is not None:
         names = take_weights(network, network_of(start_from))
         yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
-    for group in ("trainer", "simulation", "analysis", "logger"):
-        if config[group] is not None:
+    for group in ("trainer", "simulation", "analysis", "logger", "oracle", "acquisition", "active"):
+        if config.get(group) is not None:
             build(config[group])
     if n_parameters:
         value, norm = one_step(network, loss, frames)

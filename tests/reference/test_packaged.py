@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cgexp.build import build
+from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.force_maps import BIASED
@@ -25,6 +26,7 @@ from cgexp.reference.packaged import (
     write_packaged,
 )
 from cgexp.store import write_frames
+from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import Peptide
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"
@@ -135,6 +137,13 @@ def test_recipe_of_the_config_loads_the_mini_set(mini: Frames, tmp_path: Path) -
     fewer = replace(recipe, n_frames=100).make(tmp_path)
     assert len(fewer) == 100
     assert len(np.unique(fewer.block)) == len(np.unique(mini.block))  # evenly spaced: no block is left out
+
+
+def test_recipe_of_one_basin(tmp_path: Path) -> None:
+    recipe = build(compose(["dataset=chignolin_folded", "dataset.n_frames=100"])["dataset"])
+    frames = recipe.make(tmp_path)
+    assert len(frames) == 100
+    assert set(basin_of(frames.coords, recipe.system.native())) == {"folded"}
 
 
 def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
