@@ -40,10 +40,11 @@ def rounds_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
         place.set_xlabel("round")
         place.set_ylabel(axis_label(curve["name"], curve["unit"]))
-        if place.get_legend_handles_labels()[0] and place is axes[0]:
-            place.legend()
     for place in axes[len(curves) :]:
         place.set_axis_off()
+    named = {label: handle for place in axes for handle, label in zip(*place.get_legend_handles_labels(), strict=True)}
+    if named:
+        figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=min(3, len(named)))
     return figure
 
 

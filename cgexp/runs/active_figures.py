@@ -67,13 +67,8 @@ def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> 
     return curves
 
 
-def pmf_curve(
-    system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Record], Frames]], number: int | None = None
-) -> dict[str, Any]:
-    """What ``pmf_rounds_figure`` draws. arms: label -> folder and records of a run, and its data set.
-
-    number: the round that counts as after; None: the last.
-    """
+def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Record], Frames]]) -> dict[str, Any]:
+    """What ``pmf_rounds_figure`` draws. arms: label -> folder and records of a run, and its last data set."""
     x = np.linspace(*system.evaluation_range, N_GRID)
     curve: dict[str, Any] = {
         "x": x,
@@ -83,7 +78,7 @@ def pmf_curve(
     }
     exact = curve["exact"]
     for label, (folder, records, frames) in arms.items():
-        last = len(records) - 1 if number is None else number
+        last = len(records) - 1
         rounds = np.zeros(len(frames)) if frames.round is None else frames.round
         coords = frames.coords[:, 0, 0]
         initial = coords[rounds < 0]

@@ -1,0 +1,45 @@
+"""Figures of active learning draw what they are given, and say what has a level below which nothing is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
+
+
+def curve(**changed: Any) -> dict[str, Any]:
+    arms = {"one": (np.array([2.0, 1.0]), np.array([1.5, 0.5]), np.array([2.5, 1.5])), "other": ([3.0], None, None)}
+    return {"name": "W1", "unit": "Å", "log": False, "resolution": 0.5, "arms": arms, **changed}
+
+
+def test_a_panel_for_each_quantity_and_one_legend() -> None:
+    figure = rounds_figure([curve(), curve(log=True, resolution=None), curve(), curve()])
+    drawn = [axes for axes in figure.axes if axes.axison]
+    assert len(drawn) == 4
+    assert [axes.get_yscale() for axes in drawn] == ["linear", "log", "linear", "linear"]
+    assert drawn[0].get_ylabel() == "W1 (Å)"
+    assert drawn[0].lines[0].get_ydata().tolist() == [2.0, 1.0]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "other", "resolution"]
+
+
+def test_a_single_run_needs_no_name() -> None:
+    figure = rounds_figure([curve(resolution=None, arms={"": ([1.0, 2.0], None, None)})])
+    assert not figure.legends
+
+
+@pytest.mark.parametrize("labels", [("a",), ("a", "b")])
+def test_added_frames_are_coloured_by_their_round(labels: tuple[str, ...]) -> None:
+    x = np.linspace(-1.0, 1.0, 5)
+    arm = {"before": x, "after": -x, "added_x": np.array([0.0, 0.5]), "added_round": np.array([0, 1])}
+    figure = pmf_rounds_figure(
+        {"x": x, "exact": x**2, "n_rounds": 2, "initial_x": x[:2], "arms": dict.fromkeys(labels, arm)}
+    )
+    panels = figure.axes[: len(labels)]
+    assert [axes.get_title() for axes in panels] == (list(labels) if len(labels) > 1 else [""])
+    added = panels[0].collections[0]
+    assert added.get_array().tolist() == [0, 1]
+    assert added.get_offsets()[:, 0].tolist() == [0.0, 0.5]
