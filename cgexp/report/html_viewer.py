@@ -55,7 +55,7 @@ class Viewer:
 def viewer(ensembles: Mapping[str, Structures], of: Mapping[str, str]) -> Viewer:
     """The view of several ensembles of one peptide: label -> the structures, and which of their ensembles it is.
 
-    The first one's trajectory is played, if it has one.
+    The trajectory of the first simulation is played, if there is one.
     """
     shown = [(label, structures.ensembles[of[label]]) for label, structures in ensembles.items()]
     visited = {one.basin for _, (kept, _) in shown for one in kept}
@@ -67,7 +67,7 @@ def viewer(ensembles: Mapping[str, Structures], of: Mapping[str, str]) -> Viewer
         "native": None if first.native is None else _flat(first.native),
         "basins": basins,
         "ensembles": [_ensemble(label, kept, ca, basins) for label, (kept, ca) in shown],
-        "trajectory": _trajectory(first),
+        "trajectory": next((_trajectory(label, ensembles[label]) for label in of if of[label] == SIMULATION), None),
     }
     licences = "\n\n".join((LIBRARY.parent / name).read_text(encoding="utf-8").strip() for name in LICENCES)
     return Viewer(data, _table(shown), _library(), licences)
@@ -88,9 +88,7 @@ def _ensemble(
     return {"label": label, "cells": list(by_basin.values())}
 
 
-def _trajectory(structures: Structures) -> dict[str, Any] | None:
-    if structures.replica is None:
-        return None
+def _trajectory(label: str, structures: Structures) -> dict[str, Any]:
     notes = [f"{time:.6g} ps" for time in structures.time]
     if structures.native is not None:
         # they are superposed on the native structure already
@@ -98,7 +96,8 @@ def _trajectory(structures: Structures) -> dict[str, Any] | None:
         basins = basins_of(structures.trajectory, structures.native)
         notes = [f"{note}, {r:.1f} Å from native: {b}" for note, r, b in zip(notes, rmsd, basins, strict=True)]
     traces = [_flat(ca) for ca in structures.trajectory]
-    return {"replica": structures.replica, "continuous": structures.continuous, "ca": traces, "notes": notes}
+    of = {"label": label, "replica": structures.replica, "continuous": structures.continuous}
+    return {**of, "ca": traces, "notes": notes}
 
 
 def _table(shown: Sequence[tuple[str, tuple[Sequence[Representative], Any]]]) -> Table:

@@ -32,11 +32,12 @@ def write_study_page(
     rows: of the table, label of an arm -> its numbers. numbers: all of them. changed: overrides beyond the study.
     """
     study, path = results.study, place / REPORT
+    name, *part = study.name.split("/")
     some = next(run for runs in results.by_arm.values() for run in runs)
     labels = {arm.name: label for arm, (label, _) in zip(study.arms, rows, strict=True)}
     content = StudyContent(
         title=study.title,
-        command=shlex.join(["cgexp", "reproduce", *study.name.split("/"), *changed]),
+        command=shlex.join(["cgexp", "reproduce", name, *(f"part={one}" for one in part), *changed]),
         columns=study.columns,
         units=some.config["dataset"]["units"],
         arms=rows,

@@ -65,8 +65,7 @@ def structures(n_shown: int = 3, seed: int = 0) -> Structures:
         SIMULATION: (kept[:1], native + rng.normal(size=(1, *native.shape))),
     }
     played = native + rng.normal(size=(n_shown, *native.shape))
-    replica = 2 if n_shown else None
-    return Structures(Peptide().sequence, native, ensembles, played, 0.5 * np.arange(n_shown), replica)
+    return Structures(Peptide().sequence, native, ensembles, played, 0.5 * np.arange(n_shown), 2)
 
 
 METRICS = {

@@ -63,16 +63,20 @@ def test_the_frames_of_the_trajectory_say_when_and_how_far_from_native() -> None
     played = of_run(shown).data["trajectory"]
     assert played["notes"] == [f"{time} ps, 0.0 Å from native: folded" for time in ("0", "0.5", "1")]
     assert (played["replica"], played["continuous"], len(played["ca"])) == (2, True, 3)
-    assert of_run(structures(n_shown=0)).data["trajectory"] is None
+    assert played["label"] == SIMULATION
 
 
 def test_without_a_native_structure() -> None:
     one = [Representative(ALL, 1.0, None, None, 2.0, 100)]
-    unknown = replace(structures(), native=None, ensembles={REFERENCE: (one, np.zeros((1, 10, 3)))})
+    unknown = replace(
+        structures(), native=None, ensembles=dict.fromkeys((REFERENCE, SIMULATION), (one, np.zeros((1, 10, 3))))
+    )
     found = of_run(unknown)
     assert found.data["native"] is None
     assert found.data["basins"] == [ALL]
     assert found.data["trajectory"]["notes"][0] == "0 ps"
+    alone = replace(unknown, ensembles={REFERENCE: unknown.ensembles[REFERENCE]})
+    assert of_run(alone).data["trajectory"] is None
     assert [cell.text for cell in found.table.rows[0]] == [ALL, REFERENCE, "100", "unknown", "2", "100"]
 
 

@@ -58,7 +58,7 @@ def test_it_holds_arms_runs_bounds_and_the_command(results: Results, tmp_path: P
     assert path.name == "report.html"
     assert page.problems == []
     assert "2 arms, 2 runs, seeds 1, 2. 2 of 2 expected numbers are within their bounds." in page.text
-    assert "cgexp reproduce widths part seed=7\n" in page.text
+    assert "cgexp reproduce widths part=part seed=7\n" in page.text
     assert "The anatomy of it" in page.text
     assert page.text.count("folded") > 0
 
