@@ -16,11 +16,7 @@ from cgexp.report.html_study import study_page
 from tests.browser.chromium import BROWSER, Page, chromium
 from tests.report.pages import EVIL, METRICS, config, run_content, structures, study_content
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not BROWSER, reason="there is no Chromium"),
-    pytest.mark.timeout(600),
-]
+pytestmark = [pytest.mark.skipif(not BROWSER, reason="there is no Chromium"), pytest.mark.timeout(600)]
 NARROW, WIDE = 390, 1100
 
 
@@ -129,6 +125,7 @@ def test_tables_are_sorted_by_clicks_and_keys_and_filtered(page: Page, folder: P
     assert page.evaluate("document.querySelector('#numbers [role=status]').textContent") == f"1 of {n_rows} rows"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "study"])
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(page: Page, folder: Path, name: str, dark: bool) -> None:
@@ -142,6 +139,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, folder: Path, name: str
     ) in (2, 3)
 
 
+@pytest.mark.slow
 def test_the_wheel_scrolls_the_page_over_the_structures(page: Page, folder: Path) -> None:
     page.open(folder / "run.html", WIDE)
     drawn(page)
@@ -152,6 +150,7 @@ def test_the_wheel_scrolls_the_page_over_the_structures(page: Page, folder: Path
     assert np.abs(pixels(page, "#view") - shown).max() < 60, "and does not change their size"
 
 
+@pytest.mark.slow
 def test_nothing_that_a_run_holds_is_executed(page: Page, folder: Path) -> None:
     page.open(folder / "evil.html", WIDE)
     drawn(page)
@@ -159,6 +158,7 @@ def test_nothing_that_a_run_holds_is_executed(page: Page, folder: Path) -> None:
     assert page.evaluate("document.querySelector('h1').textContent").startswith(EVIL)
 
 
+@pytest.mark.slow
 def test_the_policy_of_a_page_forbids_requests(browser: Page, folder: Path) -> None:
     browser.open(folder / "run.html", WIDE)
     asked = (
@@ -169,6 +169,7 @@ def test_the_policy_of_a_page_forbids_requests(browser: Page, folder: Path) -> N
     assert browser.evaluate(asked) == "connect-src"
 
 
+@pytest.mark.slow
 def test_without_scripts_all_is_there_but_the_view(page: Page, folder: Path) -> None:
     page.open(folder / "run.html", WIDE, scripts=False)
     text = page.evaluate("document.body.innerText")
@@ -178,6 +179,7 @@ def test_without_scripts_all_is_there_but_the_view(page: Page, folder: Path) -> 
     assert "25.0 ± 5.0" in text
 
 
+@pytest.mark.slow
 def test_without_webgl_the_page_says_so(browser: Page, folder: Path) -> None:
     page = browser
     script = page.call(
@@ -190,6 +192,7 @@ def test_without_webgl_the_page_says_so(browser: Page, folder: Path) -> None:
     assert page.evaluate("document.getElementById('view').hidden")
 
 
+@pytest.mark.slow
 def test_runs_of_an_experiment_can_be_found_and_opened(page: Page, folder: Path) -> None:
     page.open(folder / "study.html", WIDE)
     drawn(page)
