@@ -40,7 +40,7 @@ def key_table(metrics: Mapping[str, float], units: str) -> Table:
     with_resolution = any(name + RESOLUTION in metrics for name in names)
     rows = []
     for name in names:
-        resolution = [_value(metrics, name + RESOLUTION)] if with_resolution else []
+        resolution = [_value(metrics, name + RESOLUTION, "number resolution")] if with_resolution else []
         unit = Cell(unit_of(name, units), kind="unit")
         rows.append([Cell(name, kind="code"), _value(metrics, name), unit, *resolution, Cell(KEY[name], kind="words")])
     heads = ("metric", "value", "unit", *(["resolution"] if with_resolution else []), "how to read it")
@@ -67,7 +67,7 @@ def number(value: float) -> Cell:
     return Cell(f"{value:.4g}", value, kind="number")
 
 
-def _value(metrics: Mapping[str, float], name: str) -> Cell:
+def _value(metrics: Mapping[str, float], name: str, kind: str = "number") -> Cell:
     if name not in metrics:
         return Cell("")
-    return Cell(with_error(metrics[name], metrics.get(name + SEM)), metrics[name], kind="number")
+    return Cell(with_error(metrics[name], metrics.get(name + SEM)), metrics[name], kind=kind)
