@@ -27,7 +27,7 @@ REFERENCE = ROOT / "docs" / "reference.yaml"
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
 OVERRIDING = ("experiment", "debug", "launcher")  # groups that set keys of others, which explain them
-VERBS = ("run", "data", "train", "simulate", "evaluate", "check")
+VERBS = ("run", "data", "train", "simulate", "evaluate", "check", "active")
 KeyPath = tuple[str, ...]
 
 
@@ -257,6 +257,11 @@ def test_every_metric_is_explained() -> None:
         "train_frames_per_second",
         "simulation_replica_steps_per_second",
         "memory_peak_mb",
+        "coverage_max",
+        "oracle_calls",
+        "oracle_s",
+        "labels_rejected",
+        "labels_broken",
     ]
     names += [f"{kind}_{quantity}" for kind in ("w1", "js", "kl") for quantity in QUANTITIES]
     missing = [name for name in names if f"`{name}`" not in text]

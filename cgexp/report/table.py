@@ -33,6 +33,8 @@ UNITS = {
     "train_frames_per_second": "1/s",
     "simulation_replica_steps_per_second": "1/s",
     "train_seconds": "s",
+    "coverage_max": "{length}",
+    "oracle_s": "s",
     "memory_peak_mb": "MB",
 }
 
