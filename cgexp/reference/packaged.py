@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames
-from cgexp.reference.mapping.unbiasedness import assess, force_rms
+from cgexp.reference.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.reference.recipe import Recipe
 from cgexp.store import (
     dequantise,
@@ -173,9 +173,11 @@ def _with_forces(frames: Frames, forces: NDArray[np.floating], force_map: str) -
 
 
 def _force_facts(frames: Frames) -> dict[str, Any]:
+    selected = frames.force_sem is not None  # mean forces, at configurations that were chosen
+    verdict = not_applicable("the frames were selected, not sampled") if selected else assess(frames)
     return {
         "force_map": frames.force_map,
         "force_rms": None if frames.forces is None else round(force_rms(frames), 4),
         "content_hash": frames.content_hash,
-        **assess(frames).card,
+        **verdict.card,
     }

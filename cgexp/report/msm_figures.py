@@ -20,9 +20,10 @@ def msm_figure(curve: Mapping[str, Any]) -> Figure:
     """Implied timescales, the Chapman-Kolmogorov test of every metastable state, and where these are.
 
     curve: lags [n_lags], timescales [n_lags, n] (ps), and of the reference if it has them reference_lags,
-    reference_timescales; lag: of the model, length: of a replica (ps); multiples [n_multiples] (ps), predicted, observed
-    [n_multiples, n_sets]; populations [n_sets]; each with _low and _high, the 16th and 84th percentile, if there are
-    errors; centres [n_clusters, 2], cluster_set [n_clusters], -1: none, cluster_share [n_clusters]; folded [n_sets].
+    reference_timescales; lag: of the model, length: of a replica (ps); multiples [n_multiples] (ps), predicted and
+    observed [n_multiples, n_sets]; populations [n_sets]; each with _low and _high, the 16th and 84th percentile, if
+    there are errors; centres [n_clusters, 2], cluster_set [n_clusters], -1: none, cluster_share [n_clusters]; folded
+    [n_sets].
     """
     figure, (scales, test, plane) = panels(1, 3)
     _timescales(scales, curve)

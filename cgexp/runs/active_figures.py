@@ -62,7 +62,8 @@ def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> 
         if len(shown) == len(arms) and any(value.any() for value, _, _ in shown.values()):
             found = [one[-1]["metrics"].get(f"{metric}_resolution") for runs in arms.values() for one in runs]
             resolution = float(np.mean(found)) if None not in found else None
-            curves.append({"name": name, "unit": unit_of(metric, units), "log": log, "resolution": resolution, "arms": shown})
+            unit = unit_of(metric, units)
+            curves.append({"name": name, "unit": unit, "log": log, "resolution": resolution, "arms": shown})
     return curves
 
 

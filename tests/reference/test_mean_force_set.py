@@ -10,9 +10,9 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 
 from cgexp.build import build
+from cgexp.config.compose import compose
 from cgexp.frames import Frames
 from cgexp.reference.oracles.oracle import Labels
 from cgexp.reference.packaged import DATA, Packaged, find_packaged, load_card, load_packaged, packaged_names
@@ -133,6 +133,7 @@ def test_what_ships_is_what_its_card_says() -> None:
         assert row["force_sem_rms"] < 0.3 * row["mean_force_rms"]
     assert 0.5 < card["by_basin"]["all"]["force_sem_rms"] < 1.6
     assert (frames.force_sem > 0).all()
+    assert card["unbiasedness"] == "not applicable", "no identity holds for selected frames"
     training = load_packaged("chignolin_sample").coords[::3]
     assert PEPTIDE.distance(frames.coords[::40], training).min() > 0.05, "no training frame is among them"
     assert find_packaged(frames.system, 300.0, "mean_force") == [NAME]
@@ -141,6 +142,6 @@ def test_what_ships_is_what_its_card_says() -> None:
 def test_the_recipe_loads_it(tmp_path: Path) -> None:
     if NAME not in packaged_names():
         pytest.skip("not packed yet")
-    recipe = build(yaml.safe_load((ROOT / "conf" / "dataset" / f"{NAME}.yaml").read_text(encoding="utf-8")))
+    recipe = build(compose([f"dataset={NAME}"])["dataset"])
     assert isinstance(recipe, Packaged)
     assert recipe.make(tmp_path).content_hash == load_card(NAME)["content_hash"]
