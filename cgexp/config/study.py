@@ -17,7 +17,7 @@ STUDY, EXPECTED = "study.yaml", "expected.yaml"
 STUDY_KEYS = ("title", "seeds", "verb", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
 ARM_KEYS = ("label", "overrides", "seeds", "verb", "start_from", "variants", "computed")
 VERBS = ("run", "active")
-OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of that arm's run of the same seed
+OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of that arm's run of the same seed, or its only run
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _require_sources(path: Path, arms: Sequence[Arm]) -> None:
             )
         if known[name].computed:
             raise InputError(f"{path}: arm {arm.name} needs runs of {name}, which has no runs")
-        if not set(arm.seeds) <= set(known[name].seeds):
+        if len(known[name].seeds) > 1 and not set(arm.seeds) <= set(known[name].seeds):
             raise InputError(
                 f"{path}: arm {arm.name} has seeds {list(arm.seeds)} but {name}, whose runs it needs, has "
                 f"{list(known[name].seeds)}: give it no others"

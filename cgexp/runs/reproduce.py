@@ -115,6 +115,9 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
                 f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
                 "without comma-separated values"
             )
+        if len(folders[name]) == 1:  # one teacher for all seeds
+            (only,) = folders[name].values()
+            folders[name] = dict.fromkeys(arm.seeds, only)
     configs = arm.configs(extra, folders)
     for config in configs:
         check(config)
