@@ -161,7 +161,7 @@ def _arms(path: Path, name: str, node: Any, study: Mapping[str, Any]) -> Iterato
     start = [] if source is None else [f"trainer.start_from=${{run:{source}}}"]
     for variant, own in variants.items():
         overrides = tuple(_flat([study.get("common") or [], node.get("overrides") or [], own, start]))
-        bad = [o for o in overrides if not isinstance(o, str) or "=" not in o]
+        bad = [o for o in overrides if not isinstance(o, str) or ("=" not in o and not o.startswith("~"))]
         if bad:
             raise InputError(f"{path}: arms.{name} has the override {bad[0]!r}: expected a text like group.key=value")
         full_name = name if variant is None else f"{name}/{variant}"

@@ -71,7 +71,7 @@ def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: s
 @pytest.mark.parametrize("loss", group_options("loss"))
 def test_every_loss_trains(outputs: Path, loss: str) -> None:
     config = configure(outputs, f"loss={loss}")
-    refused = {"inverse_variance": "no force_sem", "force_circulation": "1 bead in 1 dimension"}
+    refused = {"force_circulation": "1 bead in 1 dimension"}
     if loss in refused:
         with pytest.raises(InputError, match=refused[loss]):
             run(config, "train", say=quiet)

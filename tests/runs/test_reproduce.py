@@ -188,8 +188,8 @@ def test_exit_code_1_and_2(
 
 def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path: Path) -> None:
     study = Study.load("small", experiments)
-    broken = replace(study.arms[0], name="broken", overrides=(*study.arms[0].overrides, "loss=inverse_variance"))
-    with pytest.raises(InputError, match="no force_sem"):
+    broken = replace(study.arms[0], name="broken", overrides=(*study.arms[0].overrides, "loss=force_circulation"))
+    with pytest.raises(InputError, match="1 bead in 1 dimension"):
         reproduce(replace(study, arms=(broken, *study.arms)), [*BASIC, f"outputs={tmp_path}"], say=quiet)
     assert len(list(tmp_path.glob("toy_julia/*/metrics.json"))) == 4  # all of the level but those of the broken arm
 
@@ -240,6 +240,7 @@ def test_a_part_has_verb_code_and_results_of_its_own(
 ) -> None:
     def run_active(config: Config, say: Callable[[str], None]) -> RunFolder:
         folder = folder_of(config)
+        folder.write_config(config)
         write_json(folder.metrics, {"rounds": 3})
         return folder
 
@@ -255,3 +256,13 @@ def test_a_part_has_verb_code_and_results_of_its_own(
     assert "runs to do" not in capsys.readouterr().out
     assert main([*command, "part=other"]) == 2
     assert "expected one part, got part and other" in capsys.readouterr().err
+
+
+def test_an_arm_of_one_seed_serves_all(experiments: Path, tmp_path: Path) -> None:
+    study = Study.load("small", experiments)
+    teacher = replace(study.arms[0], name="teacher", seeds=(5,))
+    student = replace(study.arms[0], name="student", seeds=(1, 2))
+    student = replace(student, overrides=(*student.overrides, "trainer.start_from=${run:teacher}"))
+    found = _configs(replace(study, arms=(teacher, student)), [f"outputs={tmp_path}"])
+    (folder,) = (folder_of(config).path for config in found["teacher"])
+    assert [config["trainer"]["start_from"] for config in found["student"]] == [str(folder)] * 2
