@@ -133,7 +133,8 @@ def points_figure(
     """
     labels = list(dict.fromkeys(label for values in groups.values() for label in values))
     figure, (axes,) = panels(1, 1)
-    figure.set_size_inches(max(5.0, 1.0 + 0.45 * sum(len(values) for values in groups.values())), 3.6)
+    bars = sum(len(values) for values in groups.values())
+    figure.set_size_inches(max(5.0, 1.0 + 0.45 * bars, 1.0 + 1.2 * len(groups)), 3.6)
     width = 0.8 / len(labels)
     for i, label in enumerate(labels):
         for place, values in enumerate(groups.values()):

@@ -46,7 +46,7 @@ def _noise(results: Results) -> dict[str, dict[str, Sequence[float]]]:
     found: dict[str, dict[str, Sequence[float]]] = {}
     for size in ("3000", "57600"):
         found[f"{size} frames"] = {"no noise": list(results.values(f"learning/{size}", METRIC))}
-        for sigma in ("0.05", "0.1", "0.2"):
+        for sigma in ("0.005", "0.01", "0.02"):
             values = results.values(f"noise/{sigma} of {size}", METRIC)
             found[f"{size} frames"][f"{sigma} Å"] = list(values)
     return found
