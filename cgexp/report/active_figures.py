@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from matplotlib.cm import ScalarMappable
@@ -12,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
 
-ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "0.5", "black")
 N_COLUMNS = 3
 
 
@@ -26,7 +27,7 @@ def rounds_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
     n_columns = min(N_COLUMNS, len(curves))
     figure, axes = panels(-(-len(curves) // n_columns), n_columns)
     for place, curve in zip(axes, curves, strict=False):
-        for colour, (label, (value, low, high)) in zip(ARM_COLOURS, curve["arms"].items(), strict=False):
+        for colour, (label, (value, low, high)) in zip(cycle(ARM_COLOURS), curve["arms"].items(), strict=False):
             rounds = range(len(value))
             place.plot(rounds, value, "o-", ms=4, color=colour, label=label if len(curve["arms"]) > 1 else None)
             if low is not None:

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.active.loop import Record
 from cgexp.active.rounds import Round
 from cgexp.analysis.free_energy import integrate_force, remove_mean
+from cgexp.analysis.intervals import mean_and_interval
 from cgexp.analysis.toy import energy_and_force
 from cgexp.config.compose import Config
 from cgexp.frames import Frames
 from cgexp.models.potential_store import load_potential
 from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
+from cgexp.report.active_peptide_figures import before_after_figure, course_figure, tica_maps_figure
 from cgexp.report.figures import save
 from cgexp.report.table import unit_of
+from cgexp.runs.active_peptide_curves import Arms, before_after_curves, course_curve, have_curves, tica_maps_curve
 from cgexp.runs.folder import RunFolder
 from cgexp.systems.toy import ToyPotential
 
@@ -47,18 +51,30 @@ def draw_rounds(
     figures = {"rounds": rounds_figure(round_curves({"": [records]}, config["dataset"]["units"]))}
     if isinstance(system, ToyPotential):
         figures["pmf_rounds"] = pmf_rounds_figure(pmf_curve(system, {"": (folder.path, records, frames)}))
+    elif have_curves(folder.path):
+        figures |= peptide_figures({"": [(folder.path, frames)]})
     return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}
+
+
+def peptide_figures(arms: Arms) -> dict[str, Figure]:
+    """Of runs on a peptide: maps, distributions and the course of the simulations, before and after."""
+    figures = {
+        "tica_maps": tica_maps_figure(tica_maps_curve(arms)),
+        "before_after": before_after_figure(before_after_curves(arms)),
+    }
+    course = course_curve(arms)
+    return figures | ({"course": course_figure(course)} if course else {})
 
 
 def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> list[dict[str, Any]]:
     """What ``rounds_figure`` draws. arms: label -> records of each of its runs, as far as all of them got.
 
-    Of several runs: mean, and its 95 % interval by bootstrap over the runs.
+    Of several runs: mean, and its 95 % interval by Student's t over the runs.
     """
     curves = []
     for metric, (name, log) in SHOWN.items():
         values = {label: _values(runs, metric) for label, runs in arms.items()}
-        shown = {label: _interval(found) for label, found in values.items() if found.size}
+        shown = {label: mean_and_interval(found) for label, found in values.items() if found.size}
         if len(shown) == len(arms) and any(value.any() for value, _, _ in shown.values()):
             found = [one[-1]["metrics"].get(f"{metric}_resolution") for runs in arms.values() for one in runs]
             resolution = float(np.mean(found)) if None not in found else None
@@ -107,11 +123,3 @@ def _values(runs: Sequence[Sequence[Record]], metric: str) -> Values:
     n_rounds = min(len(records) for records in runs)
     table = [[record.get(metric, record["metrics"].get(metric)) for record in records[:n_rounds]] for records in runs]
     return np.zeros((0, 0)) if any(None in row for row in table) else np.array(table, dtype=np.float64)
-
-
-def _interval(values: Values) -> tuple[Values, Values | None, Values | None]:
-    if len(values) == 1:
-        return values[0], None, None
-    draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5], axis=0)
-    return values.mean(axis=0), low, high

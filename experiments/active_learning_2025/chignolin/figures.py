@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from cgexp.active.rounds import records_of
 from cgexp.report.active_figures import rounds_figure
-from cgexp.runs.active_figures import round_curves
+from cgexp.runs.active import frames_of
+from cgexp.runs.active_figures import peptide_figures, round_curves
 from cgexp.runs.results import Results
 
 METRICS = ("w1_tica", "w1_dihedral", "w1_end_to_end", "w1_bond", "w1_angle", "mean_force_rmse")
@@ -32,4 +33,8 @@ def figures(results: Results) -> dict[str, Figure]:
     records = {
         results.arm(arm).label: [records_of(run.folder.path) for run in results.runs(arm)] for arm in results.by_arm
     }
-    return {"rounds": rounds_figure(round_curves(records, "molecular"))}
+    arms = {
+        results.arm(arm).label: [(run.folder.path, frames_of(run.folder.path)) for run in results.runs(arm)]
+        for arm in results.by_arm
+    }
+    return {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(arms)}
