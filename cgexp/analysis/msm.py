@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
@@ -97,9 +98,11 @@ def cluster(points: Array, n_clusters: int, seed: int) -> tuple[Indices, Array]:
     from deeptime.clustering import KMeans
 
     chosen = points[thin(len(points), N_FITTED, np.random.default_rng(seed))]
+    n_threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # any division into small cells will do, a converged one is not needed
         fitted = KMeans(n_clusters, max_iter=50, fixed_seed=seed, n_jobs=1).fit(chosen).fetch_model()
+    torch.set_num_threads(n_threads)  # n_jobs=1 sets OpenMP's, which are torch's as well, for good
     centres = np.asarray(fitted.cluster_centers, dtype=np.float64)
     centres = centres[np.argsort(centres[:, 0], kind="stable")]
     return assign(points, centres), centres

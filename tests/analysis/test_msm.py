@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import fractional_matrix_power
 
 from cgexp.analysis.msm import Chain, Discrete, chapman_kolmogorov, cluster
@@ -101,6 +102,16 @@ def test_a_process_with_memory_fails_it() -> None:
         predicted, observed = chapman_kolmogorov(chain, [walked.counts(m) for m in (1, 5)], [1, 5], sets, 2)
         errors.append(np.abs(predicted - observed)[1].max())
     assert errors[0] < 0.02 < 0.05 < errors[1], "misread states have memory"
+
+
+def test_clustering_leaves_torch_its_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        cluster(np.random.default_rng(0).random((100, 2)), 5, 0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_clusters_are_cells_around_their_centres() -> None:
