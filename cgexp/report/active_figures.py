@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ def rounds_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
         if curve["log"]:
             place.set_yscale("log")
         else:
-            place.set_ylim(bottom=0.0)
+            _from_zero(place)
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
         place.set_xlabel("round")
         place.set_ylabel(axis_label(curve["name"], curve["unit"]))
@@ -47,6 +48,13 @@ def rounds_figure(curves: Sequence[Mapping[str, Any]]) -> Figure:
     if named:
         figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=min(3, len(named)))
     return figure
+
+
+def _from_zero(panel: Axes) -> None:
+    """Let the axis begin at zero, unless that would press all values into its upper half."""
+    low, high = panel.dataLim.intervaly
+    if low < 0.5 * high:
+        panel.set_ylim(0.0, 1.05 * high)
 
 
 @styled

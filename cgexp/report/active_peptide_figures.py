@@ -78,9 +78,9 @@ def course_figure(curve: Mapping[str, Any]) -> Figure:
     [n_windows] and its interval's ends or None. Dashes: the first model.
     """
     names = {
-        "w1": "sliced W1 to the reference (TICA units)",
+        "w1": "sliced W1 (TICA units)",
         "failed": "failed replicas",
-        "energy": f"energy - that of the initial data ({curve['energy_unit']})",
+        "energy": f"energy - initial data's ({curve['energy_unit']})",
     }
     figure, axes = panels(1, len(names), sharex=True)
     for panel, (name, title) in zip(axes, names.items(), strict=True):
@@ -88,7 +88,7 @@ def course_figure(curve: Mapping[str, Any]) -> Figure:
             for colour, (label, values) in zip(cycle(ARM_COLOURS), curve[end].items(), strict=False):
                 value, low, high = values[name]
                 text = end if not label else f"{label}: after" if end == "after" else None
-                panel.plot(curve["time"], value, ls=style, color=colour, lw=1.2, label=text)
+                panel.plot(curve["time"], value, ls=style, color=colour, lw=1.2, clip_on=False, label=text)
                 if low is not None and end == "after":
                     panel.fill_between(curve["time"], low, high, color=colour, alpha=0.15, lw=0)
         if name != "energy":
