@@ -13,7 +13,7 @@ from cgexp.errors import InputError
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code: 1 when a number is outside its bounds."""
     given = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--exp") else [word])]
-    experiments, update = Path("experiments"), "--update" in given
+    experiments, update, resume = Path("experiments"), "--update" in given, "--resume" in given
     if "--experiments" in given:
         at = given.index("--experiments")
         if at + 1 == len(given):
@@ -21,11 +21,13 @@ def main(arguments: Sequence[str]) -> int:
         experiments = Path(given[at + 1])
         del given[at : at + 2]
     parts = [word.removeprefix("part=") for word in given if word.startswith("part=")]
-    given = [word for word in given if word != "--update" and not word.startswith("part=")]
+    given = [word for word in given if word not in ("--update", "--resume") and not word.startswith("part=")]
     names = [word for word in given if "=" not in word]
     for word in names:
         if word.startswith("-"):
-            raise InputError(f"unknown option {word}: expected --experiments DIR, --update, part=NAME or overrides")
+            raise InputError(
+                f"unknown option {word}: expected --experiments DIR, --update, --resume, part=NAME or overrides"
+            )
     for word in given:
         if word.lstrip("+").startswith(("seed=", "run=", "force=", "experiment=")):
             raise InputError(
@@ -40,4 +42,4 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a kill ends the processes side by side, too
     from cgexp.runs.reproduce import reproduce
 
-    return 0 if reproduce(study, [word for word in given if "=" in word], update) else 1
+    return 0 if reproduce(study, [word for word in given if "=" in word], update, resume) else 1

@@ -57,7 +57,9 @@ def draw_rounds(
 
 
 def peptide_figures(arms: Arms) -> dict[str, Figure]:
-    """Of runs on a peptide: maps, distributions and the course of the simulations, before and after."""
+    """Of runs on a peptide: maps, distributions and the course of the simulations, before and after; none of none."""
+    if not arms:
+        return {}
     figures = {
         "tica_maps": tica_maps_figure(tica_maps_curve(arms)),
         "before_after": before_after_figure(before_after_curves(arms)),

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ from types import ModuleType
 import numpy as np
 from matplotlib.figure import Figure
 
+from cgexp.active.loop import Record
+from cgexp.active.rounds import records_of
 from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
@@ -32,6 +35,7 @@ from cgexp.runs.lock import require_writable
 from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.results import Results
+from cgexp.runs.round_table import NAME, KeptRun, Key, RoundTable, key_of, keys_of
 from cgexp.runs.study_page import write_study_page
 from cgexp.store import write_bytes, write_json
 
@@ -40,12 +44,15 @@ NO_PHYSICS = ("logger", "figures=", "outputs=", "sweep.", "kernel=")
 TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
 
 
-def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say: Say = print) -> bool:
+def reproduce(
+    study: Study, extra: Sequence[str] = (), update: bool = False, resume: bool = False, say: Say = print
+) -> bool:
     """Do all of it; return whether every expected number was found within its bounds.
 
     extra: overrides for every run, and ``launcher=`` for where they run. With ``update`` figures, numbers and the
-    README's table are also written into the experiment's folder, where they are kept. Raises InputError, and the first
-    error of a run when all others have finished.
+    README's table are also written into the experiment's folder, where they are kept; and so is rounds.csv, row by row
+    as runs of active learning finish. With ``resume`` runs that rounds.csv holds are not run again, wherever they were
+    made. Raises InputError, and the first error of a run when all others have finished.
     """
     overrides, settings = _with_defaults(extra)
     changed = [o for o in overrides if not o.startswith(NO_PHYSICS)]
@@ -62,17 +69,21 @@ def reproduce(study: Study, extra: Sequence[str] = (), update: bool = False, say
     # results of another study than the one that is kept do not replace its own
     place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
     require_writable(place)
-    _run_missing(study, by_arm, overrides, settings, say)
-    runs = {name: [Run(folder_of(config)) for config in configs] for name, configs in by_arm.items()}
+    kept = _kept(study, changed) if resume else {}
+    if kept:
+        say(f"{len(kept)} runs are known from {study.folder / NAME}")
+    work = _Work(study, by_arm, overrides, changed, kept, study.folder / NAME if update else None)
+    _run_missing(work, settings, say)
+    runs = {arm.name: [work.run(*one) for one in work.keyed(arm)] for arm in study.arms}
     _name_other_code(runs, say)
     results = Results(study, runs, place / "work")
     say("drawing the figures")
     numbers = results.numbers()
     drawn = _draw(code, results, numbers)
     table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
-    for folder, kept in ((place, False), *([(study.folder, True)] if update else [])):
+    for folder, suffixes in ((place, ("png", "pdf")), *([(study.folder, ("png",))] if update else [])):
         for name, figure in drawn.items():
-            save(figure, folder / "figures", name, ("png",) if kept else ("png", "pdf"))
+            save(figure, folder / "figures", name, suffixes)
         write_json(folder / "numbers.json", {name: list(values) for name, values in numbers.items()})
     if update:
         _write_table(study.folder / "README.md", table)
@@ -124,24 +135,77 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
     return configs
 
 
-def _run_missing(
-    study: Study, by_arm: dict[str, list[Config]], extra: Sequence[str], settings: Sequence[str], say: Say
-) -> None:
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done, and what is known of it.
+
+    by_arm: arm -> configs of its runs. overrides: for every run; changed: those of them that change results. kept: the
+    runs that need not be done. table: where finished rounds are added, or None.
+    """
+
+    study: Study
+    by_arm: dict[str, list[Config]]
+    overrides: Sequence[str]
+    changed: Sequence[str]
+    kept: Mapping[Key, Sequence[Record]]
+    table: Path | None
+
+    def keyed(self, arm: Arm) -> list[tuple[Config, Key | None]]:
+        """The configs of an arm, each with its key in the table of rounds."""
+        configs = self.by_arm.get(arm.name, [])
+        return list(zip(configs, keys_of(arm, configs, self.changed), strict=True))
+
+    def missing(self, arm: Arm) -> dict[Path, tuple[Config, Key | None]]:
+        """Folder -> config and key of the runs that have not finished here, and are not kept."""
+        found = {}
+        for config, key in self.keyed(arm):
+            folder = folder_of(config)
+            if _finished(folder, arm.verb):
+                if self.table and key:  # by an earlier call
+                    RoundTable(self.table).add(key, records_of(folder.path))
+            elif key not in self.kept:
+                found[folder.path] = config, key
+        return found
+
+    def run(self, config: Config, key: Key | None) -> Run:
+        """The run of a config, from its folder if it is here."""
+        folder = folder_of(config)
+        if key is None or key not in self.kept or folder.metrics.is_file():
+            return Run(folder)
+        records = self.kept[key]
+        return KeptRun(
+            folder, {"config": config, "records": records, "metrics": _active().final_metrics(list(records))}
+        )
+
+
+def _kept(study: Study, changed: Sequence[str]) -> dict[Key, list[Record]]:
+    """The finished runs of the study's table of rounds."""
+    if not (study.folder / NAME).is_file():
+        raise InputError(f"there is nothing to resume from: {study.folder / NAME} is missing; leave out --resume")
+    now = {key_of(arm, seed, changed) for arm in study.arms for seed in arm.seeds if arm.verb == "active"}
+    return {key: records for key, records in RoundTable(study.folder / NAME).finished().items() if key in now}
+
+
+def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
     """Run what has not finished, level by level. Raises the first error when all of a level are done."""
+    study, by_arm = work.study, work.by_arm
     everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
     say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
     for level in study.levels():
         for arm in level:
             if arm.sources:  # the name of a run depends on its teacher's content, which is known only now
-                by_arm[arm.name] = _configs_of(arm, study, extra, by_arm)
+                by_arm[arm.name] = _configs_of(arm, study, work.overrides, by_arm)
         for verb in VERBS:
-            chosen = {folder_of(c).path: c for arm in level if arm.verb == verb for c in by_arm[arm.name]}
-            missing = [config for path, config in chosen.items() if not _finished(RunFolder(path), verb)]
+            missing: dict[Path, tuple[Config, Key | None]] = {}
+            for arm in level:
+                missing |= work.missing(arm) if arm.verb == verb else {}
             if missing:
                 say(f"{len(missing)} runs to do: {' '.join(settings)}")
                 folders = {folder_of(config).path for configs in by_arm.values() for config in configs}
-                job = _Job([str(path) for path in sorted(folders)], time.time(), verb)
-                failed = launch_jobs([config["overrides"] for config in missing], settings, job, study.name)
+                keys = {str(path): key for path, (_, key) in missing.items() if key}
+                job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
+                todo = [config["overrides"] for config, _ in missing.values()]
+                failed = launch_jobs(todo, settings, job, study.name)
                 if failed:
                     raise failed[0]
 
@@ -151,15 +215,28 @@ def _finished(folder: RunFolder, verb: str) -> bool:
 
 
 class _Job:
-    """One run, silent but for a line that counts the finished ones; can be sent to another process."""
+    """One run, silent but for a line that counts the finished ones; can be sent to another process.
 
-    def __init__(self, folders: Sequence[str], began: float, verb: str = "run") -> None:
+    table: where the rounds of finished runs are added, under the key of the run's folder.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        began: float,
+        verb: str = "run",
+        table: Path | None = None,
+        keys: Mapping[str, Key] | None = None,
+    ) -> None:
         self.folders, self.began, self.total, self.verb = list(folders), began, len(folders), verb
+        self.table, self.keys = table, dict(keys or {})
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
-            folder = (_active() if self.verb == "active" else run)(config, say=lambda text: None)
+            folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
+        if self.table and str(folder.path) in self.keys:
+            RoundTable(self.table).add(self.keys[str(folder.path)], records_of(folder.path))
         done, elapsed = self._done(), time.time() - self.began
         left = elapsed / max(done - self.done_before, 1) * (self.total - done)
         text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
@@ -169,9 +246,9 @@ class _Job:
         return sum(Path(folder, "metrics.json").is_file() for folder in self.folders)
 
 
-def _active() -> Callable[..., RunFolder]:
-    """What runs an active learning."""
-    return importlib.import_module("cgexp.runs.active").run_active  # type: ignore[no-any-return]
+def _active() -> ModuleType:
+    """The module that runs active learning, which few studies need."""
+    return importlib.import_module("cgexp.runs.active")
 
 
 def load_code(folder: Path, part: str | None = None) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.active.loop import Record
+from cgexp.active.rounds import records_of
 from cgexp.config.study import Arm, Study
 from cgexp.errors import InputError, did_you_mean
 from cgexp.runs.load import Run
+from cgexp.runs.round_table import NAME, KeptRun
 from cgexp.store import read_arrays, write_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,8 +45,26 @@ class Results:
         return found[name]
 
     def runs(self, arm: str) -> Sequence[Run]:
-        """The runs of an arm."""
-        return self.by_arm[self.arm(arm).name]
+        """The runs of an arm. Raises InputError if the folder of one is not here (KeptRun)."""
+        runs = self.by_arm[self.arm(arm).name]
+        for run in runs:
+            if isinstance(run, KeptRun):
+                raise InputError(
+                    f"the figures of {self.study.name} need the folder of {arm}, seed {run.config['seed']}, which only "
+                    f"{NAME} knows: leave out --resume"
+                )
+        return runs
+
+    def runs_here(self, arm: str) -> list[Run]:
+        """Those runs of an arm whose folders are on this machine."""
+        return [run for run in self.by_arm[self.arm(arm).name] if not isinstance(run, KeptRun)]
+
+    def records(self, arm: str) -> list[list[Record]]:
+        """The rounds of every run of an arm of active learning."""
+        return [
+            run.records if isinstance(run, KeptRun) else records_of(run.folder.path)
+            for run in self.by_arm[self.arm(arm).name]
+        ]
 
     def variants(self, arm: str) -> dict[str, Sequence[Run]]:
         """The runs of each variant of an arm: name of the variant -> runs, in the order of study.yaml."""
@@ -51,7 +73,7 @@ class Results:
 
     def values(self, arm: str, metric: str) -> NDArray[np.float64]:
         """A metric of every run of an arm: [n_runs]. Raises InputError if a run has no such metric."""
-        runs = self.runs(arm)
+        runs = self.by_arm[self.arm(arm).name]
         for run in runs:
             if metric not in run.metrics:
                 raise InputError(f"{run.folder.path} has no metric '{metric}'{did_you_mean(metric, run.metrics)}")
@@ -80,7 +102,7 @@ class Results:
         for arm, runs in self.by_arm.items():
             digest.update(arm.encode())
             for run in runs:
-                digest.update(run.folder.metrics.read_bytes())  # another after every training
+                digest.update(json.dumps(run.metrics, sort_keys=True).encode())  # others after every training
         path = self.work / f"{name}-{digest.hexdigest()[:10]}.npz"
         if not path.is_file():
             arrays = {key: np.asarray(value) for key, value in make().items()}

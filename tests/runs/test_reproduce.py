@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -256,6 +257,45 @@ def test_a_part_has_verb_code_and_results_of_its_own(
     assert "runs to do" not in capsys.readouterr().out
     assert main([*command, "part=other"]) == 2
     assert "expected one part, got part and other" in capsys.readouterr().err
+
+
+def test_rounds_that_are_kept_are_resumed_from_on_another_machine(
+    experiments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_active(config: Config, say: Callable[[str], None]) -> RunFolder:
+        folder = folder_of(config)
+        folder.write_config(config)
+        for number in range(2):
+            record = {"round": number, "metrics": {"w1_x": 0.5}, "stop": None}
+            write_json(folder.path / "rounds" / f"{number:02d}" / "round.json", record)
+        write_json(folder.metrics, {"rounds": 3.0})
+        return folder
+
+    module = ModuleType("cgexp.runs.active")
+    module.run_active = run_active  # type: ignore[attr-defined]
+    module.final_metrics = lambda records: {**records[-1]["metrics"], "rounds": 3.0}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cgexp.runs.active", module)
+    folder = tmp_path / "small"
+    shutil.copytree(experiments / "small", folder)
+    code = PART_FIGURES.replace('results.runs("plain")', 'results.by_arm["plain"]')
+    (folder / "part" / "figures.py").write_text(code)
+    command = ["reproduce", "small", "part=part", "--experiments", str(tmp_path), *BASIC]
+    assert main([*command, f"outputs={tmp_path / 'here'}", "--resume"]) == 2
+    assert "nothing to resume from" in capsys.readouterr().err
+    assert main([*command, f"outputs={tmp_path / 'here'}", "--update"]) == 0
+    assert (folder / "part" / "rounds.csv").read_text().count("\nplain,1,") == 2
+    capsys.readouterr()
+
+    assert main([*command, f"outputs={tmp_path / 'there'}", "--resume", "--update"]) == 0
+    said = capsys.readouterr().out
+    assert "1 runs are known from" in said
+    assert "runs to do" not in said
+    assert main([*command, f"outputs={tmp_path / 'there'}", "--resume", "trainer.max_epochs=1"]) == 0
+    assert "1 runs to do" in capsys.readouterr().out
+    # figures that need the folder of a run say so
+    (folder / "part" / "figures.py").write_text(PART_FIGURES)
+    assert main([*command, f"outputs={tmp_path / 'there'}", "--resume"]) == 2
+    assert "need the folder of plain, seed 1" in capsys.readouterr().err
 
 
 def test_an_arm_of_one_seed_serves_all(experiments: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from cgexp.active.rounds import records_of
 from cgexp.report.active_figures import rounds_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
@@ -19,7 +18,7 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     """Metrics of the first model, and of every round."""
     found: dict[str, Sequence[float]] = {}
     for arm in results.by_arm:
-        records = [records_of(run.folder.path) for run in results.runs(arm)]
+        records = results.records(arm)
         for metric in METRICS:
             found[f"{arm}.{metric}_before"] = [one[0]["metrics"][metric] for one in records]
             for number in range(min(len(one) for one in records)):
@@ -30,11 +29,10 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
 
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
-    records = {
-        results.arm(arm).label: [records_of(run.folder.path) for run in results.runs(arm)] for arm in results.by_arm
-    }
+    records = {results.arm(arm).label: results.records(arm) for arm in results.by_arm}
     arms = {
-        results.arm(arm).label: [(run.folder.path, frames_of(run.folder.path)) for run in results.runs(arm)]
+        results.arm(arm).label: [(run.folder.path, frames_of(run.folder.path)) for run in runs]
         for arm in results.by_arm
+        if (runs := results.runs_here(arm))
     }
     return {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(arms)}

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.active.rounds import records_of
 from cgexp.analysis.intervals import mean_and_interval
 from cgexp.frames import Frames
 from cgexp.report.active_figures import rounds_figure
@@ -45,7 +44,8 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
     arms = (*RULES, *CONTROLS)
-    records = {results.arm(arm).label: [records_of(run.folder.path) for run in results.runs(arm)] for arm in arms}
+    records = {results.arm(arm).label: results.records(arm) for arm in arms}
+    shown = {results.arm(arm).label: runs for arm in SHOWN if (runs := _runs(results, arm))}
     gains: dict[str, dict[str, Sequence[float]]] = {
         f"over {control}": {
             results.arm(arm).label: (_by_round(results, control)[:, -1] - _by_round(results, arm)[:, -1]).tolist()
@@ -56,16 +56,15 @@ def figures(results: Results) -> dict[str, Figure]:
     return {
         "rounds": rounds_figure(round_curves(records, "molecular")),
         "gains": points_figure(gains, "W1 of the control less the rule's", "TICA units"),
-        **peptide_figures({results.arm(arm).label: _runs(results, arm) for arm in SHOWN}),
+        **peptide_figures(shown),
     }
 
 
 def _by_round(results: Results, arm: str) -> Values:
     """W1 of every seed and round, [n_seeds, n_rounds + 1]."""
-    records = [records_of(run.folder.path) for run in results.runs(arm)]
-    return np.array([[record["metrics"][METRIC] for record in one] for one in records])
+    return np.array([[record["metrics"][METRIC] for record in one] for one in results.records(arm)])
 
 
 def _runs(results: Results, arm: str) -> list[tuple[Path, Frames]]:
-    """Folder and last data set of every run."""
-    return [(run.folder.path, frames_of(run.folder.path)) for run in results.runs(arm)]
+    """Folder and last data set of every run that is here."""
+    return [(run.folder.path, frames_of(run.folder.path)) for run in results.runs_here(arm)]
