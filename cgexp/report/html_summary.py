@@ -13,9 +13,15 @@ Config = Mapping[str, Any]
 Metrics = Mapping[str, float]
 
 
-def summary(config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:
-    """Sentences about a run. notes: the remarks of its analysis (Evaluation.curves['notes'])."""
-    done = [_training(config, metrics, frames), _simulation(config, metrics, frames)]
+def summary(
+    config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any], n_frames_prior: int | None = None
+) -> list[str]:
+    """Sentences about a run.
+
+    notes: the remarks of its analysis (Evaluation.curves['notes']). n_frames_prior: of the set that prior.fitted_on
+    names; None if it names none.
+    """
+    done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
     return [*done, *_comparison(metrics, frames, notes)]
 
 
@@ -38,19 +44,24 @@ def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list
     return found
 
 
-def _training(config: Config, metrics: Metrics, frames: Frames) -> str:
+def _training(config: Config, metrics: Metrics, frames: Frames, n_frames_prior: int | None) -> str:
     terms = _listed([name.replace("_", " ") for name in config["prior"]["terms"]])
     n_beads = frames.coords.shape[1]
     beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
     warmth = f"kT = {frames.temperature:g}" if frames.units == "reduced" else f"{frames.temperature:g} K"
+    basin = config["dataset"].get("basin")
     data = (
-        f"{len(frames):,} frames of {config['dataset']['name']} ({frames.source}; {beads}, {warmth}, "
-        f"force map {frames.force_map.replace('_', ' ')})"
+        f"{len(frames):,} frames of {f'the {basin} basin of ' if basin else ''}{config['dataset']['name']} "
+        f"({frames.source}; {beads}, {warmth}, force map {frames.force_map.replace('_', ' ')})"
+    )
+    fitted = (
+        None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {config['prior']['fitted_on']}"
     )
     if not metrics.get("epochs"):
-        return f"The potential is a prior of {terms or 'nothing'} alone, fitted to {data}; nothing was trained."
+        text = f"The potential is a prior of {terms or 'nothing'} alone, {fitted or f'fitted to {data}'}; nothing was "
+        return text + ("trained." if fitted is None else f"trained. The data set of the run is {data}.")
     network = config["model"]["_target_"].rsplit(".", 1)[-1]
-    prior = f"on top of a prior of {terms}" if terms else "without a prior"
+    prior = f"on top of a prior of {terms}{f' {fitted}' if fitted else ''}" if terms else "without a prior"
     size = f"{metrics['n_parameters']:,.0f} parameters"
     return f"{network} with {size}, {prior}, was trained by force matching on {data}. {_epochs(config, metrics)}"
 
