@@ -22,7 +22,14 @@ def summary(
     names; None if it names none.
     """
     done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
-    return [*done, *_comparison(metrics, frames, notes)]
+    return [*done, *_comparison(metrics, frames, notes), *no_markov_model(metrics, notes)]
+
+
+def no_markov_model(metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
+    """A sentence on why there is no Markov model of the simulation; none if there is one, or none was asked for."""
+    if "msm" not in notes or "msm_ck_error" in metrics:
+        return []
+    return [f"{notes['msm'][:1].upper()}{notes['msm'][1:]}."]
 
 
 def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
@@ -38,7 +45,7 @@ def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list
     failed = metrics.get("replicas_failed", 0.0)
     if failed:
         found.append(
-            f"{failed:,.0f} of {config['simulation']['n_replicas']:,} replicas failed; what is left out of the "
+            f"{failed:,.0f} of {_n_replicas(config['simulation']):,} replicas failed; what is left out of the "
             "comparison may be what the model gets wrong."
         )
     return found
@@ -82,10 +89,24 @@ def _simulation(config: Config, metrics: Metrics, frames: Frames) -> str:
     failed = metrics.get("replicas_failed", 0.0)
     fate = f"{failed:,.0f} of them failed" if failed else "none of them failed"
     length = settings["n_steps"] * settings["dt"]
+    steps = f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit})"
+    tempering = settings.get("tempering")
+    if tempering is None or tempering["n_rungs"] == 1:
+        return (
+            f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each {steps}; {fate}."
+        )
+    ends = f"{settings['temperature']:g} to {tempering['highest']:g}"
+    ladder = f"kT = {ends}" if frames.units == "reduced" else f"{ends} K"
     return (
-        f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each "
-        f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit}); {fate}."
+        f"{_n_replicas(settings):,} replicas of it were simulated by parallel tempering for {length:,.6g} {unit} each "
+        f"{steps}, in {settings['n_replicas']:,} ladders of {tempering['n_rungs']:,} temperatures ({ladder}), of which "
+        f"the lowest alone is kept and analysed; {fate}."
     )
+
+
+def _n_replicas(settings: Mapping[str, Any]) -> int:
+    """Replicas of a simulation, those of all temperatures."""
+    return int(settings["n_replicas"] * (settings.get("tempering") or {"n_rungs": 1})["n_rungs"])
 
 
 def _comparison(metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:

@@ -59,6 +59,24 @@ def test_settings(changes: dict[str, object], expected: str) -> None:
     assert expected in words(config=config(**changes))
 
 
+def test_tempering_is_said_to_be_tempering() -> None:
+    settings = {**config()["simulation"], "temperature": 300.0, "tempering": {"n_rungs": 3, "highest": 600.0}}
+    text = words(config=config(simulation=settings))
+    assert (
+        "12 replicas of it were simulated by parallel tempering for 2 ps each (1,000 steps of 0.002 ps), in 4 " in text
+    )
+    assert "4 ladders of 3 temperatures (300 to 600 K), of which the lowest alone is kept and analysed; none of" in text
+    (text,) = warnings(config(simulation=settings), {**METRICS, "replicas_failed": 5.0}, NOTES)
+    assert text.startswith("5 of 12 replicas failed")
+    assert "4 replicas of it" in words(config=config(simulation={**settings, "tempering": None}))
+
+
+def test_a_markov_model_that_is_missing_has_a_reason() -> None:
+    notes = {**NOTES, "msm": "no Markov model: the production has 3 saved frames"}
+    assert words(notes=notes).endswith(" No Markov model: the production has 3 saved frames.")
+    assert "Markov" not in words(notes=notes, metrics={**METRICS, "msm_ck_error": 0.1})
+
+
 def test_the_prior_alone() -> None:
     untrained = {"epochs": 0.0, "checkpoint_epoch": 0.0}
     assert words(metrics=untrained).startswith(
