@@ -6,26 +6,28 @@ Run from the root of a checkout, once from each start:
     python scripts/sample_chignolin.py unfolded --ns 20
 
 Killed and repeated, or repeated with a larger --ns, it goes on where it was. --pack joins what there is into
-experiments/chignolin_reference/<start>/, small enough to keep; on a fresh machine the run goes on from there.
+experiments/chignolin_reference/<start>/, small enough to keep, and refuses to replace a longer run there. A working
+folder that is empty or shorter than the packed run, as on a fresh machine, goes on from the packed one.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-from math import ceil
+import sys
+from collections.abc import Sequence
+from math import ceil, isfinite
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.errors import InputError
 from cgexp.reference.all_atom.engine import derived_seed
 from cgexp.reference.all_atom.force_field import make_system
 from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
-from cgexp.reference.sampling.exchange_trajectory import load_exchange, pack_exchange
+from cgexp.reference.sampling.exchange_trajectory import load_exchange, pack_exchange, take_longer
 from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
 from cgexp.reference.sampling.segment import Segment, pack_system, run_segment
-from cgexp.store import Chunks
 
 SEQUENCE = "YYDPETGTWY"
 TEMPERATURES = (300.0, 325.0, 350.0, 378.0, 409.0, 442.0)
@@ -59,34 +61,48 @@ def starts_of(kind: str, system: object) -> list[NDArray[np.float64]]:
     return starts
 
 
-def main() -> None:
-    """Sample, or pack what was sampled."""
+def pack(folder: Path, packed: Path) -> None:
+    """Join what was sampled into ``packed``, and say what it is."""
+    pack_exchange(folder, packed)
+    trajectory = load_exchange(packed)
+    print(
+        f"{packed}: {trajectory.aggregate_ns:.1f} ns in all; acceptance {trajectory.acceptance.round(2).tolist()}; "
+        f"round trips {trajectory.round_trips.tolist()}"
+    )
+
+
+def sample(kind: str, ns: float, folder: Path, packed: Path) -> None:
+    """Go on until the run is ``ns`` long in all, from the packed run if that is ahead of the working folder."""
+    take_longer(packed, folder)
+    protocol = ReplicaExchange(temperatures=TEMPERATURES, seed=SEEDS[kind])
+    peptide = build_native(SEQUENCE)
+    system = make_system(peptide.topology)
+    n_rounds = ceil(ns * 1000.0 / (protocol.round_ps * protocol.n_walkers))
+    run_replica_exchange(system, starts_of(kind, system), protocol, folder, n_rounds, atoms=peptide.ca)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Sample, or pack what was sampled; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("start", choices=sorted(SEEDS), help="where the walkers start")
     parser.add_argument("--ns", type=float, default=20.0, help="aggregate length, ns")
     parser.add_argument("--cache", type=Path, default=Path("outputs/chignolin_reference"), help="working folder")
     parser.add_argument("--pack", action="store_true", help="join what there is into --packed instead of sampling")
     parser.add_argument("--packed", type=Path, default=PACKED, help="where the packed runs are kept")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     folder, packed = arguments.cache / arguments.start, arguments.packed / arguments.start
-    if arguments.pack:
-        pack_exchange(folder, packed)
-        trajectory = load_exchange(packed)
-        print(
-            f"{packed}: {trajectory.aggregate_ns:.1f} ns in all; acceptance {trajectory.acceptance.round(2).tolist()}; "
-            f"round trips {trajectory.round_trips.tolist()}"
-        )
-        return
-    if not len(Chunks(folder)) and len(Chunks(packed)):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(packed, folder, dirs_exist_ok=True)
-    protocol = ReplicaExchange(temperatures=TEMPERATURES, seed=SEEDS[arguments.start])
-    peptide = build_native(SEQUENCE)
-    system = make_system(peptide.topology)
-    n_rounds = ceil(arguments.ns * 1000.0 / (protocol.round_ps * protocol.n_walkers))
-    starts = starts_of(arguments.start, system)
-    run_replica_exchange(system, starts, protocol, folder, n_rounds, atoms=peptide.ca)
+    try:
+        if not (isfinite(arguments.ns) and arguments.ns > 0):
+            raise InputError(f"--ns {arguments.ns:g} is no length: expected a positive number of nanoseconds")
+        if arguments.pack:
+            pack(folder, packed)
+        else:
+            sample(arguments.start, arguments.ns, folder, packed)
+    except InputError as error:
+        print(f"sample_chignolin: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,6 +21,7 @@ from cgexp.config.launch import split_multirun
 from cgexp.config.paths import conf_dir, group_options, groups
 from cgexp.config.study import Study
 from cgexp.errors import InputError
+from cgexp.signatures import read_signature
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference.yaml"
@@ -128,6 +129,20 @@ def test_what_the_reference_lists_agrees(
 
 def test_every_key_of_the_reference_is_explained() -> None:
     assert unexplained(REFERENCE.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"(?m)^ +_target_: (cgexp\S+)", REFERENCE.read_text("utf-8"))))
+)
+def test_the_reference_has_what_its_classes_take(target: str) -> None:
+    """Also keys that no option sets, which a reader would not find in conf/: they are commented out."""
+    signature = read_signature(target)
+    assert signature is not None
+    inherited = read_signature("pytorch_lightning.callbacks.EarlyStopping") if "EarlyStop" in target else None
+    taken = signature.parameters.keys() - (set() if inherited is None else inherited.parameters.keys())
+    text = REFERENCE.read_text(encoding="utf-8")
+    missing = [name for name in taken if not re.search(rf"^ *(# )?(\w+/)?{name}: ", text, re.MULTILINE)]
+    assert missing == [], f"docs/reference.yaml does not explain what {target} takes"
 
 
 def test_every_key_of_the_examples_is_explained() -> None:

@@ -103,6 +103,17 @@ class UnitMeans:
         """The mean over all frames, [...]."""
         return np.asarray(self.sums.sum(axis=0) / self.totals.sum())
 
+    def mean_sem(self) -> NDArray[np.float64] | None:
+        """Standard error of ``mean``, [...], to first order in how units differ; None for a single unit.
+
+        Of units of equal weight their standard deviation over the root of their number; and without draws.
+        """
+        n_units = len(self.totals)
+        if n_units < 2:
+            return None
+        beyond = self.sums - self.totals.reshape(-1, *[1] * (self.sums.ndim - 1)) * self.mean()
+        return np.asarray(np.sqrt(n_units / (n_units - 1.0) * np.sum(beyond**2, axis=0)) / self.totals.sum())
+
     def draws(self, n_bootstrap: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Means of ``n_bootstrap`` draws of units with repetition: [n_bootstrap, ...]; [0, ...] for a single unit."""
         n_units = len(self.totals)

@@ -111,13 +111,19 @@ def _normalised(energy: Array) -> Array:
 def distributions(
     reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str
 ) -> dict[str, dict[str, Any]]:
-    """Densities of every observable, its coordinates pooled; the model's with its error over units."""
+    """Densities of every observable, its coordinates pooled, with one standard error over blocks (_sem).
+
+    Without the _sem of a side that has a single block.
+    """
     curves: dict[str, dict[str, Any]] = {}
     for name, quantity in QUANTITIES.items():
         edges = bins.observables[name]
         curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label, "unit": quantity.unit}
         curve["reference_name"] = reference_name
         curve["reference"] = _density(reference.observables[name], edges, reference.weights)
+        sem = _density_sem(reference, name, edges)
+        if sem is not None:
+            curve["reference_sem"] = sem
         if model is not None:
             units = model.observables[name].reshape(len(np.unique(model.block)), -1, 1)  # of equal size, in order
             densities = np.array([_density(unit, edges) for unit in units])
@@ -126,6 +132,15 @@ def distributions(
                 curve["model_sem"] = densities.std(axis=0, ddof=1) / np.sqrt(len(densities))
         curves[name] = curve
     return curves
+
+
+def _density_sem(ensemble: Ensemble, name: str, edges: Array) -> Array | None:
+    values, weights = ensemble.observables[name], ensemble.weights
+    n_coordinates = values.shape[1]
+    pooled = None if weights is None else np.repeat(weights, n_coordinates)
+    means = UnitMeans.of_bins(values.ravel(), edges, np.repeat(ensemble.block, n_coordinates), pooled)
+    sem = means.mean_sem()
+    return None if sem is None else sem / np.diff(edges)
 
 
 def _density(values: Array, edges: Array, weights: NDArray[np.floating] | None = None) -> Array:

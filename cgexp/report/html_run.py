@@ -26,7 +26,7 @@ class RunContent:
 
     experiment, run_id: its name. config: resolved, with choices and overrides. provenance: as in provenance.json.
     code: version and commit of what evaluates it now. notes: the remarks of the analysis. figures: name -> PNG file.
-    structures: of a peptide.
+    structures: of a peptide. n_frames_prior: frames that the prior was fitted on, if others than the run's; else None.
     """
 
     experiment: str
@@ -39,6 +39,7 @@ class RunContent:
     notes: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Path] = field(default_factory=dict)
     structures: Structures | None = None
+    n_frames_prior: int | None = None
 
 
 def run_page(run: RunContent) -> bytes:
@@ -49,7 +50,7 @@ def run_page(run: RunContent) -> bytes:
         title=f"{run.experiment} {run.run_id}",
         experiment=run.experiment,
         run_id=run.run_id,
-        sentences=summary(run.config, run.metrics, run.frames, run.notes),
+        sentences=summary(run.config, run.metrics, run.frames, run.notes, run.n_frames_prior),
         warnings=warnings(run.config, run.metrics, run.notes),
         key=key_table(run.metrics, units),
         metrics=metrics_table(run.metrics, units),

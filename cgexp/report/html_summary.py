@@ -13,10 +13,23 @@ Config = Mapping[str, Any]
 Metrics = Mapping[str, float]
 
 
-def summary(config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:
-    """Sentences about a run. notes: the remarks of its analysis (Evaluation.curves['notes'])."""
-    done = [_training(config, metrics, frames), _simulation(config, metrics, frames)]
-    return [*done, *_comparison(metrics, frames, notes)]
+def summary(
+    config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any], n_frames_prior: int | None = None
+) -> list[str]:
+    """Sentences about a run.
+
+    notes: the remarks of its analysis (Evaluation.curves['notes']). n_frames_prior: of the set that prior.fitted_on
+    names; None if it names none.
+    """
+    done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
+    return [*done, *_comparison(metrics, frames, notes), *no_markov_model(metrics, notes)]
+
+
+def no_markov_model(metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
+    """A sentence on why there is no Markov model of the simulation; none if there is one, or none was asked for."""
+    if "msm" not in notes or "msm_ck_error" in metrics:
+        return []
+    return [f"{notes['msm'][:1].upper()}{notes['msm'][1:]}."]
 
 
 def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
@@ -32,25 +45,30 @@ def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list
     failed = metrics.get("replicas_failed", 0.0)
     if failed:
         found.append(
-            f"{failed:,.0f} of {config['simulation']['n_replicas']:,} replicas failed; what is left out of the "
+            f"{failed:,.0f} of {_n_replicas(config['simulation']):,} replicas failed; what is left out of the "
             "comparison may be what the model gets wrong."
         )
     return found
 
 
-def _training(config: Config, metrics: Metrics, frames: Frames) -> str:
+def _training(config: Config, metrics: Metrics, frames: Frames, n_frames_prior: int | None) -> str:
     terms = _listed([name.replace("_", " ") for name in config["prior"]["terms"]])
     n_beads = frames.coords.shape[1]
     beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
     warmth = f"kT = {frames.temperature:g}" if frames.units == "reduced" else f"{frames.temperature:g} K"
+    basin = config["dataset"].get("basin")
     data = (
-        f"{len(frames):,} frames of {config['dataset']['name']} ({frames.source}; {beads}, {warmth}, "
-        f"force map {frames.force_map.replace('_', ' ')})"
+        f"{len(frames):,} frames of {f'the {basin} basin of ' if basin else ''}{config['dataset']['name']} "
+        f"({frames.source}; {beads}, {warmth}, force map {frames.force_map.replace('_', ' ')})"
+    )
+    fitted = (
+        None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {config['prior']['fitted_on']}"
     )
     if not metrics.get("epochs"):
-        return f"The potential is a prior of {terms or 'nothing'} alone, fitted to {data}; nothing was trained."
+        text = f"The potential is a prior of {terms or 'nothing'} alone, {fitted or f'fitted to {data}'}; nothing was "
+        return text + ("trained." if fitted is None else f"trained. The data set of the run is {data}.")
     network = config["model"]["_target_"].rsplit(".", 1)[-1]
-    prior = f"on top of a prior of {terms}" if terms else "without a prior"
+    prior = f"on top of a prior of {terms}{f' {fitted}' if fitted else ''}" if terms else "without a prior"
     size = f"{metrics['n_parameters']:,.0f} parameters"
     return f"{network} with {size}, {prior}, was trained by force matching on {data}. {_epochs(config, metrics)}"
 
@@ -71,10 +89,24 @@ def _simulation(config: Config, metrics: Metrics, frames: Frames) -> str:
     failed = metrics.get("replicas_failed", 0.0)
     fate = f"{failed:,.0f} of them failed" if failed else "none of them failed"
     length = settings["n_steps"] * settings["dt"]
+    steps = f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit})"
+    tempering = settings.get("tempering")
+    if tempering is None or tempering["n_rungs"] == 1:
+        return (
+            f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each {steps}; {fate}."
+        )
+    ends = f"{settings['temperature']:g} to {tempering['highest']:g}"
+    ladder = f"kT = {ends}" if frames.units == "reduced" else f"{ends} K"
     return (
-        f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each "
-        f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit}); {fate}."
+        f"{_n_replicas(settings):,} replicas of it were simulated by parallel tempering for {length:,.6g} {unit} each "
+        f"{steps}, in {settings['n_replicas']:,} ladders of {tempering['n_rungs']:,} temperatures ({ladder}), of which "
+        f"the lowest alone is kept and analysed; {fate}."
     )
+
+
+def _n_replicas(settings: Mapping[str, Any]) -> int:
+    """Replicas of a simulation, those of all temperatures."""
+    return int(settings["n_replicas"] * (settings.get("tempering") or {"n_rungs": 1})["n_rungs"])
 
 
 def _comparison(metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:

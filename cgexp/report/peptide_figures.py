@@ -80,20 +80,22 @@ def _band(panel: Axes, x: Any, y: Any, sem: Any, colour: str, label: str) -> Non
 
 @styled
 def distributions_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Density of every observable, its coordinates pooled: reference, and simulation with one standard error.
+    """Density of every observable, its coordinates pooled: reference and simulation with one standard error.
 
-    curves: name -> x, reference, and if there is a simulation model, model_sem [n_bins]; label, unit, reference_name.
+    curves: name -> x, reference, and if there is a simulation model [n_bins], each with its _sem if there is one;
+    label, unit, reference_name.
     """
     n_columns = 3
     figure, axes = panels(-(-len(curves) // n_columns), n_columns)
     for curve, panel in zip(curves.values(), axes, strict=False):
         panel.fill_between(curve["x"], curve["reference"], color="0.85", lw=0)
-        panel.plot(curve["x"], curve["reference"], color=COLOURS["reference"], label=curve["reference_name"])
-        if "model" in curve:
-            panel.plot(curve["x"], curve["model"], color=COLOURS["simulation"], label="simulation ± s.e.m.")
-        if "model_sem" in curve:
-            low, high = curve["model"] - curve["model_sem"], curve["model"] + curve["model_sem"]
-            panel.fill_between(curve["x"], low, high, color=COLOURS["simulation"], alpha=0.3, lw=0)
+        for name, text in {"reference": curve["reference_name"], "model": "simulation"}.items():
+            colour, sem = COLOURS["simulation" if name == "model" else name], curve.get(f"{name}_sem")
+            if name in curve:
+                text = text if sem is None else f"{text} ± s.e.m."
+                panel.plot(curve["x"], curve[name], color=colour, label=text)
+            if sem is not None:
+                panel.fill_between(curve["x"], curve[name] - sem, curve[name] + sem, color=colour, alpha=0.3, lw=0)
         panel.set_ylim(bottom=0.0)
         panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
         panel.set_ylabel(axis_label("density", f"1/{curve['unit']}"))

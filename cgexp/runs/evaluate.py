@@ -18,7 +18,7 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.mean_force import evaluate_mean_force
 from cgexp.runs.page import write_page
 from cgexp.runs.reference import equilibrium_of
-from cgexp.runs.stages import Context, training_numbers
+from cgexp.runs.stages import Context, frames_of_prior, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
 
@@ -72,7 +72,7 @@ def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]
     if wanted == "none":
         return {}
     curves = {**curves, "training": _history(context, metrics)}
-    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(context.frames)
+    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context))
     suffixes = ("png",) if wanted == "png" else ("png", "pdf")
     return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in draw(curves).items()}
 

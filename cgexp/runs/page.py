@@ -9,7 +9,7 @@ from typing import Any
 from cgexp.analysis.structures import structures_of
 from cgexp.report.html_run import RunContent, run_page
 from cgexp.runs.provenance import code_version
-from cgexp.runs.stages import Context
+from cgexp.runs.stages import Context, frames_of_prior
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_bytes
 from cgexp.systems.peptide import Peptide
@@ -43,6 +43,7 @@ def write_page(
         config=config,
         metrics=metrics,
         frames=context.frames,
+        n_frames_prior=len(frames_of_prior(context)) if config["prior"].get("fitted_on") else None,
         provenance=folder.read_provenance(),
         code=code_version(),
         notes=notes,

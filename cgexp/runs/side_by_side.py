@@ -58,12 +58,13 @@ def lines(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[s
 
 
 def densities(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Densities of observables, as ``lines`` has free energies; the reference has no error."""
+    """Densities of observables, as ``lines`` has free energies; the error of the reference is NaN in older runs."""
     curves = {arm: [_curves(run)["distributions"] for run in results.runs(arm)] for arm in arms}
     found = {}
     for name in names:
         first = curves[arms[0]][0][name]
-        by_label = {first["reference_name"]: (first["reference"], np.zeros_like(first["x"]))}
+        unknown = np.full_like(first["x"], np.nan)
+        by_label = {first["reference_name"]: (first["reference"], first.get("reference_sem", unknown))}
         for arm, of_runs in curves.items():
             density = np.array([curve[name]["model"] for curve in of_runs])
             spread = density.std(axis=0, ddof=1) if len(density) > 1 else np.zeros_like(density[0])

@@ -55,20 +55,28 @@ class Context:
 def fit_prior(context: Context) -> None:
     """Fit the prior's terms on the frames and write prior.json; refuse a time step that its stiffest term forbids.
 
-    With trainer.noise the frames are noised once: prior and network are to make up the PMF of noised frames together.
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
     prior: Prior = build(context.config["prior"])
-    frames = context.frames if prior.fitted_on is None else load_packaged(prior.fitted_on)
-    if frames.system != context.frames.system:
-        raise InputError(
-            f"prior.fitted_on={prior.fitted_on} is of system '{frames.system}' but the data set of "
-            f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
-        )
-    trainer = context.config["trainer"]
-    prior.fit(with_noise(frames, trainer.get("noise", 0.0), context.config["seed"]))
+    prior.fit(frames_of_prior(context))
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
+
+
+def frames_of_prior(context: Context) -> Frames:
+    """The frames that the prior is fitted on: those of the run, or of the shipped set that prior.fitted_on names.
+
+    With trainer.noise they are noised once: prior and network are to make up the PMF of noised frames together. Raises
+    InputError if that set is of another system.
+    """
+    config, fitted_on = context.config, context.config["prior"].get("fitted_on")
+    frames = context.frames if fitted_on is None else load_packaged(fitted_on)
+    if frames.system != context.frames.system:
+        raise InputError(
+            f"prior.fitted_on={fitted_on} is of system '{frames.system}' but the data set of "
+            f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
+        )
+    return with_noise(frames, config["trainer"].get("noise", 0.0), config["seed"])
 
 
 def train(context: Context) -> None:

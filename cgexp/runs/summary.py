@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cgexp.analysis.curves import NAME as CURVES
+from cgexp.analysis.curves import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
+from cgexp.report.html_summary import no_markov_model
 from cgexp.report.table import metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import resolve
@@ -40,6 +43,9 @@ def print_table(config: Config) -> None:
         print("compared with an equilibrium ensemble, whose two runs are w1_tica_resolution apart: quote both")
     elif "folded_fraction_reference" in metrics:
         print("compared with the data at hand, which is not an equilibrium reference")
+    if path == folder.metrics and folder.definition(CURVES).is_file():
+        for sentence in no_markov_model(metrics, read_curves(folder.path).get("notes", {})):
+            print(sentence)
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))
         print(f"figures ({names}): {folder.figures}")

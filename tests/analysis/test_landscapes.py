@@ -96,3 +96,27 @@ def test_densities_have_errors_over_units() -> None:
     np.testing.assert_allclose(curve["model"], curve["reference"])
     assert curve["reference"] == pytest.approx(np.full(10, 0.5), abs=0.1)
     assert curve["model_sem"].mean() == pytest.approx(np.sqrt(0.1 * 0.9 / 2000) / 0.2, rel=0.3)
+
+
+def test_densities_of_the_reference_have_errors_over_its_blocks() -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, 2000)
+    reference = ensemble_of(np.zeros((2000, 2)), np.arange(2000) // 100, rmsd=values)
+    curve = distributions(reference, reference, bins_to(1.0), "a")["rmsd"]
+    np.testing.assert_allclose(curve["reference_sem"], curve["model_sem"])
+    single = ensemble_of(np.zeros((9, 2)), np.zeros(9, dtype=int))
+    assert "reference_sem" not in distributions(single, None, bins_to(1.0), "a")["rmsd"]
+
+
+def test_the_error_of_a_weighted_reference_is_the_spread_of_repeated_ones() -> None:
+    def curve(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        centres = rng.uniform(-0.8, 0.8, size=40).repeat(50)  # frames of a block are alike
+        values = np.clip(centres + 0.1 * rng.normal(size=2000), -0.99, 0.99)
+        weights = np.exp(values) * rng.uniform(0.2, 1.8, size=40).repeat(50)
+        reference = ensemble_of(np.zeros((2000, 2)), np.arange(2000) // 50, weights, values)
+        return distributions(reference, None, bins_to(1.0), "a")["rmsd"]
+
+    repeated = [curve(seed) for seed in range(100)]
+    spread = np.std([one["reference"] for one in repeated], axis=0)
+    error = np.mean([one["reference_sem"] for one in repeated], axis=0)
+    assert np.mean(error / spread) == pytest.approx(1.0, abs=0.12)

@@ -39,7 +39,8 @@ def plane_curve() -> dict[str, Any]:
 
 def distribution(label: str, unit: str) -> dict[str, Any]:
     density = np.exp(-(X**2))
-    return {"x": X, "reference": density, "model": 0.9 * density, "model_sem": 0.1 * density, "label": label} | {
+    errors = {"reference_sem": 0.2 * density, "model_sem": 0.1 * density}
+    return {"x": X, "reference": density, "model": 0.9 * density, **errors, "label": label} | {
         "unit": unit,
         "reference_name": "data",
     }
@@ -140,6 +141,15 @@ def test_lines_are_the_numbers_given() -> None:
     assert lines["exact"].get_color() == "black"
 
 
+def test_densities_of_both_sides_have_a_band() -> None:
+    figure = one("distributions")
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["data ± s.e.m.", "simulation ± s.e.m."]
+    _, reference, model = figure.axes[0].collections  # the first fills the reference
+    assert reference.get_paths()[0].get_extents().ymax == pytest.approx(1.2, abs=0.001)
+    assert model.get_paths()[0].get_extents().ymax == pytest.approx(1.0, abs=0.001)
+
+
 def test_optional_parts_may_be_absent() -> None:
     curves = all_curves()
     for name in ("bin_x", "simulation", "simulation_sem"):
@@ -154,7 +164,7 @@ def test_optional_parts_may_be_absent() -> None:
         del curves["msm"][name]
     curves["convergence"] |= {"burn_in": None, "resolution": None, "w1_sem": np.full(4, np.nan)}
     for curve in curves["distributions"].values():
-        del curve["model"], curve["model_sem"]
+        del curve["model"], curve["model_sem"], curve["reference_sem"]
     curves["training"] |= {"validation": None, "prior_only": None, "noise_floor": 0.0}
     curves["prior_fit"] = {}
     figures = draw(curves)

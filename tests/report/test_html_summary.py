@@ -10,7 +10,8 @@ from tests.report.pages import METRICS, NOTES, config, frames
 
 def words(**changes: object) -> str:
     parts = {"config": config(), "metrics": METRICS, "frames": frames(), "notes": NOTES, **changes}
-    return " ".join(summary(parts["config"], parts["metrics"], parts["frames"], parts["notes"]))
+    given = (parts["config"], parts["metrics"], parts["frames"], parts["notes"], parts.get("n_frames_prior"))
+    return " ".join(summary(*given))
 
 
 def test_the_whole_of_it() -> None:
@@ -58,10 +59,45 @@ def test_settings(changes: dict[str, object], expected: str) -> None:
     assert expected in words(config=config(**changes))
 
 
+def test_tempering_is_said_to_be_tempering() -> None:
+    settings = {**config()["simulation"], "temperature": 300.0, "tempering": {"n_rungs": 3, "highest": 600.0}}
+    text = words(config=config(simulation=settings))
+    assert (
+        "12 replicas of it were simulated by parallel tempering for 2 ps each (1,000 steps of 0.002 ps), in 4 " in text
+    )
+    assert "4 ladders of 3 temperatures (300 to 600 K), of which the lowest alone is kept and analysed; none of" in text
+    (text,) = warnings(config(simulation=settings), {**METRICS, "replicas_failed": 5.0}, NOTES)
+    assert text.startswith("5 of 12 replicas failed")
+    assert "4 replicas of it" in words(config=config(simulation={**settings, "tempering": None}))
+
+
+def test_a_markov_model_that_is_missing_has_a_reason() -> None:
+    notes = {**NOTES, "msm": "no Markov model: the production has 3 saved frames"}
+    assert words(notes=notes).endswith(" No Markov model: the production has 3 saved frames.")
+    assert "Markov" not in words(notes=notes, metrics={**METRICS, "msm_ck_error": 0.1})
+
+
 def test_the_prior_alone() -> None:
     untrained = {"epochs": 0.0, "checkpoint_epoch": 0.0}
     assert words(metrics=untrained).startswith(
         "The potential is a prior of bonds, angles and repulsion alone, fitted to 6"
+    )
+
+
+def test_a_prior_of_another_data_set_is_said_to_be_of_it_and_the_basin_is_named() -> None:
+    settings = config(
+        dataset={"name": "some_data", "units": "molecular", "basin": "folded"},
+        prior={"terms": {"bonds": {}}, "fitted_on": "whole_data"},
+    )
+    text = words(config=settings, n_frames_prior=57600)
+    assert (
+        "on top of a prior of bonds fitted to 57,600 frames of whole_data, was trained by force matching on 6 " in text
+    )
+    assert "6 frames of the folded basin of some_data (a test;" in text
+    text = words(config=settings, n_frames_prior=57600, metrics={"epochs": 0.0})
+    assert text.startswith(
+        "The potential is a prior of bonds alone, fitted to 57,600 frames of whole_data; nothing was trained. The data "
+        "set of the run is 6 frames of the folded basin of some_data (a test;"
     )
 
 

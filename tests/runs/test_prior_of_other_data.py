@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
+from cgexp.priors.prior import Prior
 from cgexp.reference.packaged import load_packaged
 from cgexp.runs.pipeline import run
 from cgexp.store import read_json
+from tests.report.pages import Reader
 
 FEW = ["experiment=chignolin_first", "dataset=chignolin_maps", "debug=fast", "simulation=none", "analysis=forces"]
 
@@ -32,6 +36,21 @@ def test_the_prior_is_fitted_on_the_set_that_is_named(tmp_path: Path) -> None:
     assert other["data_hash"] == load_packaged("chignolin_mini").content_hash
     assert own["data_hash"] != other["data_hash"]
     assert own["terms"]["bonds"]["parameters"] != other["terms"]["bonds"]["parameters"]
+
+
+def test_figure_and_page_are_of_the_frames_that_the_prior_was_fitted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda curves: drawn.update(curves) or {})
+    config = configure(tmp_path, *FEW, "model=none", "prior.fitted_on=chignolin_mini")
+    config["figures"] = "png"
+    folder = run(config, say=quiet)
+    mini = load_packaged("chignolin_mini")
+    expected = Prior.load(folder.prior).fit_quality(mini)["bonds"]["energy_data"]
+    np.testing.assert_array_equal(drawn["prior_fit"]["bonds"]["energy_data"], expected)
+    page = Reader(folder.report.read_bytes())
+    assert f"fitted to {len(mini):,} frames of chignolin_mini; nothing was trained" in page.text
 
 
 def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:

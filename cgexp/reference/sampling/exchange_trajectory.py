@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.reference.sampling.exchange import acceptance, round_trips
-from cgexp.store import Chunks, read_json, write_json
+from cgexp.store import Chunks, read_arrays, read_json, write_json
 
 SETTINGS_FILE = "replica_exchange.json"
 PER_CYCLE = ("levels", "energies", "outcomes")
@@ -79,13 +79,53 @@ def load_exchange(folder: Path) -> ExchangeTrajectory:
     )
 
 
+def n_cycles(folder: Path) -> int:
+    """Cycles that a run holds so far; 0 if there is none."""
+    paths = Chunks(folder).paths
+    return int(read_arrays(paths[-1])[0]["n_cycles"]) if paths else 0
+
+
 def pack_exchange(folder: Path, target: Path) -> None:
-    """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it."""
+    """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it.
+
+    Raises InputError if the run has no round yet, or if ``target`` holds a longer run or one with other settings, which
+    would be lost.
+    """
     parts = [arrays for arrays, _ in Chunks(folder)]
     rounds = [part for part in parts if len(part["levels"])]
     if not rounds:
         raise InputError(f"{folder} holds no round yet: run the sampling first")
+    _check_same_settings(folder, target)
+    own, kept = int(rounds[-1]["n_cycles"]), n_cycles(target)
+    if own < kept:
+        raise InputError(
+            f"{folder} holds {own} cycles and {target} already {kept}: go on sampling until it is the longer one, or "
+            "pack into another folder"
+        )
     last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
     joined = {name: np.concatenate([part[name] for part in rounds]) for name in rounds[-1] if name not in last}
     write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
     Chunks(target).replace({**last, **joined})
+
+
+def take_longer(packed: Path, folder: Path) -> None:
+    """Let ``folder``, a working folder, begin with the run in ``packed`` if that is longer than its own.
+
+    Raises InputError if they have other settings.
+    """
+    if n_cycles(packed) > n_cycles(folder):
+        _check_same_settings(packed, folder)
+        Chunks(folder).truncate(0)  # last chunk first: a kill leaves a shorter run, which is replaced next time
+        pack_exchange(packed, folder)
+
+
+def _check_same_settings(folder: Path, target: Path) -> None:
+    if not (Path(target) / SETTINGS_FILE).exists():
+        return
+    stored, own = read_json(Path(target) / SETTINGS_FILE), read_json(Path(folder) / SETTINGS_FILE)
+    for name in sorted(own.keys() | stored.keys()):
+        if own.get(name) != stored.get(name):
+            raise InputError(
+                f"{target} holds a run with {name}={stored.get(name)} and {folder} one with {own.get(name)}: choose "
+                "another folder"
+            )

@@ -22,7 +22,7 @@ from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.sampling.exchange import exchange
-from cgexp.reference.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE
+from cgexp.reference.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, n_cycles
 from cgexp.reference.sampling.progress import Tally
 from cgexp.reference.sampling.segment import Segment, SegmentResult, Unstable, pack_system, run_segment, unpack_system
 from cgexp.reference.sampling.walker import WORKER_ENDED
@@ -124,10 +124,7 @@ def run_replica_exchange(
 
 def n_rounds_done(chunks: Chunks, protocol: ReplicaExchange) -> int:
     """Rounds stored so far."""
-    if not len(chunks):
-        return 0
-    last, _ = read_arrays(chunks.paths[-1])
-    return int(last["n_cycles"]) // protocol.cycles_per_round
+    return n_cycles(chunks.folder) // protocol.cycles_per_round
 
 
 def _check_settings(path: Path, protocol: ReplicaExchange) -> None:

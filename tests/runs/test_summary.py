@@ -1,0 +1,45 @@
+"""What the screen says at the end of a run, beside the numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgexp.analysis.curves import NAME, flatten
+from cgexp.runs import summary
+from cgexp.runs.folder import RunFolder
+from cgexp.store import write_arrays, write_json
+
+REASON = "no Markov model: the production has 3 saved frames, and msm_lag=10 needs at least 21"
+
+
+@pytest.mark.parametrize(
+    ("notes", "metrics", "is_said"),
+    [
+        ({"msm": REASON}, {}, True),
+        ({"msm": "times are of the coarse-grained dynamics"}, {"msm_ck_error": 0.1}, False),
+        ({"reference": "some_ensemble"}, {}, False),
+        (None, {}, False),
+    ],
+    ids=["no model", "a model", "none asked for", "no curves"],
+)
+def test_the_screen_says_why_there_is_no_markov_model(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    notes: dict[str, Any] | None,
+    metrics: dict[str, float],
+    is_said: bool,
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_config(
+        {"dataset": {"units": "molecular"}, "model": {}, "choices": {}, "overrides": [], "outputs": "outputs"}
+    )
+    write_json(folder.metrics, {"w1_tica": 0.5, **metrics})
+    if notes is not None:
+        write_arrays(folder.definition(NAME), *flatten({"notes": notes}))
+    monkeypatch.setattr(summary, "resolve", lambda config: (config, folder, None))
+    summary.print_table({})
+    assert ("No Markov model: the production has 3 saved frames" in capsys.readouterr().out) == is_said
