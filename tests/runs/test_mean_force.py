@@ -12,13 +12,14 @@ import torch
 
 from cgexp.analysis.mean_force import mean_force_metrics
 from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.cards import DATA
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
-from cgexp.reference.packaged import DATA, find_packaged, load_packaged, write_packaged
+from cgexp.reference.packaged import find_packaged, load_packaged, write_packaged
 from cgexp.runs import mean_force
 from cgexp.runs.mean_force import evaluate_mean_force, mean_force_set
 from cgexp.runs.pipeline import run
