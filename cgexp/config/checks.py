@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 KERNELS = ("auto", "reference", "table", "compiled", "fused")
 # kernel -> the networks it is made for; the others serve all
 KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
+CUTS = ("basin", "within", "x_range")  # keys of data sets that leave the frames outside a region out
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 STARTS_OF_PEPTIDES = ("folded", "unfolded", "extended")
@@ -160,6 +161,23 @@ def _has_validation(config: Config) -> Iterator[str]:
             yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
 
 
+def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
+    dataset = config["dataset"]
+    if not config["trainer"].get("noise"):
+        return
+    for key in CUTS:
+        if dataset.get(key) is not None:
+            yield (
+                f"trainer.noise takes the density of the frames for that of the ensemble, but dataset.{key}="
+                f"{dataset[key]} cuts it off at an edge, which becomes a wall: set trainer.noise=0 or use all frames"
+            )
+    if dataset.get("thermally_sampled") is False:
+        yield (
+            "trainer.noise takes the density of the frames for that of the ensemble, but dataset.thermally_sampled="
+            "false says that they were selected: set trainer.noise=0"
+        )
+
+
 def _learning_rate_finder(config: Config) -> Iterator[str]:
     scheduler = str((config["scheduler"] or {}).get("_target_"))
     for name, spec in (config["trainer"].get("callbacks") or {}).items():
@@ -211,5 +229,6 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("dataset", "simulation"), _starts),
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
+    (("dataset", "trainer"), _noise_of_an_ensemble),
     (("active", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
 )

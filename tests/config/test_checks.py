@@ -108,6 +108,24 @@ def test_a_biased_map_is_allowed_with_a_reason_in_words() -> None:
     assert not problem(*overrides, "dataset.allow_biased_force_map='to measure the bias of the slice'")
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        ["experiment=chignolin_first", "dataset=chignolin_folded"],
+        ["experiment=chignolin_first", "dataset=teacher", "dataset.path=outputs", "dataset.basin=unfolded"],
+        ["experiment=toy_cgnet", "dataset.within=[0.0,10.0]"],
+        ["experiment=toy_cgnet", "dataset=toy_teacher", "dataset.path=outputs", "dataset.x_range=[0.0,10.0]"],
+        ["experiment=chignolin_first", "dataset=peptide_file", "dataset.path=f.npz", "dataset.thermally_sampled=false"],
+    ],
+)
+def test_noise_needs_a_sample_of_the_whole_ensemble(cut: list[str]) -> None:
+    assert not problem(*cut)
+    assert "trainer.noise takes the density of the frames for that of the ensemble" in problem(
+        *cut, "trainer.noise=0.05"
+    )
+    assert not problem(*cut[:1], "trainer.noise=0.05")
+
+
 def test_names_repeated_here_agree_with_the_rooms_above() -> None:
     from cgexp.kernels.choose import FUSED
     from cgexp.kernels.choose import KERNELS as IMPLEMENTED
