@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import is_spec, problems
+from cgexp.cards import load_card, packaged_names
 from cgexp.config.compose import CAN_BE_NONE, SETTINGS, Config
 from cgexp.errors import InputError, did_you_mean
 from cgexp.signatures import mismatch
@@ -142,6 +143,49 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
+def _prior_of_other_data(config: Config) -> Iterator[str]:
+    name = (config["prior"] or {}).get("fitted_on")
+    if name is None:
+        return
+    try:
+        card = load_card(name)
+    except InputError as error:
+        yield f"prior.fitted_on={name}: {error}"
+        return
+    prior = config["prior"]
+    if "runs" in card:
+        yield (
+            f"prior.fitted_on={name} is an equilibrium reference, which the model is judged by: name a training set, "
+            "or null for the data set itself"
+        )
+    elif card["force_map"] == "mean_force":
+        yield (
+            f"prior.fitted_on={name} is a set of mean forces at frames that were selected, and a prior is fitted to a "
+            "sample: name a training set, or null for the data set itself"
+        )
+    for key, fact in (("units", "units"), ("n_beads", "n_beads")):
+        if card[fact] != config["dataset"][key]:
+            yield (
+                f"prior.fitted_on={name} has {key} {card[fact]} but dataset {config['dataset']['name']} has "
+                f"{config['dataset'][key]}: name a set of the same system, or null for the data set itself"
+            )
+            return
+    if card["temperature_K"] != prior.get("temperature", card["temperature_K"]):
+        yield (
+            f"prior.fitted_on={name} is at {card['temperature_K']} K but prior.temperature={prior['temperature']}: "
+            "name a set at the temperature of the data, or null for the data set itself"
+        )
+
+
+def _has_forces(config: Config) -> Iterator[str]:
+    dataset, model = config["dataset"], str(config["model"]["_target_"])
+    if not str(dataset["_target_"]).endswith("packaged.Packaged") or model.endswith("NoNetwork"):
+        return
+    name = dataset["name"]
+    if name in packaged_names() and load_card(name)["force_rms"] is None:
+        yield f"dataset {name} has no forces to train on: choose another dataset, or model=none for the prior alone"
+
+
 def _starts(config: Config) -> Iterator[str]:
     kind, dataset = (config["simulation"] or {}).get("starts", "data"), config["dataset"]
     if kind in STARTS_OF_PEPTIDES and dataset["n_dims"] != 3:
@@ -224,6 +268,8 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("model", "trainer"), _kernel_serves),
     (("dataset", "prior", "simulation"), _same_temperature),
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
+    (("dataset", "prior"), _prior_of_other_data),
+    (("dataset", "model", "trainer"), _has_forces),
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
     (("dataset", "simulation"), _starts),

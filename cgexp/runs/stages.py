@@ -60,15 +60,20 @@ def fit_prior(context: Context) -> None:
     """
     prior: Prior = build(context.config["prior"])
     frames = context.frames if prior.fitted_on is None else load_packaged(prior.fitted_on)
-    if frames.system != context.frames.system:
-        raise InputError(
-            f"prior.fitted_on={prior.fitted_on} is of system '{frames.system}' but the data set of "
-            f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
-        )
+    require_same_system(prior.fitted_on, frames.system, context.frames.system)
     trainer = context.config["trainer"]
     prior.fit(with_noise(frames, trainer.get("noise", 0.0), context.config["seed"]))
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
+
+
+def require_same_system(fitted_on: str | None, found: str, expected: str) -> None:
+    """Raise InputError if the set that ``prior.fitted_on`` names is of another system than the data set."""
+    if found != expected:
+        raise InputError(
+            f"prior.fitted_on={fitted_on} is of system '{found}' but the data set of '{expected}': "
+            "name a set of the same system, or null for the data set itself"
+        )
 
 
 def train(context: Context) -> None:
