@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.cards import DATA, load_card
 from cgexp.frames import Frames
 from cgexp.progress import Progress
 from cgexp.reference.all_atom.structure import build_native
 from cgexp.reference.oracles.mean_force import MeanForceOracle
 from cgexp.reference.oracles.oracle import Labels, joined
-from cgexp.reference.packaged import DATA, load_card, load_packaged, map_path, write_packaged
+from cgexp.reference.packaged import load_packaged, map_path, write_packaged
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.store import dequantise, quantise, read_arrays
 from cgexp.systems.basins import BASINS, basin_of

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from cgexp.analysis.tica import Tica
+from cgexp.cards import DATA
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import TIME_STEP
 from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
@@ -32,7 +33,7 @@ from cgexp.reference.equilibrium import (
     load_equilibrium,
     write_walkers,
 )
-from cgexp.reference.packaged import DATA, write_packaged
+from cgexp.reference.packaged import write_packaged
 from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, first_left, weighty
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
 from cgexp.reference.sampling.reweighting import effective_size

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from cgexp.cards import DATA
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP
 from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
 from cgexp.reference.mapping.linear_map import read_map, write_map
 from cgexp.reference.mapping.unbiasedness import assess, force_rms
 from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide
-from cgexp.reference.packaged import DATA, map_path, write_packaged
+from cgexp.reference.packaged import map_path, write_packaged
 from cgexp.reference.sampling.starts import Seeded
 from cgexp.systems.peptide import Peptide
 

@@ -14,7 +14,7 @@ import cgexp
 
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
-    ("units", "frames", "build", "errors", "signatures", "stability", "progress"),
+    ("units", "frames", "build", "errors", "signatures", "stability", "progress", "cards"),
     ("config", "systems", "geometry", "store", "energy"),
     ("priors", "models", "analysis"),
     ("kernels",),

@@ -16,6 +16,7 @@ def main(arguments: Sequence[str]) -> int:
 def job(config: Config) -> None:
     """Check one config and print what it describes."""
     from cgexp.runs.check import report
+    from cgexp.runs.pipeline import resolve
 
-    for line in report(config):
+    for line in report(resolve(config)[0]):
         print(line)

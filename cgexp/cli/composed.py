@@ -30,7 +30,7 @@ def run_jobs(
     many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
     configs = [compose(o) for o in expand(overrides)] if many else [compose(overrides)]
     for config in configs:
-        check(config, groups)
+        check(_to_check(config), groups)
     if print_config:
         import yaml
 
@@ -50,6 +50,15 @@ def run_jobs(
     if failed is not None:
         raise failed
     return 0
+
+
+def _to_check(config: Config) -> Config:
+    """With ``run=<folder>`` an override is of that run's parts, which may take other keys than the default ones."""
+    if config["run"] is None:
+        return config
+    from cgexp.runs.recorded import laid_on_recorded
+
+    return laid_on_recorded(config)
 
 
 def groups_help() -> str:

@@ -16,7 +16,9 @@ def main(arguments: Sequence[str]) -> int:
 def job(config: Config) -> None:
     """Make one data set and print its card."""
     from cgexp.runs.data import data_card, get_data
+    from cgexp.runs.pipeline import resolve
     from cgexp.runs.summary import print_card
 
+    config = resolve(config)[0]
     frames, _, path = get_data(config, again=config["force"])
     print_card(data_card(frames, config["dataset"]), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import is_spec, problems
+from cgexp.cards import load_card, packaged_names
 from cgexp.config.compose import CAN_BE_NONE, SETTINGS, Config
 from cgexp.errors import InputError, did_you_mean
 from cgexp.signatures import mismatch
@@ -30,6 +31,7 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 KERNELS = ("auto", "reference", "table", "compiled", "fused")
 # kernel -> the networks it is made for; the others serve all
 KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
+CUTS = ("basin", "within", "x_range")  # keys of data sets that leave the frames outside a region out
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 STARTS_OF_PEPTIDES = ("folded", "unfolded", "extended")
@@ -141,6 +143,49 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
+def _prior_of_other_data(config: Config) -> Iterator[str]:
+    name = (config["prior"] or {}).get("fitted_on")
+    if name is None:
+        return
+    try:
+        card = load_card(name)
+    except InputError as error:
+        yield f"prior.fitted_on={name}: {error}"
+        return
+    prior = config["prior"]
+    if "runs" in card:
+        yield (
+            f"prior.fitted_on={name} is an equilibrium reference, which the model is judged by: name a training set, "
+            "or null for the data set itself"
+        )
+    elif card["force_map"] == "mean_force":
+        yield (
+            f"prior.fitted_on={name} is a set of mean forces at frames that were selected, and a prior is fitted to a "
+            "sample: name a training set, or null for the data set itself"
+        )
+    for key, fact in (("units", "units"), ("n_beads", "n_beads")):
+        if card[fact] != config["dataset"][key]:
+            yield (
+                f"prior.fitted_on={name} has {key} {card[fact]} but dataset {config['dataset']['name']} has "
+                f"{config['dataset'][key]}: name a set of the same system, or null for the data set itself"
+            )
+            return
+    if card["temperature_K"] != prior.get("temperature", card["temperature_K"]):
+        yield (
+            f"prior.fitted_on={name} is at {card['temperature_K']} K but prior.temperature={prior['temperature']}: "
+            "name a set at the temperature of the data, or null for the data set itself"
+        )
+
+
+def _has_forces(config: Config) -> Iterator[str]:
+    dataset, model = config["dataset"], str(config["model"]["_target_"])
+    if not str(dataset["_target_"]).endswith("packaged.Packaged") or model.endswith("NoNetwork"):
+        return
+    name = dataset["name"]
+    if name in packaged_names() and load_card(name)["force_rms"] is None:
+        yield f"dataset {name} has no forces to train on: choose another dataset, or model=none for the prior alone"
+
+
 def _starts(config: Config) -> Iterator[str]:
     kind, dataset = (config["simulation"] or {}).get("starts", "data"), config["dataset"]
     if kind in STARTS_OF_PEPTIDES and dataset["n_dims"] != 3:
@@ -158,6 +203,23 @@ def _has_validation(config: Config) -> Iterator[str]:
     for place, spec in specs.items():
         if spec.get("monitor") == "loss_validation" or str(spec.get("_target_")).endswith("ReduceLROnPlateau"):
             yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
+
+
+def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
+    dataset = config["dataset"]
+    if not config["trainer"].get("noise"):
+        return
+    for key in CUTS:
+        if dataset.get(key) is not None:
+            yield (
+                f"trainer.noise takes the density of the frames for that of the ensemble, but dataset.{key}="
+                f"{dataset[key]} cuts it off at an edge, which becomes a wall: set trainer.noise=0 or use all frames"
+            )
+    if dataset.get("thermally_sampled") is False:
+        yield (
+            "trainer.noise takes the density of the frames for that of the ensemble, but dataset.thermally_sampled="
+            "false says that they were selected: set trainer.noise=0"
+        )
 
 
 def _learning_rate_finder(config: Config) -> Iterator[str]:
@@ -206,10 +268,13 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("model", "trainer"), _kernel_serves),
     (("dataset", "prior", "simulation"), _same_temperature),
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
+    (("dataset", "prior"), _prior_of_other_data),
+    (("dataset", "model", "trainer"), _has_forces),
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
     (("dataset", "simulation"), _starts),
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
+    (("dataset", "trainer"), _noise_of_an_ensemble),
     (("active", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
 )

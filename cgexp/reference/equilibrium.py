@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.tica import Tica
+from cgexp.cards import AGAIN, DATA, load_card, packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.packaged import DATA, load_card, load_packaged, packaged_names
+from cgexp.reference.packaged import load_packaged
 from cgexp.store import dequantise, quantise, read_arrays, write_arrays
 
 WALKERS, TICA = "{}.walkers.npz", "{}.tica.npz"
@@ -83,7 +84,7 @@ def _verified(name: str, kind: str, folder: Path) -> Path:
     card, path = load_card(name, folder), folder / kind.format(name)
     runs_of(name, card)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != card[FILES][path.name]:
-        raise InputError(f"{path} is not the file that its card describes: install the package again")
+        raise InputError(f"{path} is not the file that its card describes: {AGAIN}")
     return path
 
 

@@ -28,6 +28,11 @@ class FramesFile(Recipe):
 
     cached: ClassVar[bool] = False
 
+    def require(self) -> None:
+        """The file is there."""
+        if not Path(self.path).is_file():
+            raise InputError(f"dataset.path={self.path} is no file: give one written by cgexp.store.write_frames")
+
     def make(self, folder: Path) -> Frames:
         """Read, verify, and test units and temperature of a peptide; ``folder`` is not needed.
 

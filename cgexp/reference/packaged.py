@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.errors import InputError, did_you_mean
+from cgexp.cards import AGAIN, DATA, load_card, packaged_names
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.reference.recipe import Recipe
@@ -19,7 +20,6 @@ from cgexp.store import (
     quantise,
     read_arrays,
     read_frames,
-    read_json,
     rounded,
     write_arrays,
     write_frames,
@@ -28,24 +28,7 @@ from cgexp.store import (
 from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import Peptide
 
-DATA = Path(__file__).parent.parent / "data"
-
-
-def packaged_names(folder: Path = DATA) -> list[str]:
-    """Names of the data sets that ship."""
-    return sorted(path.stem for path in folder.glob("*.json") if path.with_suffix(".npz").is_file())
-
-
-def load_card(name: str, folder: Path = DATA) -> dict[str, Any]:
-    """The data card of a shipped set: what it is, how it was made, how good it is. Raises InputError if unknown."""
-    known = packaged_names(folder)
-    if name not in known:
-        raise InputError(
-            f"no data set '{name}' ships with the package{did_you_mean(name, known)}: "
-            f"expected one of {', '.join(known) or '(none)'}"
-        )
-    card: dict[str, Any] = read_json(folder / f"{name}.json")
-    return card
+Content = TypeVar("Content")
 
 
 def find_packaged(system: str, temperature: float, force_map: str, folder: Path = DATA) -> list[str]:
@@ -63,13 +46,13 @@ def map_path(name: str, folder: Path = DATA) -> Path:
 def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) -> Frames:
     """The frames of a shipped set, with the forces of ``force_map`` where the set ships several (None: its main one).
 
-    Raises InputError for an unknown name or map, or if file and card disagree.
+    Raises InputError for an unknown name or map, or if a file is missing, damaged, or not the one of the card.
     """
     card = load_card(name, folder)
     path = folder / f"{name}.npz"
-    frames = read_frames(path)
+    frames = _read(read_frames, path)
     if frames.content_hash != card["content_hash"]:
-        raise InputError(f"{path} is not the data set its card describes: install the package again")
+        raise InputError(f"{path} is not the data set its card describes: {AGAIN}")
     if force_map in (None, frames.force_map):
         return frames
     known = card.get("other_force_maps", {})
@@ -80,7 +63,7 @@ def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) 
         )
     frames = _with_forces(frames, _read_forces(folder / f"{name}.forces.npz", force_map), force_map)
     if frames.content_hash != known[force_map]["content_hash"]:
-        raise InputError(f"{path} is not the data set its card describes: install the package again")
+        raise InputError(f"{path} is not the data set its card describes: {AGAIN}")
     return frames
 
 
@@ -161,8 +144,16 @@ class Packaged(Recipe):
         return self.check(self.thin(frames))
 
 
+def _read(read: Callable[[Path], Content], path: Path) -> Content:
+    """What ``read`` finds in a shipped file; its own advice is for files that a stage can write again."""
+    try:
+        return read(path)
+    except InputError as error:
+        raise InputError(f"{path} is missing or damaged: {AGAIN}") from error
+
+
 def _read_forces(path: Path, force_map: str) -> NDArray[np.float32]:
-    arrays, meta = read_arrays(path)
+    arrays, meta = _read(read_arrays, path)
     return dequantise(arrays[force_map], meta["step"])
 
 

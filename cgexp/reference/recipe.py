@@ -49,6 +49,9 @@ class Recipe(ABC):
                     f"set dataset.{field}={actual}"
                 )
 
+    def require(self) -> None:  # noqa: B027 - most data sets are made from nothing
+        """Raise InputError if something that ``make`` reads is missing or unfit; makes nothing and reads no frames."""
+
     @abstractmethod
     def make(self, folder: Path) -> Frames:
         """Produce the frames. ``folder`` is this recipe's own cache for partial results; the caller stores the result.

@@ -69,6 +69,10 @@ class TeacherData(Recipe):
                 f"{self.simulation.save_every}: change one"
             )
 
+    def require(self) -> None:
+        """The teacher is there, of this system and temperature, and can be simulated with the time step."""
+        check_time_step(load_teacher(self.path, self.system, self.temperature, "dataset"), self.system, self.simulation)
+
     def make(self, folder: Path) -> Frames:
         """Simulate, choose and label; goes on with the simulation that ``folder`` holds.
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cgexp.build import build
+from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id, run_id
 from cgexp.frames import Frames
@@ -17,7 +18,7 @@ from cgexp.kernels.choose import make_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
 from cgexp.reference.recipe import Recipe
-from cgexp.runs.stages import network_of
+from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
 
@@ -29,6 +30,7 @@ def report(config: Config) -> Iterator[str]:
     choices = config["choices"]
     yield f"config     ok: {', '.join(f'{group}={option}' for group, option in choices.items())}"
     recipe: Recipe = build(config["dataset"])
+    recipe.require()
     system = recipe.system
     yield (
         f"data       {recipe.name}: {system.n_beads} beads in {system.n_dims} dimensions, {recipe.units} units, "
@@ -36,6 +38,8 @@ def report(config: Config) -> Iterator[str]:
     )
     frames = made_up_frames(recipe)
     prior = build(config["prior"])
+    if prior.fitted_on is not None:
+        require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
     prior.fit(frames)
     network = build(config["model"])
     network.fit(frames)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgexp.analysis.mean_force import mean_force_metrics
 from cgexp.errors import InputError
@@ -17,6 +19,7 @@ from cgexp.systems.peptide import NATIVE, Peptide
 
 AUTO = "auto"
 FORCE_MAP = "mean_force"
+FEWEST = 20  # configurations; with fewer there is no metric
 DRAWS = 10  # for each of analysis.n_bootstrap, which is meant for metrics that cost more
 
 
@@ -45,11 +48,33 @@ def mean_force_set(analysis: Any, frames: Frames) -> Frames | None:
     return found
 
 
+def unseen(reference: Frames, frames: Frames) -> NDArray[np.bool_]:
+    """Which configurations of ``reference`` are none of ``frames``, [n]; compared bit by bit, in float32."""
+    seen = set(_keys(frames))
+    return np.array([key not in seen for key in _keys(reference)], dtype=np.bool_)
+
+
 def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames: Frames) -> dict[str, float]:
-    """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``)."""
-    reference = mean_force_set(analysis, frames)
-    if reference is None:
+    """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
+
+    frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;
+    where fewer than ``FEWEST`` remain there are no metrics. Either is said on stderr.
+    """
+    whole = mean_force_set(analysis, frames)
+    if whole is None:
         return {}
+    reference = whole.select(unseen(whole, frames))
+    n_seen = len(whole) - len(reference)
+    if len(reference) < FEWEST:
+        print(
+            f"no mean-force metrics: the data set holds {n_seen} of their {len(whole)} configurations", file=sys.stderr
+        )
+        return {}
+    if n_seen:
+        print(
+            f"mean-force metrics are of {len(reference)} configurations: the data set holds the other {n_seen}",
+            file=sys.stderr,
+        )
     assert reference.forces is not None
     assert reference.force_sem is not None
     forces = {
@@ -68,3 +93,8 @@ def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames
         np.random.default_rng(analysis.seed),
     )
     return {**metrics, "mean_force_configurations": float(len(reference))}
+
+
+def _keys(frames: Frames) -> list[bytes]:
+    """A key of each configuration; adding zero makes -0 and 0 the same."""
+    return [coords.tobytes() for coords in np.asarray(frames.coords, dtype=np.float32) + np.float32(0.0)]

@@ -19,6 +19,7 @@ from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
 from cgexp.runs.mean_force import mean_force_set
+from cgexp.runs.recorded import changes
 from cgexp.runs.reference import equilibrium_of
 from cgexp.runs.stages import Context, discard, fit_prior, network_of, simulate, train
 from cgexp.store import write_bytes, write_json
@@ -31,7 +32,6 @@ WORK: dict[str, Callable[[Context], object]] = {
     "simulate": simulate,
     "evaluate": evaluate,
 }
-OF_THE_COMMAND = ("run=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
 Say = Callable[[str], None]
 
 
@@ -83,7 +83,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force")}
     present |= {"outputs": str(parent.path.parent.parent), "run": None}
     recorded = parent.read_config()
-    extra = [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
+    extra = changes(config)
     if not extra:
         return {**recorded, **present}, parent, None
     merged = compose([*recorded["overrides"], *extra])

@@ -44,14 +44,14 @@ class NoiseAugmentation:
 
     frames: training frames, with forces, weights respected. sigma: length unit. prior_forces: coords [n, n_beads,
     n_dims] -> forces; at noised coordinates the prior has other forces, and these are what the network adds to. Raises
-    InputError if the frames were selected and no sample of an ensemble.
+    InputError if the frames were selected and no sample of an ensemble: frames of active learning, or with mean forces.
     """
 
     def __init__(self, frames: Frames, sigma: float, prior_forces: Forces, seed: int) -> None:
-        if frames.parent is not None or frames.round is not None:
+        if frames.parent is not None or frames.round is not None or _averaged(frames):
             raise InputError(
-                "trainer.noise takes the density of the frames for that of the ensemble, but frames with parent or "
-                "round were selected by active learning: set trainer.noise=0"
+                "trainer.noise takes the density of the frames for that of the ensemble, but frames with parent, round "
+                "or mean forces with a standard error were selected: set trainer.noise=0"
             )
         self.sigma, self.seed, self._prior_forces = sigma, seed, prior_forces
         self.scale = frames.kT / sigma  # of the noise label, force unit
@@ -96,3 +96,12 @@ def standard_noise(like: Tensor, seed: int, epoch: int) -> Tensor:
     """Standard normal numbers of the shape, type and device of ``like``, a function of (seed, epoch)."""
     rng = np.random.default_rng([seed, STREAM, epoch])
     return torch.from_numpy(rng.standard_normal(tuple(like.shape), dtype=np.float32)).to(like)
+
+
+def _averaged(frames: Frames) -> bool:
+    """Whether any label is a mean with an error: one asks for such at frames that one chose.
+
+    Exact labels (force_sem 0), as a teacher gives to all frames of its own simulation, say nothing of the frames.
+    """
+    sem = frames.force_sem
+    return sem is not None and bool((np.isfinite(sem) & (sem > 0)).any())

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_sem
 from cgexp.analysis.equilibrium import run_distance
+from cgexp.cards import load_card
 from cgexp.reference.equilibrium import load_tica
-from cgexp.reference.packaged import load_card
 from cgexp.reference.sampling.ensemble import Pool
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.reference.sampling.reweighting import effective_size

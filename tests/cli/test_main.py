@@ -92,6 +92,27 @@ def test_a_failure_of_our_own_is_named_and_logged(
     assert "RuntimeError: something broke" in next(tmp_path.rglob("log.txt")).read_text()
 
 
+def test_overrides_of_a_run_are_of_its_own_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peptide = ["experiment=chignolin_first", "model=none", "simulation=none", "analysis=forces"]
+    assert output_of(capsys, "run", "debug=fast", *peptide, f"outputs={tmp_path}")[0] == 0
+    folder = next(path.parent for path in tmp_path.rglob("metrics.json") if path.parent.name != "train")
+    code, out, error = output_of(capsys, "evaluate", f"run={folder}", "analysis.mean_force_set=null", "figures=none")
+    assert (code, error) == (0, "")
+    assert str(folder) not in out, "another analysis is a run beside it"
+    code, out, _ = output_of(capsys, "check", f"run={folder}", "analysis.mean_force_set=null")
+    assert code == 0
+    assert "data       chignolin_mini" in out
+    assert "ships with the package" in output_of(capsys, "data", f"run={folder}")[1]
+    for mistake, part in (
+        ("analysis.n_grid=5", "unknown key 'analysis.n_grid': cgexp.analysis.forces.ForceAnalysis takes"),
+        ("analysis.n_bootstrap=-1", "analysis.n_bootstrap=-1"),
+        ("logger.foo=1", "unknown key 'logger.foo'"),
+    ):
+        code, _, error = output_of(capsys, "evaluate", f"run={folder}", "analysis.mean_force_set=null", mistake)
+        assert (code, is_one_sentence(error)) == (2, True)
+        assert part in error
+
+
 def test_cfg_prints_what_is_composed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = output_of(capsys, "run", "--cfg", "seed=5")
     assert code == 0

@@ -108,6 +108,47 @@ def test_a_biased_map_is_allowed_with_a_reason_in_words() -> None:
     assert not problem(*overrides, "dataset.allow_biased_force_map='to measure the bias of the slice'")
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        ["experiment=chignolin_first", "dataset=chignolin_folded"],
+        ["experiment=chignolin_first", "dataset=teacher", "dataset.path=outputs", "dataset.basin=unfolded"],
+        ["experiment=toy_cgnet", "dataset.within=[0.0,10.0]"],
+        ["experiment=toy_cgnet", "dataset=toy_teacher", "dataset.path=outputs", "dataset.x_range=[0.0,10.0]"],
+        ["experiment=chignolin_first", "dataset=peptide_file", "dataset.path=f.npz", "dataset.thermally_sampled=false"],
+    ],
+)
+def test_noise_needs_a_sample_of_the_whole_ensemble(cut: list[str]) -> None:
+    assert not problem(*cut)
+    assert "trainer.noise takes the density of the frames for that of the ensemble" in problem(
+        *cut, "trainer.noise=0.05"
+    )
+    assert not problem(*cut[:1], "trainer.noise=0.05")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (["prior.fitted_on=chignolin_sampel"], "did you mean 'chignolin_sample'"),
+        (["prior.fitted_on=toy_julia"], "no data set 'toy_julia' ships with the package"),
+        (["prior.fitted_on=chignolin_reference"], "is an equilibrium reference, which the model is judged by"),
+        (["prior.fitted_on=chignolin_mean_force"], "a prior is fitted to a sample"),
+        (["prior.fitted_on=chignolin_sample", "dataset.n_beads=9", "model.n_beads=9"], "has n_beads 10"),
+        (["prior.fitted_on=chignolin_sample", "dataset.temperature=350"], "is at 300.0 K but prior.temperature=350"),
+        (["dataset=chignolin_reference"], "dataset chignolin_reference has no forces to train on"),
+    ],
+)
+def test_data_that_cannot_serve_are_refused_by_their_card(overrides: list[str], part: str) -> None:
+    assert part in " ".join(all_problems(compose(["experiment=chignolin_first", *overrides])))
+
+
+def test_data_that_serve_by_their_card_are_not() -> None:
+    first = "experiment=chignolin_first"
+    assert not problem(first, "dataset=chignolin_mean_force", "prior.fitted_on=chignolin_sample")
+    assert not problem(first, "dataset=chignolin_reference", "model=none")
+    assert not next(all_problems(compose(["dataset=chignolin_reference"]), ("dataset",)), "")
+
+
 def test_names_repeated_here_agree_with_the_rooms_above() -> None:
     from cgexp.kernels.choose import FUSED
     from cgexp.kernels.choose import KERNELS as IMPLEMENTED

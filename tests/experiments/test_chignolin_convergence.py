@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cgexp.reference.packaged import packaged_names
+from cgexp.cards import packaged_names
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "chignolin_reference"

@@ -14,6 +14,7 @@ import yaml
 
 from cgexp.analysis.tica import Tica
 from cgexp.build import build
+from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.errors import InputError
 from cgexp.reference.equilibrium import (
     Walkers,
@@ -23,7 +24,6 @@ from cgexp.reference.equilibrium import (
     load_walkers,
     write_walkers,
 )
-from cgexp.reference.packaged import DATA, load_card, packaged_names
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.store import Chunks, write_json
 from cgexp.systems.peptide import Peptide

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from cgexp.build import build
+from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.config.compose import compose
 from cgexp.frames import Frames
 from cgexp.reference.oracles.oracle import Labels
-from cgexp.reference.packaged import DATA, Packaged, find_packaged, load_card, load_packaged, packaged_names
+from cgexp.reference.packaged import Packaged, find_packaged, load_packaged
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.store import read_arrays
 from cgexp.systems.basins import BASINS, basin_of

@@ -10,21 +10,15 @@ import pytest
 import yaml
 
 from cgexp.build import build
+from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.reference.equilibrium import find_equilibria
 from cgexp.reference.mapping.force_maps import BIASED
 from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.mapping.unbiasedness import force_rms, virial
-from cgexp.reference.packaged import (
-    DATA,
-    Packaged,
-    load_card,
-    load_packaged,
-    map_path,
-    packaged_names,
-    write_packaged,
-)
+from cgexp.reference.packaged import Packaged, find_packaged, load_packaged, map_path, write_packaged
 from cgexp.store import write_frames
 from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import Peptide
@@ -99,6 +93,29 @@ def test_a_file_that_is_not_its_cards_is_refused(small: Frames, tmp_path: Path) 
     write_frames(tmp_path / "small.npz", small.with_labels(temperature=310.0))
     with pytest.raises(InputError, match="not the data set its card describes"):
         load_packaged("small", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "json", "forces.npz"])
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+def test_a_missing_or_damaged_file_asks_for_another_installation(
+    small: Frames, tmp_path: Path, suffix: str, harm: str
+) -> None:
+    assert small.forces is not None
+    steps = {"coords": 0.001, "forces": 0.01}
+    write_packaged("small", small, {}, "a command", tmp_path, steps=steps, other_forces={"residue": small.forces})
+    path = tmp_path / f"small.{suffix}"
+    if harm == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=rf"small.{suffix} .*: install the package again") as caught:
+        load_packaged("small", tmp_path, "residue")
+    assert "run the stage" not in str(caught.value)
+    if suffix != "forces.npz" and harm == "missing":  # it is not overlooked where a set is looked for, either
+        with pytest.raises(InputError, match="install the package again"):
+            find_packaged(small.system, 300.0, "constraint_group", tmp_path)
+        with pytest.raises(InputError, match="install the package again"):
+            find_equilibria(tmp_path)
 
 
 def test_mini_agrees_with_its_card(mini: Frames) -> None:

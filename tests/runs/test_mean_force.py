@@ -12,13 +12,14 @@ import torch
 
 from cgexp.analysis.mean_force import mean_force_metrics
 from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.cards import DATA
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
-from cgexp.reference.packaged import DATA, find_packaged, load_packaged, write_packaged
+from cgexp.reference.packaged import find_packaged, load_packaged, write_packaged
 from cgexp.runs import mean_force
 from cgexp.runs.mean_force import evaluate_mean_force, mean_force_set
 from cgexp.runs.pipeline import run
@@ -35,8 +36,9 @@ def mini() -> Frames:
 
 @pytest.fixture
 def labelled(mini: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Frames:
-    """A made-up set 'means' that is the only one of mean forces."""
+    """A made-up set 'means' that is the only one of mean forces, at configurations that mini does not hold."""
     few = mini.select(np.arange(0, len(mini), 50))
+    few = few.with_labels(coords=few.coords + np.float32(1e-3))
     assert few.forces is not None
     means = few.with_labels(
         forces=0.4 * few.forces, force_sem=np.full_like(few.forces, 0.5), force_map="mean_force", notes=""
@@ -89,6 +91,25 @@ def test_model_prior_and_zero_force_are_compared(labelled: Frames, mini: Frames)
         assert metrics[f"mean_force_rmse{kind}_sem"] > 0
     assert metrics["mean_force_configurations"] == len(labelled)
     assert evaluate_mean_force(analysis(mean_force_set=None), SYSTEM, potential, mini) == {}
+
+
+def test_configurations_that_a_training_knows_are_left_out(
+    labelled: Frames, mini: Frames, capsys: pytest.CaptureFixture[str]
+) -> None:
+    potential = Potential(None, Prior({}, 300.0))
+    known = np.arange(0, len(labelled), 2)
+    metrics = evaluate_mean_force(analysis(), SYSTEM, potential, labelled.select(known))
+    rest = labelled.select(np.setdiff1d(np.arange(len(labelled)), known))
+    assert rest.forces is not None
+    expected = np.sqrt(np.mean(np.square(rest.forces, dtype=np.float64)) - 0.5**2)
+    assert metrics["mean_force_rmse"] == pytest.approx(expected)
+    assert metrics["mean_force_configurations"] == len(rest) == 50
+    assert "are of 50 configurations: the data set holds the other 50" in capsys.readouterr().err
+    for frames, n_known in ((labelled, 100), (labelled.select(np.arange(81)), 81)):
+        assert evaluate_mean_force(analysis(), SYSTEM, potential, frames) == {}
+        assert f"no mean-force metrics: the data set holds {n_known} of their 100" in capsys.readouterr().err
+    evaluate_mean_force(analysis(), SYSTEM, potential, mini)
+    assert not capsys.readouterr().err
 
 
 def test_a_run_reports_it(labelled: Frames, tmp_path: Path) -> None:

@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.reference.packaged import load_packaged
+from cgexp.report.wandb import WandbRun
+from cgexp.runs.check import report
+from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
+from cgexp.runs.stages import Context, fit_prior
 from cgexp.store import read_json
+from tests.reference.teachers import prior_only
 from tests.report.pages import Reader
 
 FEW = ["experiment=chignolin_first", "dataset=chignolin_maps", "debug=fast", "simulation=none", "analysis=forces"]
@@ -54,9 +60,29 @@ def test_figure_and_page_are_of_the_frames_that_the_prior_was_fitted_on(
 
 
 def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
-    config = configure(tmp_path, "experiment=toy_julia", "debug=fast", "prior.fitted_on=chignolin_mini")
+    other = ["dataset.system.sequence=YYDPETGTWA", "prior.fitted_on=chignolin_mini"]
     with pytest.raises(InputError, match="name a set of the same system"):
-        run(config, "train", say=quiet)
+        list(report(compose(["experiment=chignolin_first", *other])))
+    config = compose([*FEW, *other, "logger=csv", f"outputs={tmp_path}", "dataset=peptide_file", "dataset.path=x"])
+    frames = load_packaged("chignolin_mini").with_labels(system="peptide-YYDPETGTWA")
+    context = Context(config, RunFolder(tmp_path), frames, build(config["dataset"]), WandbRun())
+    with pytest.raises(InputError, match="name a set of the same system"):
+        fit_prior(context)
+    with pytest.raises(InputError, match="has units molecular but dataset toy_julia has reduced"):
+        configure(tmp_path, "experiment=toy_julia", "prior.fitted_on=chignolin_mini")
+
+
+def test_a_check_refuses_data_that_are_not_there_or_unfit(tmp_path: Path) -> None:
+    missing = f"dataset.path={tmp_path}/nothing"
+    with pytest.raises(InputError, match="holds no potential"):
+        list(report(compose(["experiment=chignolin_first", "dataset=teacher", missing])))
+    with pytest.raises(InputError, match="is no file"):
+        list(report(compose(["experiment=chignolin_first", "dataset=peptide_file", missing])))
+    path = prior_only(tmp_path, compose(["experiment=chignolin_first"])["prior"], load_packaged("chignolin_mini"))
+    given = ["experiment=chignolin_first", "dataset=teacher", f"dataset.path={path}", "dataset.simulation.dt=0.001"]
+    assert list(report(compose(given)))
+    with pytest.raises(InputError, match=r"is of 300\.0: set dataset\.temperature=300\.0"):
+        list(report(compose([*given, "dataset.temperature=350"])))
 
 
 def test_an_unknown_set_is_named(tmp_path: Path) -> None:

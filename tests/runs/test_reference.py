@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.cards import packaged_names
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import load_tica
-from cgexp.reference.packaged import load_packaged, packaged_names
+from cgexp.reference.packaged import load_packaged
 from cgexp.runs.pipeline import run
 from cgexp.runs.reference import equilibrium_of
 from cgexp.store import read_arrays

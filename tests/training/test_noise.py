@@ -212,9 +212,16 @@ def test_what_noise_does_not_go_with_is_refused(tmp_path: Path) -> None:
     frames = gaussian(np.array([[SPRING]]), 1000)
     with pytest.raises(InputError, match=r"trainer\.noise makes labels whose errors are not those of the data"):
         trained(tmp_path, frames, well(frames), loss=Loss({"force": InverseVariance()}))
-    selected = frames.with_labels(parent=np.full(len(frames), -1))
-    with pytest.raises(InputError, match="frames with parent or round were selected by active learning"):
-        trained(tmp_path, selected, well(frames))
+    some = np.where(np.arange(len(frames)) < 3, 0.5, np.inf)[:, None, None]
+    for marks in (
+        {"parent": np.full(len(frames), -1)},
+        {"round": np.zeros(len(frames), dtype=np.int64)},
+        {"force_sem": np.full_like(frames.coords, 0.5)},
+        {"force_sem": np.broadcast_to(some, frames.coords.shape)},
+    ):
+        with pytest.raises(InputError, match="frames with parent, round or mean forces with a standard error were"):
+            trained(tmp_path, frames.with_labels(**marks), well(frames))
+    NoiseAugmentation(frames.with_labels(force_sem=np.zeros_like(frames.coords)), SIGMA, none, 0)  # a teacher's
     settings, loss = Training(max_epochs=1, batch_size=100, noise=0.1), Loss({"force": MeanSquaredError()})
     optimizer = {"_target_": "torch.optim.Adam"}
     with pytest.raises(ValueError, match="needs the prior"):
