@@ -58,19 +58,11 @@ def fit_prior(context: Context) -> None:
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
     prior: Prior = build(context.config["prior"])
-<<<<<<< HEAD
     prior.fit(frames_of_prior(context))
-=======
-    frames = context.frames if prior.fitted_on is None else load_packaged(prior.fitted_on)
-    require_same_system(prior.fitted_on, frames.system, context.frames.system)
-    trainer = context.config["trainer"]
-    prior.fit(with_noise(frames, trainer.get("noise", 0.0), context.config["seed"]))
->>>>>>> 39a4b5d9c0424c90040c426670aaf4f3ea23ebcd
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
 
 
-<<<<<<< HEAD
 def frames_of_prior(context: Context) -> Frames:
     """The frames that the prior is fitted on: those of the run, or of the shipped set that prior.fitted_on names.
 
@@ -79,13 +71,10 @@ def frames_of_prior(context: Context) -> Frames:
     """
     config, fitted_on = context.config, context.config["prior"].get("fitted_on")
     frames = context.frames if fitted_on is None else load_packaged(fitted_on)
-    if frames.system != context.frames.system:
-        raise InputError(
-            f"prior.fitted_on={fitted_on} is of system '{frames.system}' but the data set of "
-            f"'{context.frames.system}': name a set of the same system, or null for the data set itself"
-        )
+    require_same_system(fitted_on, frames.system, context.frames.system)
     return with_noise(frames, config["trainer"].get("noise", 0.0), config["seed"])
-=======
+
+
 def require_same_system(fitted_on: str | None, found: str, expected: str) -> None:
     """Raise InputError if the set that ``prior.fitted_on`` names is of another system than the data set."""
     if found != expected:
@@ -93,7 +82,6 @@ def require_same_system(fitted_on: str | None, found: str, expected: str) -> Non
             f"prior.fitted_on={fitted_on} is of system '{found}' but the data set of '{expected}': "
             "name a set of the same system, or null for the data set itself"
         )
->>>>>>> 39a4b5d9c0424c90040c426670aaf4f3ea23ebcd
 
 
 def train(context: Context) -> None:
