@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.cards import AGAIN, DATA, load_card, packaged_names
+from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.unbiasedness import assess, force_rms, not_applicable
@@ -22,6 +22,7 @@ from cgexp.store import (
     read_frames,
     rounded,
     write_arrays,
+    write_bytes,
     write_frames,
     write_json,
 )
@@ -119,6 +120,7 @@ def write_packaged(
         )
     write_frames(folder / f"{name}.npz", frames, compress=True, steps=steps)
     write_json(folder / f"{name}.json", card)
+    write_bytes(folder / MANIFEST, manifest_with(name, folder))
     return card
 
 

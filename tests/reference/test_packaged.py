@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cgexp.build import build
-from cgexp.cards import DATA, load_card, packaged_names
+from cgexp.cards import DATA, load_card, packaged_names, read_manifest
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -19,7 +19,7 @@ from cgexp.reference.mapping.force_maps import BIASED
 from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.mapping.unbiasedness import force_rms, virial
 from cgexp.reference.packaged import Packaged, find_packaged, load_packaged, map_path, write_packaged
-from cgexp.store import write_frames
+from cgexp.store import write_frames, write_json
 from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import Peptide
 
@@ -116,6 +116,27 @@ def test_a_missing_or_damaged_file_asks_for_another_installation(
             find_packaged(small.system, 300.0, "constraint_group", tmp_path)
         with pytest.raises(InputError, match="install the package again"):
             find_equilibria(tmp_path)
+
+
+def test_a_card_that_was_changed_or_lacks_a_fact_is_refused(small: Frames, tmp_path: Path) -> None:
+    card = write_packaged("small", small, {}, "a command", tmp_path, facts={"runs": [{"first_block": 0}]})
+    write_packaged("other", small, {}, "a command", tmp_path)
+    write_json(tmp_path / "small.json", card)
+    assert load_card("small", tmp_path) == card
+    write_json(tmp_path / "small.json", {**card, "runs": [{"first_block": 1}]})
+    with pytest.raises(InputError, match="not the card that SHA256SUMS lists: install the package again"):
+        load_card("small", tmp_path)
+    write_json(tmp_path / "small.json", {fact: value for fact, value in card.items() if fact != "content_hash"})
+    with pytest.raises(InputError, match="lacks content_hash: install the package again"):
+        load_packaged("small", tmp_path)
+    for kind in ("json", "npz"):
+        (tmp_path / f"small.{kind}").unlink()
+    with pytest.raises(InputError, match=r"small\.json of data set 'small' is missing"):
+        find_equilibria(tmp_path)
+
+
+def test_the_manifest_lists_every_card_that_ships() -> None:
+    assert set(read_manifest(DATA)) == {path.name for path in DATA.glob("*.json")}
 
 
 def test_mini_agrees_with_its_card(mini: Frames) -> None:
