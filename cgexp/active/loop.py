@@ -104,10 +104,16 @@ class Loop:
         settings, seed = self.settings, seed_of(self.seed, place.number)
         pool = Pool.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
         known = np.concatenate([frames.coords, *asked_in_vain(place.folder, place.number)])
-        measured = make_coverage(self.system, pool.coords, known)
+        measured = make_coverage(self.system, pool.coords, frames.coords)
         coverage = float(np.sqrt(measured.squared[measured.most_distant(1)[0]]))
         stop = stop_reason(settings, records, judged.metrics, coverage)
-        meta = {"stop": stop, "coverage_max": coverage, "n_candidates": len(pool), "model": judged.model_hash}
+        meta: dict[str, Any] = {
+            "stop": stop,
+            "coverage_max": coverage,
+            "n_candidates": len(pool),
+            "model": judged.model_hash,
+        }
+        meta["n_short"] = 0
         n = 0 if stop else n_affordable(settings, records)
         if settings.arm == "none" or not n:
             chosen = np.zeros(0, dtype=np.int64)
@@ -117,10 +123,12 @@ class Loop:
             coords = plain_candidates(self.oracle, self.simulation, frames, n, work, seed, self.kernel)
             pool = Pool.of_coords(coords)
             chosen = np.arange(len(pool))
+            meta |= {"n_candidates": len(pool), "model": None}  # no model proposed them
         else:
             assert self.rule is not None
             context = Context(self.system, judged.models, judged.tica, seed)
-            chosen = self.rule.select(pool.coords, known, min(n, len(pool)), context)
+            meta["n_short"] = max(0, n - len(pool))
+            chosen = self.rule.select(pool.coords, known, n - meta["n_short"], context)
         distance = make_coverage(self.system, pool.coords[chosen], known).distances()
         parents = parents_of(judged.starts, judged.trajectory.coords.shape[1], frames)
         return Selection.of(pool, chosen, distance, parents, **meta)

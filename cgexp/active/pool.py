@@ -35,7 +35,7 @@ class Pool:
 
     @classmethod
     def of_trajectory(cls, trajectory: Trajectory, stride: int = 1, size: int | None = None) -> Pool:
-        """Every ``stride``-th saved frame, at most ``size`` of them evenly spaced, and where replicas failed."""
+        """Every ``stride``-th saved frame, at most ``size`` of them drawn evenly, and where replicas failed."""
         time, coords = trajectory.time, trajectory.coords
         # of a ladder of temperatures only the study rung is saved
         failed = {one["replica"]: one["time"] for one in trajectory.failures if one.get("rung", 0) == 0}
@@ -47,7 +47,8 @@ class Pool:
         moving[np.arange(len(time)) % stride != 0] = False
         step, replica = np.nonzero(moving)
         if size is not None and len(step) > size:
-            kept = np.linspace(0, len(step) - 1, size).round().astype(np.int64)
+            # drawn, since every so many would favour some replicas
+            kept = np.sort(np.random.default_rng(0).permutation(len(step))[:size])
             step, replica = step[kept], replica[kept]
         stopped, visited = coords[-1, last], coords[step, replica]
         twins = {row.tobytes() for row in stopped}  # where the state was saved as it was checked

@@ -17,7 +17,9 @@ class ActiveLearning:
     simulation; ``plain`` what the oracle's own sampling gives when it goes on from the data; ``none`` adds nothing.
     mode: ``fresh`` trains a new network each round, ``warm`` one that begins with the last one's weights, ``online``
     goes on with weights and optimiser. n_models: networks of each round, of which the first is simulated. pool_stride:
-    every so many saved frames are candidates, at most pool_size of them.
+    every so many saved frames are candidates, at most pool_size of them, drawn evenly. judge_steps: length of the
+    simulation that a model is judged by, which begins at the initial frames in every round and arm; None: as long as
+    the one that proposes candidates, which begins at frames of the data as they are by then.
     budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
     configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the labelled
     frames. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has not fallen by more than its
@@ -31,6 +33,7 @@ class ActiveLearning:
     n_models: PositiveInt = 1
     pool_stride: PositiveInt = 1
     pool_size: PositiveInt = 100_000
+    judge_steps: PositiveInt | None = None
     budget_calls: PositiveInt | None = None
     budget_s: Positive | None = None
     timeout_s: Positive | None = None

@@ -52,12 +52,13 @@ def _gains(settings: ActiveLearning, records: Sequence[Record], metrics: Mapping
     """Whether a metric's best of the last rounds is below its best before by more than what can be told apart."""
     name = settings.stop_metric
     assert name is not None
-    if name not in metrics:
+    nothing_left = metrics.get("replicas_failed_fraction") == 1.0  # such a round has no ensemble to judge
+    if name not in metrics and not nothing_left:
         raise InputError(
             f"active.stop_metric={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of "
             f"{', '.join(key for key in metrics if key.startswith('w1_'))} or another"
         )
-    values = [record["metrics"].get(name, float("inf")) for record in records] + [metrics[name]]
+    values = [record["metrics"].get(name, float("inf")) for record in records] + [metrics.get(name, float("inf"))]
     if len(values) <= settings.stop_patience:
         return True
     resolution = metrics.get(f"{name}_resolution", 2.0 * metrics.get(f"{name}_sem", 0.0))

@@ -252,6 +252,11 @@ def _active_learning(config: Config) -> Iterator[str]:
             "active learning gives every round and arm the same number of gradient steps, though their data differ in "
             "size: set trainer.steps_per_epoch=<number>"
         )
+    rule = str((config["acquisition"] or {}).get("_target_"))
+    if rule.endswith("ForceDisagreement") and active.get("n_models", 1) < 2:
+        yield "acquisition=force_disagreement compares several networks, but active.n_models=1: set it to 3"
+    if rule.endswith("TicaDensity") and config["dataset"]["units"] == "reduced":
+        yield "acquisition=tica_density needs the ICs of a peptide, and a toy has none: choose another acquisition"
     scheduler = str((config["scheduler"] or {}).get("_target_"))
     if active.get("mode") == "online" and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
         option = config["choices"].get("scheduler")

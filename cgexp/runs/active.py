@@ -63,6 +63,11 @@ def _work(config: Config, folder: RunFolder, say: Say) -> None:
     }
     _ = parts["trainer"].device  # refuses a GPU that is not there
     frames, recipe, _ = get_data(config)
+    if frames.weights is not None:
+        raise InputError(
+            f"the frames of {config['dataset']['name']} have weights, which frames that are added cannot have: choose "
+            "a dataset without"
+        )
     initial = initial_data(frames)
     if config["force"]:
         discard(folder)
@@ -125,10 +130,12 @@ def _tell(record: Record, tracker: WandbRun, say: Say, steps_per_round: int) -> 
     tracker.log({f"round/{name}": float(value) for name, value in {**numbers, **record["metrics"]}.items()}, step)
     shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
     judged = ", ".join(f"{name} {record['metrics'][name]:.4g}" for name in shown if name in record["metrics"])
+    short = f"; {record['n_short']} labels fewer than asked for: there are no more candidates"
     asked = f"; {record['oracle_calls']} labels, {record['n_rejected']} rejected, {record['oracle_s']:.3g} s"
     say(
         f"round {record['round']}: {record['n_frames']} frames, {judged}, coverage {record['coverage_max']:.4g}"
         + (f"; stopped: {record['stop']}" if record["stop"] else asked)
+        + (short if record["n_short"] else "")
     )
 
 

@@ -32,8 +32,11 @@ from cgexp.training.fit import LAST
 class RoundStages:
     """Trains, simulates and evaluates the model of a round: the Workshop of the loop.
 
-    The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. Metrics compare with
-    these frames, or with the reference, in every round alike.
+    The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. A model is judged by a
+    simulation from these frames in every round and arm alike: what has been labelled says where replicas begin, and
+    a simulation that is short tells of little else. It proposes candidates by another one, from frames of the data as
+    they are by then, in ``proposals/``; in the first round both are one. Metrics compare with the initial frames, or
+    with the reference.
     """
 
     def __init__(
@@ -59,17 +62,31 @@ class RoundStages:
             if not other.done("prior"):
                 write_bytes(other.prior, place.prior.read_bytes())
             self._train(self._context(number, member, other, frames), number, member)
+        proposals = self._proposals(number)
+        if not proposals.done("simulate"):
+            _simulate(context, proposals)
+        judge = Context(self._judging(context.config), place, self.initial, self.recipe, WandbRun())
         if not place.done("simulate"):
-            _simulate(context)
+            _simulate(judge, place)
         if not place.done("evaluate"):
-            self._evaluate(Context(context.config, place, self.initial, self.recipe, WandbRun()))
+            self._evaluate(judge)
         models = [load_potential(self.place(number, member).potential) for member in range(self.settings.n_models)]
-        return self._judged(context, models)
+        return self._judged(context, models, Trajectory.load(proposals.trajectory))
 
     def place(self, number: int, member: int = 0) -> RunFolder:
         """The folder of a round's model, or of another member of its ensemble."""
         path = Round(self.folder.path, number).path
         return RunFolder(path / "ensemble" / str(member) if member else path)
+
+    def _proposals(self, number: int) -> RunFolder:
+        """Where the simulation is that proposes candidates."""
+        place = self.place(number)
+        one = number == 0 and self.settings.judge_steps in (None, self.config["simulation"]["n_steps"])
+        return place if one else RunFolder(place.path / "proposals")
+
+    def _judging(self, config: Config) -> Config:
+        steps = self.settings.judge_steps
+        return config if steps is None else {**config, "simulation": {**config["simulation"], "n_steps": steps}}
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""
@@ -83,7 +100,7 @@ class RoundStages:
         own = (number, member) if member else (number,)
         config = {**self.config, "seed": seed_of(self.config["seed"], *own), "trainer": trainer}
         if not place.config.is_file():
-            place.write_config(config)
+            place.write_config(self._judging(config))
             provenance.begin(place.provenance, frames.content_hash, None)
         return Context(config, place, frames, self.recipe, WandbRun())
 
@@ -119,7 +136,7 @@ class RoundStages:
         )
         write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
 
-    def _judged(self, context: Context, models: list[Potential]) -> Judged:
+    def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:
         folder, simulation = context.folder, build(context.config["simulation"])
         tica = folder.definition("tica")
         starts = make_starts(
@@ -127,7 +144,7 @@ class RoundStages:
         )
         return Judged(
             metrics=read_json(folder.metrics),
-            trajectory=Trajectory.load(folder.trajectory),
+            trajectory=proposals,
             starts=None if simulation.tempering else starts.numpy(),
             models=models,
             model_hash=file_hash(folder.potential),
@@ -135,16 +152,15 @@ class RoundStages:
         )
 
 
-def _simulate(context: Context) -> None:
+def _simulate(context: Context, into: RunFolder) -> None:
     """Simulate; if all replicas fail, what they visited until then is what there is to learn from."""
-    folder = context.folder
     try:
-        simulate(context)
+        simulate(context, into)
     except InputError:
-        trajectory = Trajectory.load(folder.trajectory)
+        trajectory = Trajectory.load(into.trajectory)
         if trajectory.alive.any() or not len(trajectory.coords):
             raise
-        write_json(folder.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})
+        write_json(into.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})
 
 
 def file_hash(path: Path) -> str:

@@ -35,7 +35,7 @@ from cgexp.runs.lock import require_writable
 from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.results import Results
-from cgexp.runs.round_table import NAME, KeptRun, Key, RoundTable, key_of, keys_of
+from cgexp.runs.round_table import NAME, KeptRun, Key, RoundTable, keys_of
 from cgexp.runs.study_page import write_study_page
 from cgexp.store import write_bytes, write_json
 
@@ -69,10 +69,11 @@ def reproduce(
     # results of another study than the one that is kept do not replace its own
     place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
     require_writable(place)
-    kept = _kept(study, changed) if resume else {}
+    keys = keys_of(study, overrides) if any(arm.verb == "active" for arm in study.arms) else {}
+    kept = _kept(study, keys) if resume else {}
     if kept:
         say(f"{len(kept)} runs are known from {study.folder / NAME}")
-    work = _Work(study, by_arm, overrides, changed, kept, study.folder / NAME if update else None)
+    work = _Work(study, by_arm, overrides, keys, kept, study.folder / NAME if update else None)
     _run_missing(work, settings, say)
     runs = {arm.name: [work.run(*one) for one in work.keyed(arm)] for arm in study.arms}
     _name_other_code(runs, say)
@@ -139,21 +140,21 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
 class _Work:
     """What is to be done, and what is known of it.
 
-    by_arm: arm -> configs of its runs. overrides: for every run; changed: those of them that change results. kept: the
-    runs that need not be done. table: where finished rounds are added, or None.
+    by_arm: arm -> configs of its runs. overrides: for every run. keys: arm -> keys of its runs in the table of rounds.
+    kept: the runs that need not be done. table: where finished rounds are added, or None.
     """
 
     study: Study
     by_arm: dict[str, list[Config]]
     overrides: Sequence[str]
-    changed: Sequence[str]
+    keys: Mapping[str, Sequence[Key | None]]
     kept: Mapping[Key, Sequence[Record]]
     table: Path | None
 
     def keyed(self, arm: Arm) -> list[tuple[Config, Key | None]]:
         """The configs of an arm, each with its key in the table of rounds."""
         configs = self.by_arm.get(arm.name, [])
-        return list(zip(configs, keys_of(arm, configs, self.changed), strict=True))
+        return list(zip(configs, self.keys.get(arm.name, [None] * len(configs)), strict=True))
 
     def missing(self, arm: Arm) -> dict[Path, tuple[Config, Key | None]]:
         """Folder -> config and key of the runs that have not finished here, and are not kept."""
@@ -178,11 +179,11 @@ class _Work:
         )
 
 
-def _kept(study: Study, changed: Sequence[str]) -> dict[Key, list[Record]]:
+def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, list[Record]]:
     """The finished runs of the study's table of rounds."""
     if not (study.folder / NAME).is_file():
         raise InputError(f"there is nothing to resume from: {study.folder / NAME} is missing; leave out --resume")
-    now = {key_of(arm, seed, changed) for arm in study.arms for seed in arm.seeds if arm.verb == "active"}
+    now = {key for of_arm in keys.values() for key in of_arm}
     return {key: records for key, records in RoundTable(study.folder / NAME).finished().items() if key in now}
 
 

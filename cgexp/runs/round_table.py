@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from cgexp.active.loop import Record
-from cgexp.config.compose import Config
-from cgexp.config.identity import digest
-from cgexp.config.study import Arm
+from cgexp.config.identity import digest, run_id
+from cgexp.config.study import Study
 from cgexp.errors import InputError
 from cgexp.runs.load import Run
 from cgexp.runs.lock import lock
 from cgexp.store import write_bytes
 
 NAME = "rounds.csv"
-KEYS = ("arm", "seed", "study", "rounds", "round")  # study: hash of what the study says of the arm; rounds: of the run
+KEYS = ("arm", "seed", "study", "rounds", "round")  # study: hash of the run's physics; rounds: how many the run has
 METRIC = "metrics."
 DIGITS = 7
 
-# arm, seed, and hash of what the study says of them
+# arm, seed, and hash of the physics of the run and of those it needs
 Key = tuple[str, int, str]
 
 
@@ -97,17 +96,23 @@ class RoundTable:
         return list(csv.DictReader(io.StringIO(self.path.read_text(encoding="utf-8"))))
 
 
-def key_of(arm: Arm, seed: int, changed: Sequence[str]) -> Key:
-    """What tells a run of a study from all others, on any machine. changed: overrides beyond the study."""
-    return arm.name, seed, digest([*arm.overrides, *changed])
+def keys_of(study: Study, overrides: Sequence[str]) -> dict[str, list[Key | None]]:
+    """The key of every run of every arm, in their order; overrides: beyond the study.
 
-
-def keys_of(arm: Arm, configs: Sequence[Config], changed: Sequence[str]) -> list[Key | None]:
-    """The key of each run of an arm; None for runs that the table does not hold: those of another verb, or of several
-    values for one seed."""
-    seeds = [config["seed"] for config in configs]
-    alone = arm.verb == "active" and len(set(seeds)) == len(seeds)
-    return [key_of(arm, seed, changed) if alone else None for seed in seeds]
+    It holds the physics of the run and of those it needs, and no folder, so that it is the same on any machine. None
+    for runs that the table does not hold: those of another verb, or of several values for one seed.
+    """
+    ids: dict[str, list[str]] = {}
+    keys: dict[str, list[Key | None]] = {}
+    for arm in (one for level in study.levels() for one in level):
+        configs = arm.configs(overrides)  # the names of other arms stand for their folders
+        needed = [ids[name] for name in arm.sources]
+        ids[arm.name] = [digest([run_id(config), *needed]) for config in configs]
+        seeds = [config["seed"] for config in configs]
+        alone = arm.verb == "active" and len(set(seeds)) == len(seeds)
+        found = zip(seeds, ids[arm.name], strict=True)
+        keys[arm.name] = [(arm.name, seed, one) if alone else None for seed, one in found]
+    return keys
 
 
 def _flat(record: Record) -> dict[str, str]:

@@ -116,9 +116,10 @@ def train(context: Context) -> None:
     )  # fmt: skip
 
 
-def simulate(context: Context) -> None:
-    """Simulate the trained potential; write the trajectory and simulation.json."""
+def simulate(context: Context, into: RunFolder | None = None) -> None:
+    """Simulate the trained potential; write the trajectory and simulation.json, elsewhere if ``into`` is given."""
     config, folder = context.config, context.folder
+    place = folder if into is None else into
     simulation: Simulation = build(config["simulation"])
     _check_time_step(context, Prior.load(folder.prior))
     settings: Training = build(config["trainer"])
@@ -126,14 +127,14 @@ def simulate(context: Context) -> None:
     starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, config["seed"])
     began = time.perf_counter()
     simulation.run(
-        load_potential(folder.potential), starts.to(settings.device), system.masses, system.units, folder.trajectory,
+        load_potential(folder.potential), starts.to(settings.device), system.masses, system.units, place.trajectory,
         config["seed"], Progress("simulation: step"), config["kernel"],
     )  # fmt: skip
-    trajectory = Trajectory.load(folder.trajectory)
+    trajectory = Trajectory.load(place.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
     if trajectory.exchange is not None:
         record["exchange"] = trajectory.exchange.summary()
-    write_json(folder.simulated, {**record, "seconds": time.perf_counter() - began})
+    write_json(place.simulated, {**record, "seconds": time.perf_counter() - began})
 
 
 def discard(folder: RunFolder, stage: str) -> None:

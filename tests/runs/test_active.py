@@ -99,8 +99,8 @@ def test_stopped_after_each_stage_it_ends_with_the_same_data(
     for stage in ("fit_prior", "train", "simulate", "evaluate"):
         original = getattr(active_stages, stage)
 
-        def once(context: object, original: object = original, stage: str = stage) -> None:
-            original(context)  # type: ignore[operator]
+        def once(*context: object, original: object = original, stage: str = stage) -> None:
+            original(*context)  # type: ignore[operator]
             if stage not in stopped:
                 stopped.append(stage)
                 raise Killed
@@ -190,6 +190,11 @@ def test_mistakes_are_one_sentence(
     error = capsys.readouterr().err
     assert text in error
     assert len(error.splitlines()) == 1
+
+
+def test_the_loop_has_a_run_of_its_own(finished: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["active", *TINY, f"outputs={tmp_path}", f"run={finished.path}"]) == 2
+    assert "leave out run=" in capsys.readouterr().err
 
 
 def test_the_verb_run_refuses_it(tmp_path: Path) -> None:
