@@ -180,7 +180,6 @@ def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
         (["active.arm=plane"], "active.arm=plane is not valid"),
         (["active.n_round=3"], "did you mean 'n_rounds'"),
         (["acquisition=fartest_point"], "did you mean 'farthest_point'"),
-        (["run=somewhere"], "leave out run="),
     ],
 )
 def test_mistakes_are_one_sentence(
