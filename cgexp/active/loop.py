@@ -65,7 +65,7 @@ class Workshop(Protocol):
 class Loop:
     """All that the loop works with. rule: None if the arm selects nothing. oracle: None if it labels nothing.
 
-    simulation, kernel: for plain sampling of a teacher.
+    simulation: that of proposals; it and kernel are for plain sampling of a teacher.
     """
 
     settings: ActiveLearning

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
 
@@ -17,9 +18,9 @@ class ActiveLearning:
     simulation; ``plain`` what the oracle's own sampling gives when it goes on from the data; ``none`` adds nothing.
     mode: ``fresh`` trains a new network each round, ``warm`` one that begins with the last one's weights, ``online``
     goes on with weights and optimiser. n_models: networks of each round, of which the first is simulated. pool_stride:
-    every so many saved frames are candidates, at most pool_size of them, drawn evenly. judge_steps: length of the
-    simulation that a model is judged by, which begins at the initial frames in every round and arm; None: as long as
-    the one that proposes candidates, which begins at frames of the data as they are by then.
+    every so many saved frames are candidates, at most pool_size of them, drawn evenly. proposals: what the simulation
+    that proposes candidates, which begins at frames of the data as they are by then, has other than the one that a
+    model is judged by, which is that of the config and begins at the initial frames in every round and arm.
     budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
     configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the labelled
     frames. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has not fallen by more than its
@@ -33,7 +34,7 @@ class ActiveLearning:
     n_models: PositiveInt = 1
     pool_stride: PositiveInt = 1
     pool_size: PositiveInt = 100_000
-    judge_steps: PositiveInt | None = None
+    proposals: Mapping[str, Any] | None = None
     budget_calls: PositiveInt | None = None
     budget_s: Positive | None = None
     timeout_s: Positive | None = None

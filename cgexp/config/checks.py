@@ -252,6 +252,9 @@ def _active_learning(config: Config) -> Iterator[str]:
             "active learning gives every round and arm the same number of gradient steps, though their data differ in "
             "size: set trainer.steps_per_epoch=<number>"
         )
+    if config["simulation"] is not None:
+        own = active.get("proposals") or {}
+        yield from problems({**config["simulation"], **own}, "active.proposals", kind="Simulation")
     rule = str((config["acquisition"] or {}).get("_target_"))
     if rule.endswith("ForceDisagreement") and active.get("n_models", 1) < 2:
         yield "acquisition=force_disagreement compares several networks, but active.n_models=1: set it to 3"

@@ -18,7 +18,7 @@ from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun, open_wandb
 from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
-from cgexp.runs.active_stages import RoundStages
+from cgexp.runs.active_stages import RoundStages, proposing
 from cgexp.runs.data import get_data
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
@@ -61,6 +61,7 @@ def _work(config: Config, folder: RunFolder, say: Say) -> None:
         group: None if config[group] is None else build(config[group])
         for group in ("active", "oracle", "acquisition", "simulation", "logger", "trainer", "analysis")
     }
+    proposals = build(proposing(config)["simulation"])
     _ = parts["trainer"].device  # refuses a GPU that is not there
     frames, recipe, _ = get_data(config)
     if frames.weights is not None:
@@ -78,8 +79,8 @@ def _work(config: Config, folder: RunFolder, say: Say) -> None:
     with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, "active") as tracker:
         stages = RoundStages(config, folder, recipe, frames, parts["active"])
         loop = Loop(
-            parts["active"], stages, parts["oracle"], parts["acquisition"], parts["simulation"], recipe.system,
-            config["seed"], config["kernel"],
+            parts["active"], stages, parts["oracle"], parts["acquisition"], proposals, recipe.system, config["seed"],
+            config["kernel"],
         )  # fmt: skip
         records = loop.run(initial, folder.path, lambda one: _tell(one, tracker, say, stages.steps_per_round))
         final, _ = data_of(folder.path, initial, len(records) - 1)

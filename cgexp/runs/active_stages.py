@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from cgexp.active.loop import Judged
@@ -34,9 +35,9 @@ class RoundStages:
 
     The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. A model is judged by a
     simulation from these frames in every round and arm alike: what has been labelled says where replicas begin, and
-    a simulation that is short tells of little else. It proposes candidates by another one, from frames of the data as
-    they are by then, in ``proposals/``; in the first round both are one. Metrics compare with the initial frames, or
-    with the reference.
+    a simulation that is short tells of little else. Candidates come from another one, from frames of the data as they
+    are by then, in ``proposals/``. Both are one in the first round, if they have the same settings, and where no
+    candidates are needed. Metrics compare with the initial frames, or with the reference.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class RoundStages:
             self._train(self._context(number, member, other, frames), number, member)
         proposals = self._proposals(number)
         if not proposals.done("simulate"):
-            _simulate(context, proposals)
-        judge = Context(self._judging(context.config), place, self.initial, self.recipe, WandbRun())
+            _simulate(replace(context, config=proposing(context.config)), proposals)
+        judge = replace(context, frames=self.initial)
         if not place.done("simulate"):
             _simulate(judge, place)
         if not place.done("evaluate"):
@@ -81,12 +82,8 @@ class RoundStages:
     def _proposals(self, number: int) -> RunFolder:
         """Where the simulation is that proposes candidates."""
         place = self.place(number)
-        one = number == 0 and self.settings.judge_steps in (None, self.config["simulation"]["n_steps"])
+        one = self.settings.arm != "learning" or (number == 0 and not self.settings.proposals)
         return place if one else RunFolder(place.path / "proposals")
-
-    def _judging(self, config: Config) -> Config:
-        steps = self.settings.judge_steps
-        return config if steps is None else {**config, "simulation": {**config["simulation"], "n_steps": steps}}
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""
@@ -100,7 +97,7 @@ class RoundStages:
         own = (number, member) if member else (number,)
         config = {**self.config, "seed": seed_of(self.config["seed"], *own), "trainer": trainer}
         if not place.config.is_file():
-            place.write_config(self._judging(config))
+            place.write_config(config)
             provenance.begin(place.provenance, frames.content_hash, None)
         return Context(config, place, frames, self.recipe, WandbRun())
 
@@ -137,7 +134,7 @@ class RoundStages:
         write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
 
     def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:
-        folder, simulation = context.folder, build(context.config["simulation"])
+        folder, simulation = context.folder, build(proposing(context.config)["simulation"])
         tica = folder.definition("tica")
         starts = make_starts(
             simulation.starts, context.frames, self.recipe.system, simulation.n_walkers, context.config["seed"]
@@ -145,11 +142,16 @@ class RoundStages:
         return Judged(
             metrics=read_json(folder.metrics),
             trajectory=proposals,
-            starts=None if simulation.tempering else starts.numpy(),
+            starts=None if simulation.tempering or self.settings.arm != "learning" else starts.numpy(),
             models=models,
             model_hash=file_hash(folder.potential),
             tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,
         )
+
+
+def proposing(config: Config) -> Config:
+    """The config of the simulation that proposes candidates."""
+    return {**config, "simulation": {**config["simulation"], **(config["active"].get("proposals") or {})}}
 
 
 def _simulate(context: Context, into: RunFolder) -> None:

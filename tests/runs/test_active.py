@@ -26,6 +26,7 @@ from cgexp.runs import active_stages
 from cgexp.runs.active import frames_of, run_active
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
+from cgexp.simulation.trajectory import Trajectory
 from cgexp.training.checkpoint import ArrayCheckpointIO
 
 TINY = [
@@ -86,6 +87,19 @@ def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
     said: list[str] = []
     run_active(configure(outputs), said.append)
     assert "finished, skipped" in said[0]
+
+
+def test_a_model_is_judged_from_the_initial_frames_and_proposes_from_all(tmp_path: Path, finished: RunFolder) -> None:
+    folder = run_active(configure(tmp_path, "active.proposals={n_steps:50,n_replicas:6}"), quiet)
+    for number in range(3):
+        place = Round(folder.path, number).path
+        judged, proposing = (Trajectory.load(one / "trajectory") for one in (place, place / "proposals"))
+        assert judged.coords.shape[:2] == (4, 10)
+        assert proposing.coords.shape[:2] == (2, 6)
+    assert not (Round(finished.path, 0).path / "proposals").exists()
+    assert (Round(finished.path, 1).path / "proposals").is_dir()
+    control = run_active(configure(tmp_path, "active.arm=plain", "acquisition=none"), quiet)
+    assert not list(control.path.rglob("proposals"))
 
 
 class Killed(BaseException):
@@ -180,6 +194,10 @@ def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
         (["active.arm=plane"], "active.arm=plane is not valid"),
         (["active.n_round=3"], "did you mean 'n_rounds'"),
         (["acquisition=fartest_point"], "did you mean 'farthest_point'"),
+        (["active.proposals={n_step:5}"], "unknown key 'active.proposals.n_step' (did you mean 'n_steps'?)"),
+        (["active.proposals={n_steps:60}"], "is not a multiple of save_every=25"),
+        (["acquisition=force_disagreement"], "active.n_models=1: set it to 3"),
+        (["acquisition=tica_density"], "a toy has none: choose another acquisition"),
     ],
 )
 def test_mistakes_are_one_sentence(
