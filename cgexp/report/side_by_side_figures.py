@@ -127,14 +127,14 @@ def points_figure(
     unit: str,
     level: tuple[str, float] | None = None,
 ) -> Figure:
-    """Values of runs as points with their mean as a bar: groups along the axis, a colour for each label in them.
+    """Values of runs as points with a line at their mean: groups along the axis, a colour for each label in them.
 
     groups: group -> label -> values. level: what a dashed line stands for, and where.
     """
     labels = list(dict.fromkeys(label for values in groups.values() for label in values))
     figure, (axes,) = panels(1, 1)
-    bars = sum(len(values) for values in groups.values())
-    figure.set_size_inches(max(5.0, 1.0 + 0.45 * bars, 1.0 + 1.2 * len(groups)), 3.6)
+    columns = sum(len(values) for values in groups.values())
+    figure.set_size_inches(max(5.0, 1.0 + 0.45 * columns, 1.0 + 1.2 * len(groups)), 3.6)
     width = 0.8 / len(labels)
     for i, label in enumerate(labels):
         for place, values in enumerate(groups.values()):
@@ -142,7 +142,8 @@ def points_figure(
                 at = place + (i - 0.5 * (len(labels) - 1)) * width
                 shown = label if place == [label in one for one in groups.values()].index(True) else None
                 colour = SERIES[i % len(SERIES)]
-                axes.bar(at, np.mean(values[label]), 0.85 * width, color=colour, alpha=0.35, label=shown)
+                ends = at - 0.4 * width, at + 0.4 * width
+                axes.hlines(np.mean(values[label]), *ends, color=colour, lw=2.5, alpha=0.5, label=shown)
                 axes.plot(np.full(len(values[label]), at), values[label], "o", ms=3.5, color=colour)
     if level is not None:
         axes.axhline(level[1], ls="--", color=COLOURS["reference"], lw=1.0, label=level[0])
