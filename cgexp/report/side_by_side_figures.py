@@ -126,10 +126,12 @@ def points_figure(
     quantity: str,
     unit: str,
     level: tuple[str, float] | None = None,
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
 ) -> Figure:
     """Values of runs as points with a line at their mean: groups along the axis, a colour for each label in them.
 
-    groups: group -> label -> values. level: what a dashed line stands for, and where.
+    groups: group -> label -> values. level: what a dashed line stands for, and where. intervals: group -> label -> ends
+    of the mean's.
     """
     labels = list(dict.fromkeys(label for values in groups.values() for label in values))
     figure, (axes,) = panels(1, 1)
@@ -137,14 +139,16 @@ def points_figure(
     figure.set_size_inches(max(5.0, 1.0 + 0.45 * columns, 1.0 + 1.2 * len(groups)), 3.6)
     width = 0.8 / len(labels)
     for i, label in enumerate(labels):
-        for place, values in enumerate(groups.values()):
+        for place, (group, values) in enumerate(groups.items()):
             if label in values:
                 at = place + (i - 0.5 * (len(labels) - 1)) * width
                 shown = label if place == [label in one for one in groups.values()].index(True) else None
                 colour = SERIES[i % len(SERIES)]
                 ends = at - 0.4 * width, at + 0.4 * width
-                axes.hlines(np.mean(values[label]), *ends, color=colour, lw=2.5, alpha=0.5, label=shown)
+                axes.hlines(np.mean(values[label]), *ends, color=colour, lw=2.5, alpha=0.5, label=shown or "")
                 axes.plot(np.full(len(values[label]), at), values[label], "o", ms=3.5, color=colour)
+                if intervals is not None:
+                    axes.vlines(at, *intervals[group][label], color="0.2", lw=1.5, zorder=3)
     if level is not None:
         axes.axhline(level[1], ls="--", color=COLOURS["reference"], lw=1.0, label=level[0])
     axes.set_xticks(range(len(groups)), list(groups))

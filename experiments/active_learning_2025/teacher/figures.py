@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cgexp.active.rounds import Round, records_of
 from cgexp.analysis.intervals import mean_and_interval
+from cgexp.build import build
 from cgexp.frames import Frames
+from cgexp.models.potential_store import load_potential
+from cgexp.reference.teacher_data import TeacherData
 from cgexp.report.active_figures import rounds_figure
 from cgexp.report.side_by_side_figures import points_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
+from cgexp.runs.folder import RunFolder
+from cgexp.runs.load import Run
+from cgexp.runs.reference import teacher_equilibrium
 from cgexp.runs.results import Results
+from cgexp.runs.stages import forces_of
 
 RULES = ("farthest_point", "nearest_rmsd", "force_disagreement", "tica_density")
 CONTROLS = ("random", "plain", "none")
 SHOWN = ("farthest_point", "random", "plain", "none")  # in the figures that many lines would fill
 AGAINST = ("random", "plain", "farthest_point")  # what gains are over
-METRIC = "w1_tica"
+NAMES = {"w1_tica": "W1", "teacher_force_rmse": "force error"}
+GAINS = {"w1_tica": "gain", "teacher_force_rmse": "force_gain"}
+N_FRAMES = 2000  # of the teacher's ensemble
 Values = NDArray[np.float64]
 
 
 def numbers(results: Results) -> dict[str, Sequence[float]]:
-    """W1 before and after, its relative reduction, and the paired gain over AGAINST with its interval."""
-    w1 = {arm: _by_round(results, arm) for arm in (*RULES, *CONTROLS)}
+    """METRICS before and after, the relative reduction of W1, and paired gains over AGAINST with their intervals."""
     found: dict[str, Sequence[float]] = {}
-    for arm, values in w1.items():
-        found[f"{arm}.{METRIC}_before"] = values[:, 0].tolist()
-        found[f"{arm}.reduction"] = (1.0 - values[:, -1] / values[:, 0]).tolist()
-        for control in AGAINST:
-            if arm != control:
-                gain = w1[control][:, -1] - values[:, -1]
-                _, low, high = mean_and_interval(gain)
-                found[f"{arm}.gain_over_{control}"] = gain.tolist()
-                found[f"{arm}.gain_over_{control}_low"] = [-np.inf if low is None else float(low)]
-                found[f"{arm}.gain_over_{control}_high"] = [np.inf if high is None else float(high)]
+    for metric, values in _metrics(results).items():
+        for arm, one in values.items():
+            found[f"{arm}.{metric}_before"] = one[:, 0].tolist()
+            found[f"{arm}.{metric}"] = one[:, -1].tolist()
+            if metric == "w1_tica":
+                found[f"{arm}.reduction"] = (1.0 - one[:, -1] / one[:, 0]).tolist()
+            for control in AGAINST:
+                if arm != control:
+                    gain = values[control][:, -1] - one[:, -1]
+                    _, low, high = mean_and_interval(gain)
+                    name = f"{arm}.{GAINS[metric]}_over_{control}"
+                    found[name] = gain.tolist()
+                    found[f"{name}_low"] = [-np.inf if low is None else float(low)]
+                    found[f"{name}_high"] = [np.inf if high is None else float(high)]
     return found
 
 
@@ -47,23 +60,61 @@ def figures(results: Results) -> dict[str, Figure]:
     arms = (*RULES, *CONTROLS)
     records = {results.arm(arm).label: results.records(arm) for arm in arms}
     shown = {results.arm(arm).label: runs for arm in SHOWN if (runs := _runs(results, arm))}
-    gains: dict[str, dict[str, Sequence[float]]] = {
-        f"over {control}": {
-            results.arm(arm).label: (_by_round(results, control)[:, -1] - _by_round(results, arm)[:, -1]).tolist()
-            for arm in RULES
-        }
-        for control in CONTROLS
-    }
-    return {
-        "rounds": rounds_figure(round_curves(records, "molecular")),
-        "gains": points_figure(gains, "W1 of the control less the rule's", "TICA units"),
-        **peptide_figures(shown),
-    }
+    drawn = {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(shown)}
+    for metric, values in _metrics(results).items():
+        drawn[f"gains_{metric}"] = _gains(results, values, f"{NAMES[metric]} of the control less the rule's", metric)
+    return drawn
+
+
+def _gains(results: Results, values: Mapping[str, Values], quantity: str, metric: str) -> Figure:
+    """Paired gains of every rule over every control, with 95 % intervals."""
+    gains: dict[str, dict[str, Sequence[float]]] = {}
+    ends: dict[str, dict[str, tuple[float, float]]] = {}
+    for control in CONTROLS:
+        group = f"over {control}"
+        gains[group], ends[group] = {}, {}
+        for arm in RULES:
+            gain, label = values[control][:, -1] - values[arm][:, -1], results.arm(arm).label
+            mean, low, high = mean_and_interval(gain)
+            gains[group][label] = gain.tolist()
+            ends[group][label] = float(mean if low is None else low), float(mean if high is None else high)
+    unit = "TICA units" if metric == "w1_tica" else "kcal/mol/Å"
+    return points_figure(gains, quantity, unit, ("no difference", 0.0), ends)
+
+
+def _metrics(results: Results) -> dict[str, dict[str, Values]]:
+    """Metric -> arm -> values of every seed and round, [n_seeds, n_rounds]; of forces the first and the last round."""
+    arms = (*RULES, *CONTROLS)
+    found = {"w1_tica": {arm: _by_round(results, arm) for arm in arms}}
+    if all(len(results.runs_here(arm)) == len(results.by_arm[arm]) for arm in (*arms, "teacher")):
+        found["teacher_force_rmse"] = _force_errors(results, arms)
+    return found
+
+
+def _force_errors(results: Results, arms: Sequence[str]) -> dict[str, Values]:
+    """RMS deviation from the teacher's forces, over frames of the teacher's ensemble: arm -> [n_seeds, 2]."""
+
+    def make() -> dict[str, Values]:
+        any_run = results.runs(arms[0])[0]
+        recipe: TeacherData = build(any_run.config["dataset"])
+        frames = teacher_equilibrium(recipe, any_run.config).frames
+        coords = frames.coords[np.linspace(0, len(frames) - 1, N_FRAMES).round().astype(int)]
+        exact = forces_of(results.runs("teacher")[0].potential.double(), coords)
+        return {arm: np.array([_errors(run, coords, exact) for run in results.runs(arm)]) for arm in arms}
+
+    return results.cached("teacher_force_rmse", make)
+
+
+def _errors(run: Run, coords: NDArray[np.float32], exact: Values) -> list[float]:
+    """Of the first and of the last round."""
+    last = len(records_of(run.folder.path)) - 1
+    potentials = [load_potential(RunFolder(Round(run.folder.path, n).path).potential).double() for n in (0, last)]
+    return [float(np.sqrt(np.mean((forces_of(one, coords) - exact) ** 2))) for one in potentials]
 
 
 def _by_round(results: Results, arm: str) -> Values:
     """W1 of every seed and round, [n_seeds, n_rounds + 1]."""
-    return np.array([[record["metrics"][METRIC] for record in one] for one in results.records(arm)])
+    return np.array([[record["metrics"]["w1_tica"] for record in one] for one in results.records(arm)])
 
 
 def _runs(results: Results, arm: str) -> list[tuple[Path, Frames]]:
