@@ -63,12 +63,12 @@ class RoundStages:
             if not other.done("prior"):
                 write_bytes(other.prior, place.prior.read_bytes())
             self._train(self._context(number, member, other, frames), number, member)
-        proposals = self._proposals(number)
-        if not proposals.done("simulate"):
-            _simulate(replace(context, config=proposing(context.config)), proposals)
         judge = replace(context, frames=self.initial)
         if not place.done("simulate"):
             _simulate(judge, place)
+        proposals = self._proposals(number)
+        if not proposals.done("simulate"):
+            _simulate(replace(context, config=proposing(context.config)), proposals)
         if not place.done("evaluate"):
             self._evaluate(judge)
         models = [load_potential(self.place(number, member).potential) for member in range(self.settings.n_models)]
@@ -135,14 +135,15 @@ class RoundStages:
 
     def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:
         folder, simulation = context.folder, build(proposing(context.config)["simulation"])
-        tica = folder.definition("tica")
-        starts = make_starts(
-            simulation.starts, context.frames, self.recipe.system, simulation.n_walkers, context.config["seed"]
-        )
+        tica, starts = folder.definition("tica"), None
+        if self.settings.arm == "learning" and simulation.tempering is None:
+            starts = make_starts(
+                simulation.starts, context.frames, self.recipe.system, simulation.n_walkers, context.config["seed"]
+            ).numpy()
         return Judged(
             metrics=read_json(folder.metrics),
             trajectory=proposals,
-            starts=None if simulation.tempering or self.settings.arm != "learning" else starts.numpy(),
+            starts=starts,
             models=models,
             model_hash=file_hash(folder.potential),
             tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,

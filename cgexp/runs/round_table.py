@@ -102,17 +102,23 @@ def keys_of(study: Study, overrides: Sequence[str]) -> dict[str, list[Key | None
     It holds the physics of the run and of those it needs, and no folder, so that it is the same on any machine. None
     for runs that the table does not hold: those of another verb, or of several values for one seed.
     """
-    ids: dict[str, list[str]] = {}
+    ids: dict[str, dict[int, str]] = {}
     keys: dict[str, list[Key | None]] = {}
     for arm in (one for level in study.levels() for one in level):
         configs = arm.configs(overrides)  # the names of other arms stand for their folders
-        needed = [ids[name] for name in arm.sources]
-        ids[arm.name] = [digest([run_id(config), *needed]) for config in configs]
-        seeds = [config["seed"] for config in configs]
-        alone = arm.verb == "active" and len(set(seeds)) == len(seeds)
-        found = zip(seeds, ids[arm.name], strict=True)
+        found = []
+        for config in configs:
+            needed = [_of_seed(ids[name], config["seed"]) for name in arm.sources]
+            found.append((config["seed"], digest([run_id(config), *needed])))
+        ids[arm.name] = dict(found)
+        alone = arm.verb == "active" and len(ids[arm.name]) == len(found)
         keys[arm.name] = [(arm.name, seed, one) if alone else None for seed, one in found]
     return keys
+
+
+def _of_seed(ids: dict[int, str], seed: int) -> str:
+    """That of the seed; of one run that serves all seeds, its own."""
+    return ids[seed] if seed in ids else next(iter(ids.values()))
 
 
 def _flat(record: Record) -> dict[str, str]:

@@ -98,8 +98,18 @@ def test_a_model_is_judged_from_the_initial_frames_and_proposes_from_all(tmp_pat
         assert proposing.coords.shape[:2] == (2, 6)
     assert not (Round(finished.path, 0).path / "proposals").exists()
     assert (Round(finished.path, 1).path / "proposals").is_dir()
-    control = run_active(configure(tmp_path, "active.arm=plain", "acquisition=none"), quiet)
-    assert not list(control.path.rglob("proposals"))
+
+
+@pytest.mark.parametrize("proposals", ["null", "{n_steps:50,n_replicas:6}"])
+def test_all_arms_are_judged_alike(proposals: str, tmp_path: Path) -> None:
+    judged = []
+    for arm in (["active.arm=learning"], ["active.arm=plain", "acquisition=none"]):
+        folder = run_active(configure(tmp_path, "active.n_rounds=1", f"active.proposals={proposals}", *arm), quiet)
+        place = RunFolder(Round(folder.path, 1).path)
+        settings = Trajectory.load(place.trajectory).settings
+        assert settings["n_steps"] == 100
+        judged.append(settings["starts"])
+    assert judged[0] == judged[1]
 
 
 class Killed(BaseException):

@@ -85,6 +85,7 @@ def test_runs_have_keys_if_their_seed_tells_them_apart(tmp_path: Path) -> None:
 def test_keys_know_the_physics_and_the_teacher_but_no_place(tmp_path: Path) -> None:
     found = keys(tmp_path)
     assert keys(tmp_path, overrides=(f"outputs={tmp_path}/elsewhere",)) == found
+    assert keys(tmp_path, ("seeds: [1, 2]", "seeds: [1, 2, 3]"))["student"][:2] == found["student"]
     other = keys(tmp_path, overrides=("trainer.max_epochs=3",))
     assert all(new[2] != old[2] for new, old in zip(other["plain"], found["plain"], strict=True))
     other = keys(tmp_path, ("verb: run}", "verb: run, overrides: [trainer.max_epochs=3]}"))
