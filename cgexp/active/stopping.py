@@ -52,8 +52,9 @@ def _gains(settings: ActiveLearning, records: Sequence[Record], metrics: Mapping
     """Whether a metric's best of the last rounds is below its best before by more than what can be told apart."""
     name = settings.stop_metric
     assert name is not None
-    nothing_left = metrics.get("replicas_failed_fraction") == 1.0  # such a round has no ensemble to judge
-    if name not in metrics and not nothing_left:
+    # where all replicas of the study temperature failed, a round has no ensemble to judge
+    known = metrics.get("replicas_failed_fraction", 0.0) > 0.0 or any(name in record["metrics"] for record in records)
+    if name not in metrics and not known:
         raise InputError(
             f"active.stop_metric={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of "
             f"{', '.join(key for key in metrics if key.startswith('w1_'))} or another"

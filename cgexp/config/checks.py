@@ -239,6 +239,14 @@ def _kernel_serves(config: Config) -> Iterator[str]:
         yield f"kernel={name} is made for {' and '.join(models)}, but the model is a {model}: use kernel=auto"
 
 
+def _targets(node: object) -> list[str]:
+    """Names of the classes of a spec and of all specs inside it."""
+    if not isinstance(node, Mapping):
+        return [name for child in node for name in _targets(child)] if isinstance(node, (list, tuple)) else []
+    own = [str(node["_target_"]).rsplit(".", 1)[-1]] if is_spec(node) else []
+    return own + [name for child in node.values() for name in _targets(child)]
+
+
 def _active_learning(config: Config) -> Iterator[str]:
     active = config["active"]
     if active is None:
@@ -252,14 +260,26 @@ def _active_learning(config: Config) -> Iterator[str]:
             "active learning gives every round and arm the same number of gradient steps, though their data differ in "
             "size: set trainer.steps_per_epoch=<number>"
         )
-    if config["simulation"] is not None:
-        own = active.get("proposals") or {}
-        yield from problems({**config["simulation"], **own}, "active.proposals", kind="Simulation")
-    rule = str((config["acquisition"] or {}).get("_target_"))
-    if rule.endswith("ForceDisagreement") and active.get("n_models", 1) < 2:
-        yield "acquisition=force_disagreement compares several networks, but active.n_models=1: set it to 3"
-    if rule.endswith("TicaDensity") and config["dataset"]["units"] == "reduced":
+    if config["simulation"] is not None and active.get("proposals"):
+        merged = {**config["simulation"], **active["proposals"]}
+        wrong = list(problems(merged, "active.proposals", kind="Simulation"))
+        for rule in () if wrong else (_same_temperature, _time_step, _simulation_length, _starts):
+            found = rule({**config, "prior": None, "simulation": merged})
+            wrong += [problem.replace("simulation.", "active.proposals.") for problem in found]
+        yield from wrong
+    rules = _targets(config["acquisition"]) if active.get("arm", "learning") == "learning" else []
+    if "ForceDisagreement" in rules and active.get("n_models", 1) < 2:
+        yield (
+            f"acquisition={config['choices'].get('acquisition')} compares the forces of several networks, but "
+            "active.n_models=1: set it to 3"
+        )
+    if "TicaDensity" in rules and config["dataset"]["units"] == "reduced":
         yield "acquisition=tica_density needs the ICs of a peptide, and a toy has none: choose another acquisition"
+    if "EarlyStop" in _targets(config["trainer"].get("callbacks")):
+        yield (
+            "active learning gives every round and arm the same number of gradient steps, which early stopping does "
+            "not: choose another trainer"
+        )
     scheduler = str((config["scheduler"] or {}).get("_target_"))
     if active.get("mode") == "online" and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
         option = config["choices"].get("scheduler")

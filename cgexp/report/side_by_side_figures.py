@@ -39,6 +39,7 @@ def lines_figure(curves: Mapping[str, Mapping[str, Any]], quantity: str, unit: s
     empty unit stands for 1 / that of the coordinate. note: what the bands are.
     """
     figure, axes = panels(1, len(curves), sharey="row" if unit else False)
+    lowest = min(float(np.nanmin(values)) for curve in curves.values() for values, _ in curve["curves"].values())
     for curve, panel in zip(curves.values(), axes, strict=True):
         for i, (label, (values, error)) in enumerate(curve["curves"].items()):
             colour = COLOURS["reference"] if i == 0 else SERIES[i - 1]
@@ -47,7 +48,8 @@ def lines_figure(curves: Mapping[str, Mapping[str, Any]], quantity: str, unit: s
         panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
         if not unit or panel is axes[0]:
             panel.set_ylabel(axis_label(quantity, unit or f"1/{curve['unit']}"))
-        panel.set_ylim(bottom=0.0)
+        # panels may share the axis, so that what one sets is the others', too
+        panel.set_ylim(bottom=min(0.0, lowest))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=note, title_fontsize=9)
     return figure

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from cgexp.analysis.intervals import mean_and_interval
 from cgexp.reference.packaged import load_packaged
 from cgexp.report.side_by_side_figures import learning_figure, points_figure
 from cgexp.runs.load import Run
@@ -20,11 +22,31 @@ LABELS = {
     "mean_force": "180\nmean forces",
     "mean_force_short": "180, a tenth\nof the steps",
 }  # arms of equal oracle time
+# an arm, and what its error is compared with, seed by seed
+PAIRS = (
+    *((f"map/{name}", "map/optimal") for name in ("slice", "constraint_group", "residue")),
+    *((f"prior_terms/{name}", "prior_terms/all") for name in ("no dihedrals", "no repulsion", "bonds alone", "none")),
+    *((f"noise/{sigma} of {n}", f"learning/{n}") for n in ("3000", "57600") for sigma in ("0.005", "0.01", "0.02")),
+    *((f"{arm}/30000", f"{arm}/57600") for arm in ("learning", "cgnet_learning")),
+)
 
 
 def numbers(results: Results) -> dict[str, list[float]]:
     """What the table and expected.yaml need besides the metrics of the runs."""
-    return {f"{arm}.mean_force_rmse_rest": [_on_the_rest(run) for run in results.runs(arm)] for arm in LABELS}
+    rest = {arm: [_on_the_rest(run) for run in results.runs(arm)] for arm in LABELS}
+    found: dict[str, list[float]] = {f"{arm}.mean_force_rmse_rest": values for arm, values in rest.items()}
+    for arm, other in PAIRS:
+        found |= _difference(arm, results.values(arm, METRIC) - results.values(other, METRIC))
+    return found | _difference("mean_force", np.subtract(rest["mean_force"], rest["instantaneous"]))
+
+
+def _difference(arm: str, by_seed: NDArray[np.float64]) -> dict[str, list[float]]:
+    """By how much the error of an arm is above that of what it is compared with, by seed, and its 95 % interval."""
+    _, low, high = mean_and_interval(by_seed)
+    assert low is not None
+    assert high is not None
+    name = f"{arm}.error_above"
+    return {name: by_seed.tolist(), f"{name}_low": [float(low)], f"{name}_high": [float(high)]}
 
 
 def figures(results: Results) -> dict[str, Figure]:
@@ -32,17 +54,19 @@ def figures(results: Results) -> dict[str, Figure]:
     prior = float(results.values("learning/57600", f"{METRIC}_prior_only").mean())
     curves = {label: _learning(results, arm) for label, arm in (("CGSchNet", "learning"), ("CGnet", "cgnet_learning"))}
     labels = {name: {"CGSchNet": [_on_the_rest(run) for run in results.runs(arm)]} for arm, name in LABELS.items()}
+    hand = "reference", float(results.values("prior_terms/all", "handedness_reference").mean())
     return {
         "learning": learning_figure(curves, "RMSE against mean forces", UNIT, {"prior only": prior}),
-        "force_maps": points_figure(_variants(results, "map"), "RMSE against mean forces", UNIT, ("prior only", prior)),
+        "force_maps": points_figure(_variants(results, "map"), "RMSE against mean forces", UNIT),
         "prior_terms": points_figure(_variants(results, "prior_terms"), "RMSE against mean forces", UNIT),
-        "noise": points_figure(_noise(results), "RMSE against mean forces", UNIT, ("prior only", prior)),
-        "labels": points_figure(labels, "RMSE against other mean forces", UNIT, ("prior only", prior)),
+        "handedness": points_figure(_variants(results, "prior_terms", "handedness"), "handedness", "", hand),
+        "noise": points_figure(_noise(results), "RMSE against mean forces", UNIT),
+        "labels": points_figure(labels, "RMSE against other mean forces", UNIT),
     }
 
 
-def _variants(results: Results, arm: str) -> dict[str, dict[str, Sequence[float]]]:
-    return {name: {"CGSchNet": list(results.values(f"{arm}/{name}", METRIC))} for name in results.variants(arm)}
+def _variants(results: Results, arm: str, metric: str = METRIC) -> dict[str, dict[str, Sequence[float]]]:
+    return {name: {"CGSchNet": list(results.values(f"{arm}/{name}", metric))} for name in results.variants(arm)}
 
 
 def _noise(results: Results) -> dict[str, dict[str, Sequence[float]]]:
