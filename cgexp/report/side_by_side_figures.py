@@ -155,7 +155,7 @@ def points_figure(
         axes.axhline(level[1], ls="--", color=COLOURS["reference"], lw=1.0, label=level[0])
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_ylabel(axis_label(quantity, unit))
-    figure.legend(loc="outside upper center", ncols=min(4, len(labels) + 1))
+    figure.legend(loc="outside upper center", ncols=min(2 if max(map(len, labels)) > 20 else 4, len(labels) + 1))
     return figure
 
 

@@ -62,7 +62,7 @@ def figures(results: Results) -> dict[str, Figure]:
     shown = {results.arm(arm).label: runs for arm in SHOWN if (runs := _runs(results, arm))}
     drawn = {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(shown)}
     for metric, values in _metrics(results).items():
-        drawn[f"gains_{metric}"] = _gains(results, values, f"{NAMES[metric]} of the control less the rule's", metric)
+        drawn[f"gains_{metric}"] = _gains(results, values, f"gain in {NAMES[metric]}", metric)
     return drawn
 
 
