@@ -112,8 +112,8 @@ class Loop:
             "coverage_max": coverage,
             "n_candidates": len(pool),
             "model": judged.model_hash,
+            "n_short": 0,
         }
-        meta["n_short"] = 0
         n = 0 if stop else n_affordable(settings, records)
         if settings.arm == "none" or not n:
             chosen = np.zeros(0, dtype=np.int64)

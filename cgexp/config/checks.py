@@ -275,7 +275,7 @@ def _active_learning(config: Config) -> Iterator[str]:
         )
     if "TicaDensity" in rules and config["dataset"]["units"] == "reduced":
         yield "acquisition=tica_density needs the ICs of a peptide, and a toy has none: choose another acquisition"
-    if "EarlyStop" in _targets(config["trainer"].get("callbacks")):
+    if {"EarlyStop", "EarlyStopping"} & set(_targets(config["trainer"].get("callbacks"))):
         yield (
             "active learning gives every round and arm the same number of gradient steps, which early stopping does "
             "not: choose another trainer"
