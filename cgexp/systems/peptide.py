@@ -12,8 +12,9 @@ from cgexp.errors import InputError, did_you_mean
 from cgexp.systems.base import System
 from cgexp.systems.beads import MAPPINGS, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
 
-# C-alpha coordinates in Å, centred. CLN025: reference.all_atom.structure.build_native, that is the hairpin built from
-# its backbone torsions and minimised in ff14SB + OBC2; tests/reference/all_atom/test_structure.py makes it again.
+# C-alpha coordinates in Å, centred. CLN025: the hairpin built from its backbone torsions and minimised in ff14SB +
+# OBC2; tests/reference/all_atom/test_structure.py makes it again. Simulations start from build_native, which has the
+# side chains of the crystal, too; its C-alpha atoms are within 0.4 Å of these.
 NATIVE = {
     "YYDPETGTWY": (
         (-6.371, 0.843, 0.489), (-2.748, -0.297, 1.114), (-0.577, -1.343, -1.871), (1.087, -4.765, -1.090),

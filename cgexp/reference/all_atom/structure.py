@@ -26,14 +26,34 @@ from cgexp.units import NM_IN_ANGSTROM
 _RANDOM = threading.RLock()  # the generator is shared by all threads
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
 
-# Backbone torsions in degrees, phi of residues 2..n and psi of residues 1..n-1, of the native hairpin.
+
+@dataclass(frozen=True)
+class Torsions:
+    """Torsions of a peptide of n residues, in degrees.
+
+    phi: of residues 2..n. psi: of residues 1..n-1. chi: of every residue, its side chain's from the backbone outwards;
+    the torsions that are not given keep the usual rotamer. () gives none of them.
+    """
+
+    phi: Sequence[float]
+    psi: Sequence[float]
+    chi: Sequence[Sequence[float]] = ()
+
+    @classmethod
+    def extended(cls, n_residues: int) -> Torsions:
+        """Of the extended chain."""
+        return cls((-120.0,) * (n_residues - 1), (140.0,) * (n_residues - 1))
+
+
+# The hairpin: side chains of its crystal, PDB 5AWL (Honda et al. 2008, doi:10.1021/ja8030533), whose turn is capped by
+# Asp3. CA RMSD cannot tell these side chains from others, but the fold lasts only with them.
 NATIVE_TORSIONS = {
-    "YYDPETGTWY": (
-        (-93.3, -75.6, -71.8, -91.9, -106.3, 70.4, -104.0, -80.6, -136.8),
-        (150.4, 138.4, 133.6, -20.9, -40.8, -17.1, 17.0, 153.3, 133.2),
+    "YYDPETGTWY": Torsions(
+        phi=(-93.3, -75.6, -71.8, -91.9, -106.3, 70.4, -104.0, -80.6, -136.8),
+        psi=(150.4, 138.4, 133.6, -20.9, -40.8, -17.1, 17.0, 153.3, 133.2),
+        chi=((-46, 96), (-67, 99), (-175, -77), (26,), (-78, -67, 152), (63,), (), (56,), (-175, -98), (69, 95)),
     ),
 }
-EXTENDED_PHI, EXTENDED_PSI = -120.0, 140.0
 
 
 @dataclass(frozen=True)
@@ -58,16 +78,16 @@ class AllAtom:
         return np.array([index for index, (_, name) in enumerate(self.atoms) if name == "CA"])
 
 
-def build_peptide(sequence: str, torsions: tuple[Sequence[float], Sequence[float]] | None = None) -> AllAtom:
+def build_peptide(sequence: str, torsions: Torsions | None = None) -> AllAtom:
     """Build a peptide with hydrogens at pH 7 and charged ends; not minimised.
 
-    torsions: phi of residues 2..n and psi of residues 1..n-1, degrees; None gives the extended chain. The atom order is
-    the same for all torsions: by residue, then heavy atom by heavy atom, each followed by its hydrogens.
+    torsions: None gives the extended chain. The atom order is the same for all torsions: by residue, then heavy atom by
+    heavy atom, each followed by its hydrogens.
     Raises InputError for a letter that is none of the 20 residues, and without OpenMM and PeptideBuilder.
     """
     Peptide(sequence)  # refuses other letters
     mm, app, unit = import_openmm()
-    structure = app.PDBFile(io.StringIO(_heavy_atoms(sequence, torsions)))
+    structure = app.PDBFile(io.StringIO(_heavy_atoms(sequence, torsions or Torsions.extended(len(sequence)))))
     modeller = app.Modeller(structure.topology, structure.positions)
     with fixed_random():
         modeller.addHydrogens(
@@ -117,7 +137,7 @@ def fixed_random() -> Iterator[None]:
             random.setstate(state)
 
 
-def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]] | None) -> str:
+def _heavy_atoms(sequence: str, torsions: Torsions) -> str:
     """Heavy atoms of the peptide as the text of a PDB file."""
     try:
         import PeptideBuilder
@@ -126,12 +146,32 @@ def _heavy_atoms(sequence: str, torsions: tuple[Sequence[float], Sequence[float]
         raise InputError(
             'PeptideBuilder is not installed: all-atom structures need it; run pip install "cgexp[openmm]"'
         ) from error
-    n_bonds = len(sequence) - 1
-    phi, psi = torsions if torsions is not None else ([EXTENDED_PHI] * n_bonds, [EXTENDED_PSI] * n_bonds)
-    structure = PeptideBuilder.make_structure(sequence, list(phi), list(psi))
+    residues = [PeptideBuilder.Geometry.geometry(letter) for letter in sequence]
+    for residue, phi, psi in zip(residues[1:], torsions.phi, torsions.psi, strict=True):
+        residue.phi, residue.psi_im1 = phi, psi
+    for residue, chi in zip(residues, torsions.chi, strict=bool(torsions.chi)):
+        _turn_side_chain(residue, chi)
+    structure = PeptideBuilder.make_structure_from_geos(residues)
     with np.errstate(invalid="ignore"):  # it divides zero by zero where N, CA, C and O lie in a plane, harmlessly
         PeptideBuilder.add_terminal_OXT(structure)
     writer, text = PDBIO(), io.StringIO()
     writer.set_structure(structure)
     writer.save(text)
     return text.getvalue()
+
+
+def _turn_side_chain(residue: Any, chi: Sequence[float]) -> None:
+    """Give a residue of PeptideBuilder these side-chain torsions (degrees).
+
+    It has one dihedral an atom: those with the same first three atoms are the branches of one torsion and turn
+    together. They come from the backbone outwards, of branches the one first that names the torsion (IUPAC 1970).
+    """
+    torsions: dict[str, list[str]] = {}
+    for name in vars(residue):
+        *axis, _, kind = name.split("_") if name.count("_") > 1 else ("", "")
+        if kind == "diangle" and {*axis[1:]} != {"C", "CA"}:
+            torsions.setdefault("_".join(axis), []).append(name)
+    for branches, angle in zip(list(torsions.values())[: len(chi)], chi, strict=True):
+        turn = angle - getattr(residue, branches[0])
+        for branch in branches:
+            setattr(residue, branch, getattr(residue, branch) + turn)

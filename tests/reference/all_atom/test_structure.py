@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from cgexp.errors import InputError
 from cgexp.reference.all_atom import engine, force_field, structure
 from cgexp.reference.all_atom.structure import AllAtom
+from cgexp.reference.backmapping.stereochemistry import torsions
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
 
@@ -39,10 +41,73 @@ def energy_and_forces(system: object, peptide: AllAtom) -> tuple[float, NDArray[
     return state.getPotentialEnergy()._value, state.getForces(asNumpy=True)._value
 
 
+@lru_cache(maxsize=None)
+def usual_rotamers() -> AllAtom:
+    """The native backbone, whose side chains are those of no crystal."""
+    pytest.importorskip("openmm")
+    return structure.minimise(structure.build_peptide(CLN025, replace(structure.NATIVE_TORSIONS[CLN025], chi=())))
+
+
+def torsion(peptide: AllAtom, residue: int, *names: str) -> float:
+    """Degrees."""
+    quad = [peptide.atoms.index((residue - 1, name)) for name in names]
+    return float(np.degrees(torsions(peptide.positions, np.array([quad]))[0]))
+
+
+def turn_cap(peptide: AllAtom) -> float:
+    """Distance from the nearer O-delta of Asp3 to the N of Thr6, Å."""
+    oxygen = [peptide.positions[peptide.atoms.index((2, name))] for name in ("OD1", "OD2")]
+    nitrogen = peptide.positions[peptide.atoms.index((5, "N"))]
+    return float(np.linalg.norm(np.array(oxygen) - nitrogen, axis=1).min())
+
+
 def test_the_committed_native_structure_is_the_one_built() -> None:
     system = Peptide(CLN025)
-    built = native().positions[native().ca]
+    built = usual_rotamers().positions[native().ca]
     assert system.distance(built[None], system.native()[None])[0, 0] < 0.1
+
+
+def test_the_native_start_is_packed_as_the_crystal() -> None:
+    system = Peptide(CLN025)
+    assert system.distance(native().positions[native().ca][None], system.native()[None])[0, 0] < 0.45
+    assert turn_cap(native()) < 3.5
+    for residue, chi1 in ((3, -175.0), (9, -175.0), (10, 69.0)):
+        found = torsion(native(), residue, "N", "CA", "CB", "CG")
+        assert abs((found - chi1 + 180.0) % 360.0 - 180.0) < 20.0, residue
+
+
+def test_the_crystals_packing_is_lower_in_energy_than_usual_rotamers() -> None:
+    assert turn_cap(usual_rotamers()) > 6.0
+    system = force_field.make_system(native().topology, constrained=False)
+    energies = [energy_and_forces(system, peptide)[0] for peptide in (native(), usual_rotamers())]
+    assert energies[1] - energies[0] > 40.0
+
+
+def test_side_chains_are_built_with_the_torsions_that_are_given() -> None:
+    pytest.importorskip("openmm")
+    sequence = "ADRTIW"
+    chi = ((), (-170.0, 30.0), (60.0, 170.0, -60.0, 90.0), (-55.0,), (-60.0, 160.0), (180.0,))
+    built = structure.build_peptide(sequence, replace(structure.Torsions.extended(len(sequence)), chi=chi))
+    expected = {
+        (2, "N", "CA", "CB", "CG"): -170.0,
+        (2, "CA", "CB", "CG", "OD1"): 30.0,
+        (2, "CA", "CB", "CG", "OD2"): -150.0,
+        (3, "CB", "CG", "CD", "NE"): -60.0,
+        (3, "CG", "CD", "NE", "CZ"): 90.0,
+        (4, "N", "CA", "CB", "OG1"): -55.0,
+        (4, "N", "CA", "CB", "CG2"): -175.3,  # 120 degrees from the oxygen: still a threonine
+        (5, "CA", "CB", "CG1", "CD1"): 160.0,
+        (6, "N", "CA", "CB", "CG"): 180.0,
+    }
+    for quad, angle in expected.items():
+        found = torsion(built, *quad)
+        assert abs((found - angle + 180.0) % 360.0 - 180.0) < 0.5, quad
+
+
+def test_too_many_torsions_of_a_side_chain_are_refused() -> None:
+    pytest.importorskip("openmm")
+    with pytest.raises(ValueError, match="zip"):
+        structure.build_peptide("GA", structure.Torsions((-60.0,), (-45.0,), ((60.0,), ())))
 
 
 def test_extended_chain_is_long() -> None:
@@ -72,7 +137,7 @@ def test_residues_are_left_handed_and_peptide_bonds_trans() -> None:
 def test_a_histidine_has_the_same_atoms_in_every_conformation() -> None:
     pytest.importorskip("openmm")
     straight = structure.build_peptide("AHA")
-    bent = structure.build_peptide("AHA", ((-60.0, -60.0), (-45.0, -45.0)))
+    bent = structure.build_peptide("AHA", structure.Torsions((-60.0, -60.0), (-45.0, -45.0)))
     assert straight.atoms == bent.atoms
     assert (1, "HE2") in straight.atoms
     assert (1, "HD1") not in straight.atoms

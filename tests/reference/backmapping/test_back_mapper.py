@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.structure import AllAtom, build_native, build_peptide
+from cgexp.reference.all_atom.structure import AllAtom, Torsions, build_native, build_peptide
 from cgexp.reference.backmapping.back_mapper import BackMapJob, BackMapped, BackMapper, back_map_job
 from cgexp.reference.backmapping.library import FragmentLibrary
 from cgexp.reference.backmapping.stereochemistry import torsions
 from cgexp.systems.peptide import Peptide
 
 SMALL = "GPSGK"
-HELIX = ([-60.0] * 4, [-45.0] * 4)
+HELIX = Torsions([-60.0] * 4, [-45.0] * 4)
 
 
 @lru_cache(maxsize=None)
@@ -81,7 +81,7 @@ def test_the_native_hairpin_goes_round() -> None:
 def test_every_residue_can_be_back_mapped() -> None:
     pytest.importorskip("openmm")
     sequence = "HCPMTWIRV"  # of the awkward kinds: rings, sulphur, second stereocentres, long side chains
-    bent = build_peptide(sequence, ([-80.0] * 8, [120.0, -40.0] * 4))
+    bent = build_peptide(sequence, Torsions([-80.0] * 8, [120.0, -40.0] * 4))
     ca = bent.positions[bent.ca]
     assert_sound(bent, mapper(sequence).back_map(ca, seed=2), ca)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from cgexp.reference.all_atom.structure import AllAtom, build_peptide
+from cgexp.reference.all_atom.structure import AllAtom, Torsions, build_peptide
 from cgexp.reference.backmapping.library import FragmentLibrary
 from cgexp.reference.backmapping.peptide_planes import PeptidePlanes
 from cgexp.reference.backmapping.side_chains import SideChains
@@ -25,7 +25,7 @@ def peptide(sequence: str = SEQUENCE) -> AllAtom:
 
 @lru_cache(maxsize=None)
 def library() -> FragmentLibrary:
-    bent = build_peptide(SEQUENCE, ([-60.0] * 4, [-45.0] * 4))
+    bent = build_peptide(SEQUENCE, Torsions([-60.0] * 4, [-45.0] * 4))
     return FragmentLibrary.from_frames(peptide(), np.stack([peptide().positions, bent.positions]))
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.structure import AllAtom, build_peptide
+from cgexp.reference.all_atom.structure import AllAtom, Torsions, build_peptide
 from cgexp.reference.backmapping.library import FragmentLibrary, window_of
 from cgexp.store import write_arrays
 
 SEQUENCE = "GAPSGA"
-BENT = ([-60.0] * 5, [-45.0] * 5)
+BENT = Torsions([-60.0] * 5, [-45.0] * 5)
 
 
 @lru_cache(maxsize=None)
