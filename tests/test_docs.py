@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
 
 from cgexp.analysis.observables import QUANTITIES
 from cgexp.config.checks import GROUPS, check
@@ -24,62 +23,10 @@ from cgexp.errors import InputError
 from cgexp.signatures import read_signature
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = ROOT / "docs" / "reference.yaml"
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
-OVERRIDING = ("experiment", "debug", "launcher")  # groups that set keys of others, which explain them
 VERBS = ("run", "data", "train", "simulate", "evaluate", "check", "active")
 KeyPath = tuple[str, ...]
-
-
-def keys(node: Any, above: KeyPath = ()) -> Iterator[KeyPath]:
-    """Every key of nested mappings, as its path."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            yield (*above, name)
-            yield from keys(value, (*above, name))
-
-
-def own_content(group: str, option: str) -> dict[str, Any]:
-    """What an option's file says itself, without its defaults."""
-    content = yaml.safe_load((conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")) or {}
-    return {name: value for name, value in content.items() if name != "defaults"}
-
-
-def at(node: Any, path: KeyPath) -> Any:
-    for name in path:
-        if not isinstance(node, dict) or name not in node:
-            return KeyError
-        node = node[name]
-    return node
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict[str, Any]:
-    content = yaml.safe_load(REFERENCE.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
-
-
-@pytest.fixture(scope="module")
-def default() -> dict[str, Any]:
-    return compose([])
-
-
-def test_reference_begins_with_what_a_bare_run_composes(reference: dict[str, Any], default: dict[str, Any]) -> None:
-    first = {name: value for name, value in reference.items() if name != "other_options"}
-    composed = {name: value for name, value in default.items() if name not in ("choices", "overrides")}
-    assert OmegaConf.to_container(OmegaConf.create(first), resolve=True) == composed
-
-
-def test_reference_has_only_options_that_exist(reference: dict[str, Any]) -> None:
-    listed = {(group, option) for group, options in reference["other_options"].items() for option in options}
-    assert listed <= set(OPTIONS)
-
-
-def is_listed(group: str, option: str, reference: dict[str, Any], default: dict[str, Any]) -> bool:
-    """Whether docs/reference.yaml tells of an option: among the others, or as what a bare run composes."""
-    return option in reference["other_options"].get(group, {}) or default["choices"].get(group) == option
 
 
 def unexplained(text: str) -> list[str]:
@@ -99,50 +46,38 @@ def unexplained(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda name: name)
-def test_every_key_of_an_option_is_explained(
-    group: str, option: str, reference: dict[str, Any], default: dict[str, Any]
-) -> None:
-    if group in OVERRIDING and is_listed(group, option, reference, default):
-        return
+def test_every_key_of_an_option_is_explained(group: str, option: str) -> None:
     text = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
     assert unexplained(text) == [], f"conf/{group}/{option}.yaml: give each key a comment, on its line or the one above"
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda name: name)
-def test_what_the_reference_lists_agrees(
-    group: str, option: str, reference: dict[str, Any], default: dict[str, Any]
-) -> None:
-    if not is_listed(group, option, reference, default):
-        return
-    content = own_content(group, option)
-    listed = reference["other_options"].get(group, {}).get(option)
-    for path in keys(listed or {}):
-        value = at(listed, path)
-        if not isinstance(value, dict):
-            assert at(content, path) == value, f"docs/reference.yaml: {group}={option} {'.'.join(path)} is stale"
-    is_global = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8").startswith("# @package _global_")
-    for path in keys(content):
-        full = path if is_global else (group, *path)
-        found = at(listed, path) is not KeyError or at(reference, full) is not KeyError
-        assert found, f"docs/reference.yaml lists {group}={option} without {'.'.join(full)}"
+def test_every_setting_of_a_bare_run_is_explained() -> None:
+    text = (conf_dir() / "config.yaml").read_text(encoding="utf-8").partition("\nhydra:")[0]
+    assert unexplained(text) == []
 
 
-def test_every_key_of_the_reference_is_explained() -> None:
-    assert unexplained(REFERENCE.read_text(encoding="utf-8")) == []
+def targets() -> dict[str, str]:
+    """Classes of ours that an option names, each with the text of all options that name it."""
+    texts: dict[str, str] = {}
+    for group, option in OPTIONS:
+        text = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
+        for target in set(re.findall(r"_target_: (cgexp\.[\w.]+)", text)):
+            texts[target] = texts.get(target, "") + text
+    return texts
 
 
-@pytest.mark.parametrize(
-    "target", sorted(set(re.findall(r"(?m)^ +_target_: (cgexp\S+)", REFERENCE.read_text("utf-8"))))
-)
-def test_the_reference_has_what_its_classes_take(target: str) -> None:
-    """Also keys that no option sets, which a reader would not find in conf/: they are commented out."""
+@pytest.mark.parametrize(("target", "text"), sorted(targets().items()), ids=lambda name: name.partition("\n")[0])
+def test_every_argument_is_explained(target: str, text: str) -> None:
+    """By an option, where it may be commented out, or by the docstring of the class or of one that it inherits from."""
+    module, _, name = target.rpartition(".")
+    classes = [cls for cls in getattr(importlib.import_module(module), name).__mro__ if "cgexp" in cls.__module__]
+    explained = "\n".join([text, *(cls.__doc__ or "" for cls in classes)])
+    ours = [cls for cls in classes if "__init__" in vars(cls)]  # the arguments of a foreign class are explained there
+    own = {argument for cls in ours for argument in inspect.signature(cls).parameters}
     signature = read_signature(target)
     assert signature is not None
-    inherited = read_signature("pytorch_lightning.callbacks.EarlyStopping") if "EarlyStop" in target else None
-    taken = signature.parameters.keys() - (set() if inherited is None else inherited.parameters.keys())
-    text = REFERENCE.read_text(encoding="utf-8")
-    missing = [name for name in taken if not re.search(rf"^ *(# )?(\w+/)?{name}: ", text, re.MULTILINE)]
-    assert missing == [], f"docs/reference.yaml does not explain what {target} takes"
+    missing = [n for n in signature.parameters if n in own and not re.search(rf"\b{n}\b", explained)]
+    assert missing == [], f"{target} takes what no option and no docstring explains"
 
 
 def test_every_key_of_the_examples_is_explained() -> None:
@@ -283,11 +218,19 @@ def test_every_metric_is_explained() -> None:
     assert missing == []
 
 
-def test_every_module_has_a_line_in_the_architecture() -> None:
-    """But for one whose class an option names: its YAML and its docstring describe it."""
+@pytest.mark.parametrize("module", sorted((ROOT / "cgexp").rglob("*.py")), ids=lambda path: path.name)
+def test_every_module_says_in_a_line_what_it_is(module: Path) -> None:
+    """What `python scripts/structure.py modules` prints; a room says it in its ``__init__.py``."""
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    assert re.fullmatch(r"[^\n]+[.:!?)]", docstring.partition("\n")[0]), "begin the module with a docstring"
+
+
+def test_every_group_is_told_of() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert [group for group in groups() if f"`{group}`" not in text] == []
+
+
+def test_every_room_stands_in_the_architecture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    options = [own_content(group, option) for group, option in OPTIONS]
-    targets = {str(at(content, path)) for content in options for path in keys(content) if path[-1] == "_target_"}
-    named = {ROOT / f"{target.rpartition('.')[0].replace('.', '/')}.py" for target in targets}
-    modules = {path for path in (ROOT / "cgexp").rglob("*.py") if path.name != "__init__.py"}
-    assert sorted(str(path) for path in modules - named if f"`{path.name}`" not in text) == []
+    rooms = [path.name for path in (ROOT / "cgexp").iterdir() if (path / "__init__.py").exists()]
+    assert [room for room in rooms if f"`{room}`" not in text] == []

@@ -1,0 +1,1 @@
+"""Fast ways to compute energies and forces, each held by a test to the plain one."""

@@ -1,0 +1,1 @@
+"""The energy that is not learned: terms of internal coordinates, fitted to the data once."""

@@ -1,0 +1,1 @@
+"""What is modelled: peptides and toy potentials."""

@@ -1,0 +1,1 @@
+"""Force matching: data, losses, the training loop. Only this room imports Lightning."""

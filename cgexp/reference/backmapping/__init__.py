@@ -1,0 +1,1 @@
+"""Atoms on a C-alpha trace, accepted or rejected with a reason."""

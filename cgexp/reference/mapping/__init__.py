@@ -1,0 +1,1 @@
+"""From forces on atoms to forces on beads: linear maps, and whether they are biased."""

@@ -1,0 +1,1 @@
+"""What labels configurations with forces: exact ones for toys, all-atom simulations for peptides."""
