@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # shown unless the level of this logger is raised (messages.only_warnings)
 Report = Callable[[int, int, str], None]  # (done, total, text); called often, so it must be cheap
 
 
@@ -26,6 +29,8 @@ class Progress:
         self._shown = time.monotonic()
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
+        if not log.isEnabledFor(logging.INFO):
+            return
         now = time.monotonic()
         if self._start is None:
             self._start = (now, done)  # a resumed run must not count the work of the run before

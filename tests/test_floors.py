@@ -14,7 +14,7 @@ import cgexp
 
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
-    ("units", "frames", "build", "errors", "signatures", "stability", "progress", "cards"),
+    ("units", "frames", "build", "errors", "signatures", "stability", "progress", "cards", "messages"),
     ("config", "systems", "geometry", "store", "energy"),
     ("priors", "models", "analysis"),
     ("kernels",),

@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import warnings
 from collections.abc import Sequence
-from typing import TextIO
 
 from cgexp.cli.verbs import VERBS
 from cgexp.errors import InputError, did_you_mean
+from cgexp.messages import on_screen
 
-SHOWN: set[str] = set()  # warnings
 WITHOUT_CONFIG = ("export", "reproduce", "completion")
 STAGES = ("run", "train", "simulate", "evaluate")
 HELP = """usage: cgexp VERB [-m] [--cfg] [group=option] [group.key=value] ...
@@ -36,9 +34,9 @@ Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run aga
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    warnings.showwarning = show_warning
     try:
-        return _dispatch(given)
+        with on_screen():
+            return _dispatch(given)
     except InputError as error:
         notes = getattr(error, "__notes__", [])
         print("; ".join([f"cgexp: {error}", *notes]), file=sys.stderr)
@@ -57,21 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = [*getattr(error, "__notes__", []), "CGEXP_TRACEBACK=1 prints the traceback here"]
         print(f"cgexp: {'; '.join(where)}", file=sys.stderr)
         return 1
-
-
-def show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning as one line, once."""
-    text = " ".join(str(message).split())
-    if text not in SHOWN:
-        SHOWN.add(text)
-        print(f"cgexp: warning: {text}", file=sys.stderr)
 
 
 def _dispatch(given: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
 
 import torch
@@ -21,6 +21,7 @@ from cgexp.kernels.table import TableKernel
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 
+log = logging.getLogger(__name__)
 # network -> its fused kernel, which takes (network, coords, bf16)
 FUSED: dict[type[EnergyTerm], Callable[..., Kernel]] = {CGSchNet: FusedCGSchNet, CGnet: FusedCGnet}
 SOURCES: dict[type[EnergyTerm], str] = {CGSchNet: "cgschnet", CGnet: "cgnet"}
@@ -41,7 +42,7 @@ def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf
     if name == "auto":
         name = best_kernel(network)
     if bf16 and name != "fused":
-        print(f"kernel={name} keeps parameter gradients in full precision: bfloat16 is for fused", file=sys.stderr)
+        log.warning("kernel=%s keeps parameter gradients in full precision: bfloat16 is for fused", name)
     if name == "table":
         return TableKernel(network, coords)
     if name == "compiled":
@@ -61,7 +62,7 @@ def best_kernel(network: EnergyTerm, device: torch.device | None = None) -> str:
             native_library(SOURCES[type(network)])
             return "fused"
         except NoNativeKernel as error:
-            print(error, file=sys.stderr)
+            log.warning("%s", error)
     return "table" if isinstance(network, CGSchNet) else "reference"
 
 
@@ -81,7 +82,7 @@ def _fused(network: EnergyTerm, coords: Tensor | None, bf16: bool) -> Kernel:
     if _device(network).type != "cpu":
         raise InputError("kernel=fused is for the CPU: use kernel=auto, or trainer=cpu")
     if bf16 and not native_library(SOURCES[type(network)]).has_bf16():
-        print("this processor has no bfloat16 products: parameter gradients stay in float32", file=sys.stderr)
+        log.warning("this processor has no bfloat16 products: parameter gradients stay in float32")
         bf16 = False
     return FUSED[type(network)](network, coords, bf16)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm
 from cgexp.kernels.kernel import Kernel
+
+log = logging.getLogger(__name__)
 
 
 class CompiledKernel(Kernel):
@@ -47,8 +49,4 @@ class CompiledKernel(Kernel):
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
-        print(
-            f"compiled the forces of {list(shape)} coords, cached by torch: {seconds:.0f} s",
-            file=sys.stderr,
-            flush=True,
-        )
+        log.info("compiled the forces of %s coords, cached by torch: %.0f s", list(shape), seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import sys
+import logging
 from collections.abc import Callable
 from typing import cast
 
@@ -23,6 +23,7 @@ from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 
+log = logging.getLogger(__name__)
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
 # For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -45,7 +46,7 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
             try:
                 evaluate = MAKERS[choice](frozen, coords)
             except NoNativeKernel as error:
-                print(error, file=sys.stderr)
+                log.warning("%s", error)
                 continue
             if evaluate is not None:
                 return evaluate

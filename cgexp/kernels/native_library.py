@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from functools import lru_cache
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cgexp.errors import InputError
 
+log = logging.getLogger(__name__)
 SOURCES = Path(__file__).parent / "native"
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: it compiles checks for NaN away and may flush small numbers to zero in the whole process.
@@ -73,7 +74,7 @@ def _build(name: str, compiler: list[str], path: Path) -> None:
     except OSError as error:
         raise NoNativeKernel(f"kernels cannot be compiled into {path.parent} ({error}): set XDG_CACHE_HOME") from error
     seconds = time.perf_counter() - began
-    print(f"compiled the {name} kernel, once on this machine: {seconds:.0f} s", file=sys.stderr, flush=True)
+    log.info("compiled the %s kernel, once on this machine: %.0f s", name, seconds)
 
 
 def _compile(compiler: list[str], source: Path, made: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from cgexp.systems.peptide import Peptide
 from cgexp.systems.plane import Plane
 from cgexp.systems.toy import ToyPotential
 
+log = logging.getLogger(__name__)
 KNOWN_AT_ONCE = 256  # known frames after which a candidate may be given up
 PAIRS_AT_ONCE = 1_000_000
 
@@ -30,7 +31,7 @@ def make_coverage(system: System, candidates: NDArray[np.floating], known: NDArr
         try:
             return SuperposedCoverage(candidates, known)
         except NoNativeKernel as error:
-            print(f"frames are compared without the C++ kernel, which takes much longer: {error}", file=sys.stderr)
+            log.warning("frames are compared without the C++ kernel, which takes much longer: %s", error)
     if isinstance(system, ToyPotential | Plane):
         return EuclideanCoverage(candidates, known)
     return PlainCoverage(system, candidates, known)

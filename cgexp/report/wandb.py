@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from cgexp.errors import InputError, did_you_mean
 
 INIT_TIMEOUT_S = 15.0
 MODES = ("online", "offline", "disabled")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,6 @@ def _start(
             wandb.finish(exit_code=1)
             mode, reason = "offline", f"online was refused: {type(error).__name__}"
     if mode == "offline":
-        print(f"W&B offline ({reason}); upload later with: wandb sync {folder}/wandb/offline-run-*", file=sys.stderr)
+        log.info("W&B offline (%s); upload later with: wandb sync %s/wandb/offline-run-*", reason, folder)
     arguments["mode"] = mode
     return wandb.init(**arguments)

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
-import sys
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from cgexp.errors import InputError
+
+LOCK, HOLDER = ".lock", ".lock.holder"
+log = logging.getLogger(__name__)
 
 
 @contextmanager
 def lock(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Hold ``folder/.lock``. Another holder is waited for (``wait``) or reported in an InputError."""
+    """Hold ``folder/.lock``. Another holder is waited for (``wait``) or reported in an InputError.
+
+    Who holds it is written beside it, and means something only as long as the lock is held.
+    """
     require_writable(folder)
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    held, holder = FileLock(folder / LOCK), folder / HOLDER
     try:
-        _acquire(handle, folder, wait)
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+        held.acquire(blocking=False)
+    except Timeout:
+        who = _read(holder)
+        if not wait:
+            raise InputError(
+                f"another process ({who}) works in {folder}: wait until it has finished, or stop it and run again"
+            ) from None
+        log.info("waiting for another process (%s), which works in %s", who, folder)
+        held.acquire()
+    try:
+        holder.write_text(f"pid {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
-        os.close(handle)
+        holder.unlink(missing_ok=True)
+        held.release()
 
 
 def require_writable(folder: Path) -> None:
     """Make ``folder``; InputError if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "ab"):
+        with open(folder / LOCK, "ab"):
             pass
     except OSError as error:
         raise InputError(
@@ -38,15 +55,8 @@ def require_writable(folder: Path) -> None:
         ) from error
 
 
-def _acquire(handle: int, folder: Path, wait: bool) -> None:
+def _read(holder: Path) -> str:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
+        return holder.read_text(errors="replace")[:200] or "unknown"
     except OSError:
-        holder = os.pread(handle, 32, 0).decode(errors="replace") or "unknown"
-    if not wait:
-        raise InputError(
-            f"another process (pid {holder}) works in {folder}: wait until it has finished, or stop it and run again"
-        )
-    print(f"waiting for process {holder}, which works in {folder}", file=sys.stderr)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+        return "unknown"

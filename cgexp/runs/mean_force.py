@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from cgexp.runs.stages import forces_of
 from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import NATIVE, Peptide
 
+log = logging.getLogger(__name__)
 AUTO = "auto"
 FORCE_MAP = "mean_force"
 FEWEST = 20  # configurations; with fewer there is no metric
@@ -58,7 +59,7 @@ def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames
     """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
 
     frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;
-    where fewer than ``FEWEST`` remain there are no metrics. Either is said on stderr.
+    where fewer than ``FEWEST`` remain there are no metrics. Either is told (messages.py).
     """
     whole = mean_force_set(analysis, frames)
     if whole is None:
@@ -66,15 +67,10 @@ def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames
     reference = whole.select(unseen(whole, frames))
     n_seen = len(whole) - len(reference)
     if len(reference) < FEWEST:
-        print(
-            f"no mean-force metrics: the data set holds {n_seen} of their {len(whole)} configurations", file=sys.stderr
-        )
+        log.warning("no mean-force metrics: the data set holds %d of their %d configurations", n_seen, len(whole))
         return {}
     if n_seen:
-        print(
-            f"mean-force metrics are of {len(reference)} configurations: the data set holds the other {n_seen}",
-            file=sys.stderr,
-        )
+        log.info("mean-force metrics are of %d configurations: the data set holds the other %d", len(reference), n_seen)
     assert reference.forces is not None
     assert reference.force_sem is not None
     forces = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
+import logging
 import math
 import os
 import sys
@@ -26,6 +25,7 @@ from cgexp.config.identity import digest
 from cgexp.config.launch import launch_jobs
 from cgexp.config.study import VERBS, Arm, Study
 from cgexp.errors import InputError
+from cgexp.messages import only_warnings
 from cgexp.progress import duration
 from cgexp.report.figures import save
 from cgexp.report.table import arms_table
@@ -39,6 +39,7 @@ from cgexp.runs.round_table import NAME, KeptRun, Key, RoundTable, keys_of
 from cgexp.runs.study_page import write_study_page
 from cgexp.store import write_bytes, write_json
 
+log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 NO_PHYSICS = ("logger", "figures=", "outputs=", "sweep.", "kernel=")
 TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
@@ -234,14 +235,14 @@ class _Job:
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with only_warnings():
             folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
         if self.table and str(folder.path) in self.keys:
             RoundTable(self.table).add(self.keys[str(folder.path)], records_of(folder.path))
         done, elapsed = self._done(), time.time() - self.began
         left = elapsed / max(done - self.done_before, 1) * (self.total - done)
         text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
-        print(f"{text}  {folder.path}", file=sys.stderr, flush=True)
+        log.info("%s  %s", text, folder.path)
 
     def _done(self) -> int:
         return sum(Path(folder, "metrics.json").is_file() for folder in self.folders)

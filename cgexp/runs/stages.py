@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from cgexp.training.losses import Loss
 from cgexp.training.noise import with_noise
 from cgexp.training.untrained import untrained
 
+log = logging.getLogger(__name__)
 FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
 
 
@@ -97,7 +98,7 @@ def train(context: Context) -> None:
     if settings.start_from is not None:
         taken = take_weights(network, network_of(settings.start_from))
         own = [name for name, _ in network.named_parameters() if name not in taken]
-        print(f"weights from {settings.start_from}, but for {', '.join(own) or 'none'}", file=sys.stderr)
+        log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
     if not any(True for _ in network.parameters()):
         write_json(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, config["seed"]))
         save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, config["prior"])

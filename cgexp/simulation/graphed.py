@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import replace
 
 import torch
@@ -12,6 +12,7 @@ from cgexp.kernels.evaluator import Evaluate
 from cgexp.simulation.integrators import Bath, Integrator, State
 from cgexp.simulation.replicas import Replicas, keep_alive
 
+log = logging.getLogger(__name__)
 STEPS_A_REPLAY = 20
 WARM_UP_STEPS = 3
 
@@ -101,7 +102,7 @@ def make_steps(
 ) -> Steps:
     """The way to make steps for these replicas: graphed on a GPU, plain on a CPU, or as ``graph`` says.
 
-    An integrator or a network that cannot stand in a graph is stepped plainly, with a note on stderr.
+    An integrator or a network that cannot stand in a graph is stepped plainly, with a warning.
     """
     if not (replicas.alive.is_cuda if graph is None else graph):
         return Steps(integrator, evaluate, bath)
@@ -110,7 +111,7 @@ def make_steps(
         return GraphedSteps(integrator, evaluate, bath, replicas)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
-        print(f"the dynamics does not fit into a CUDA graph and is launched step by step: {reason}", file=sys.stderr)
+        log.warning("the dynamics does not fit into a CUDA graph and is launched step by step: %s", reason)
         # the other one may still belong to a graph that was never finished
         replicas.generator = torch.Generator(device=replicas.alive.device)
         replicas.generator.set_state(before)

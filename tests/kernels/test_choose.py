@@ -44,7 +44,7 @@ def test_an_unknown_kernel_is_named() -> None:
 
 
 def test_auto_takes_the_fastest_that_serves_the_network(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     network, coords = network_and_coords()
     assert isinstance(make_kernel("auto", network, coords), FusedCGSchNet)
@@ -55,7 +55,7 @@ def test_auto_takes_the_fastest_that_serves_the_network(
 
     monkeypatch.setattr("cgexp.kernels.choose.native_library", no_compiler)
     assert isinstance(make_kernel("auto", network, coords), TableKernel)
-    assert "no C++ compiler" in capsys.readouterr().err
+    assert "no C++ compiler" in caplog.text
 
 
 def test_fused_says_whom_it_serves() -> None:
@@ -64,7 +64,7 @@ def test_fused_says_whom_it_serves() -> None:
 
 
 def test_without_bfloat16_gradients_stay_in_float32(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Old:
         def has_bf16(self) -> int:
@@ -74,13 +74,13 @@ def test_without_bfloat16_gradients_stay_in_float32(
     kernel = make_kernel("fused", *network_and_coords(), bf16=True)
     assert isinstance(kernel, FusedCGSchNet)
     assert not kernel.bf16
-    assert "stay in float32" in capsys.readouterr().err
+    assert "stay in float32" in caplog.text
 
 
-def test_kinks_matter_to_tables_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_kinks_matter_to_tables_only(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.warns(UserWarning, match="relu"):
         schnet, cgnet = CGSchNet(5, activation="relu"), CGnet(5, activation="relu")
     assert best_kernel(schnet) == "reference"
     assert best_kernel(cgnet) == "fused"
     make_kernel("reference", cgnet, bf16=True)
-    assert "bfloat16 is for fused" in capsys.readouterr().err
+    assert "bfloat16 is for fused" in caplog.text

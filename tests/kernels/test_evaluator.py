@@ -138,7 +138,7 @@ def test_the_potential_is_left_as_it_was() -> None:
 
 
 def test_next_best_where_a_kernel_does_not_serve(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     direct = Potential(DirectForce(n_beads=N_BEADS, n_dims=3).double(), Prior({}, 300.0))
     assert make_evaluator("fused", direct, chains(2))(chains(2))[0] is None
@@ -151,7 +151,7 @@ def test_next_best_where_a_kernel_does_not_serve(
     monkeypatch.setitem(evaluator.MAKERS, "fused", without_compiler)
     potential = Potential(networks()["cgschnet"], peptide_prior())
     assert isinstance(make_evaluator("fused", potential, chains(2)), TablePotential)
-    assert "no C++ compiler" in capsys.readouterr().err
+    assert "no C++ compiler" in caplog.text
 
 
 def test_modules_that_are_no_potential_and_kernels_that_are_none() -> None:

@@ -27,13 +27,15 @@ def small_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_built_once_and_again_when_the_source_changes(
-    small_source: Path, empty_cache: Path, capsys: pytest.CaptureFixture[str]
+    small_source: Path, empty_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "cgexp")
     assert native_library("small").answer() == 42
-    assert "compiled the small kernel, once" in capsys.readouterr().err
+    assert "compiled the small kernel, once" in caplog.text
+    caplog.clear()
     native_library.cache_clear()
     native_library("small")
-    assert capsys.readouterr().err == ""
+    assert not caplog.records
     small_source.write_text('extern "C" int answer() { return 7; }')
     native_library.cache_clear()
     assert native_library("small").answer() == 7

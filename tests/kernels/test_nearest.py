@@ -74,7 +74,7 @@ def test_plain_coverage_gives_up_on_what_is_near() -> None:
 
 
 def test_without_a_compiler_peptides_are_compared_plainly(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*frames: NDArray[np.floating]) -> Coverage:
         raise NoNativeKernel("no C++ compiler was found")
@@ -85,4 +85,4 @@ def test_without_a_compiler_peptides_are_compared_plainly(
     coverage = make_coverage(Peptide(), candidates, known)
     assert type(coverage) is PlainCoverage
     np.testing.assert_array_equal(coverage.farthest_points(10), expected)
-    assert "compared without the C++ kernel" in capsys.readouterr().err
+    assert "compared without the C++ kernel" in caplog.text

@@ -44,7 +44,8 @@ def test_wandb_mode_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_each_job_is_one_run_and_is_closed(tmp_path: Path, no_key: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_job_is_one_run_and_is_closed(tmp_path: Path, no_key: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "cgexp")
     for name in ("first", "second"):
         with open_offline(tmp_path / name) as run:
             run.log({"loss_train": 1.0}, 3)
@@ -60,4 +61,4 @@ def test_each_job_is_one_run_and_is_closed(tmp_path: Path, no_key: None, capsys:
         pass
     ids = {path.stem for path in (tmp_path / "first").glob("wandb/offline-run-*/*.wandb")}
     assert ids == {"run-abc"}
-    assert "W&B offline (no usable key)" in capsys.readouterr().err
+    assert "W&B offline (no usable key)" in caplog.text
