@@ -7,12 +7,14 @@ import importlib
 import inspect
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+import cgexp
 from cgexp.analysis.observables import QUANTITIES
 from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import compose, expand
@@ -23,7 +25,7 @@ from cgexp.errors import InputError
 from cgexp.signatures import read_signature
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
 VERBS = ("run", "data", "train", "simulate", "evaluate", "check", "active")
 KeyPath = tuple[str, ...]
@@ -234,3 +236,10 @@ def test_every_room_stands_in_the_architecture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = [path.name for path in (ROOT / "cgexp").iterdir() if (path / "__init__.py").exists()]
     assert [room for room in rooms if f"`{room}`" not in text] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["version"] == project["version"] == cgexp.__version__
+    assert (citation["license"], citation["authors"]) == (project["license"], project["authors"])

@@ -61,7 +61,7 @@ def test_imports_only_from_floors_below(path: Path) -> None:
 
 def test_files_are_small() -> None:
     sizes = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in FILES}
-    assert max(sizes.values()) <= 500
+    assert max(sizes.values()) <= 350
 
 
 def modules_after(statement: str) -> set[str]:
