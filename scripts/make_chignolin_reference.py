@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cgexp.analysis.bootstrap import UnitMeans
+from cgexp.analysis.ensemble import Ensemble
+from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.folding import folded, folding_metrics
 from cgexp.analysis.tica import Tica
 from cgexp.cards import DATA
 from cgexp.frames import Frames
@@ -38,6 +43,7 @@ from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, first_left, weig
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
 from cgexp.reference.sampling.reweighting import effective_size
 from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays
+from cgexp.systems.basins import CONTACT
 from cgexp.systems.peptide import Peptide
 
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
@@ -189,9 +195,39 @@ def _write(
     }
     command = "python scripts/make_chignolin_reference.py"
     write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
-    resolution = load_equilibrium(NAME, data).resolution(N_SAMPLES, N_BOOTSTRAP, np.random.default_rng(0))
-    more["w1_tica_resolution"] = {name: round(value, 4) for name, value in resolution.items()}
+    more |= judged(load_equilibrium(NAME, data), facts)
     return write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
+
+
+def judged(equilibrium: Equilibrium, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the two runs say of each other, for the card.
+
+    The distance of the runs, also relative to that of folded from all other frames; the reference's numbers, whose
+    errors are not below half the difference of the runs; and of each run the means of its observables.
+    """
+    frames = equilibrium.frames
+    measured = Ensemble.of(frames.coords, SYSTEM, equilibrium.tica, CONTACT, frames.block, frames.weights)
+    measured = replace(measured, run=equilibrium.run)
+    is_folded = folded(measured, FOLDED)
+    resolution = equilibrium.resolution(N_SAMPLES, N_BOOTSTRAP, np.random.default_rng(0), is_folded)
+    values = folding_metrics(measured, SYSTEM, FOLDED, N_BOOTSTRAP, np.random.default_rng(0))
+    runs = [run | {"means": _means(side)} for run, side in zip(facts, measured.runs(), strict=True)]
+    return {
+        RUNS: runs,
+        "w1_tica_resolution": {name: round(value, 4) for name, value in resolution.items()},
+        "values": {name: round(value, 4) for name, value in values.items()},
+    }
+
+
+def _means(run: Ensemble) -> dict[str, list[float]]:
+    """Weighted means over a run's frames, each with its standard error over blocks."""
+    columns = {name: run.observables[name][:, 0] for name in ("rmsd", "rg", "end_to_end")}
+    columns |= {"ic1": run.tica[:, 0], "ic2": run.tica[:, 1], "folded": folded(run, FOLDED).astype(float)}
+    means = UnitMeans.of(np.stack(list(columns.values()), axis=1), run.block, run.weights)
+    sem = means.mean_sem()
+    assert sem is not None
+    pairs = zip(columns, means.mean(), sem, strict=True)
+    return {name: [round(float(value), 4), round(float(error), 4)] for name, value, error in pairs}
 
 
 def _separation(tica: Tica, pool: Pool, weights: np.ndarray) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
+RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -130,6 +131,20 @@ class UnitMeans:
         if len(draws) < 2:
             return None
         return np.asarray(np.sqrt(n_units / (n_units - 1.0)) * np.std(draws, axis=0, ddof=1))
+
+
+def not_below_runs(
+    sem: NDArray[np.float64] | None, of_runs: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64] | None:
+    """Standard errors [...] that are not below half the difference of independent runs, whose values are [...] each.
+
+    Blocks of a run know nothing of a state that the run has never reached: where runs disagree, their spread alone is
+    too small. Without runs ``sem`` as it is.
+    """
+    if not of_runs:
+        return sem
+    half = 0.5 * np.ptp(np.stack([np.asarray(values) for values in of_runs]), axis=0)
+    return half if sem is None else np.maximum(sem, half)
 
 
 def independent_units(samples: NDArray[Any], min_units: int = MIN_UNITS) -> NDArray[Any]:

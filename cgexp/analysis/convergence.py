@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.bootstrap import UnitMeans, bootstrap_sem
+from cgexp.analysis.bootstrap import RULE_OF_THREE, UnitMeans, bootstrap_sem, not_below_runs
 from cgexp.analysis.comparison import exact_distance
+from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.folding import DRAWS, folded
 from cgexp.analysis.sliced import NAME, sliced_metrics
@@ -20,11 +21,16 @@ from cgexp.analysis.sliced import NAME, sliced_metrics
 N_WINDOWS = 10
 
 
-def split_half(replicas: Replicas, n_samples: int, n_bootstrap: int, rng: np.random.Generator) -> dict[str, float]:
-    """``w1_tica_split_half``: exact W1 in the plane of the ICs between the two halves of the production in time.
+def split_half(
+    replicas: Replicas, n_samples: int, folded_rmsd: float, n_bootstrap: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """The two halves of the production in time against each other. Nothing for a production of a single saved frame.
 
-    Both are thinned to the same number of frames, at most ``n_samples``. A draw takes the same units (replicas, or
-    blocks of few replicas) of both halves. Nothing for a production of a single saved frame.
+    ``w1_tica_split_half``: exact W1 in the plane of the ICs, both thinned to the same number of frames, at most
+    ``n_samples``. ``w1_tica_split_half_null``: the mean of the same with the halves of every unit (replica, or block of
+    few replicas) swapped at random, which changes nothing where the simulation is stationary; its error is the spread
+    over swaps. ``folded_fraction_drift``: the second half's folded fraction less the first's. A draw takes the same
+    units of both halves.
     """
     middle = (replicas.n_dropped + len(replicas.time)) // 2
     if middle == replicas.n_dropped:
@@ -42,7 +48,29 @@ def split_half(replicas: Replicas, n_samples: int, n_bootstrap: int, rng: np.ran
 
     metrics = measure(np.arange(n_units))
     sem = bootstrap_sem(measure, n_units, n_bootstrap, rng)
-    return metrics | {f"{name}_sem": value for name, value in sem.items()}
+    drift = _drift(halves, units, folded_rmsd)
+    metrics |= {f"{name}_sem": value for name, value in sem.items()} | {"folded_fraction_drift": float(drift.mean())}
+    if n_bootstrap < 2 or n_units < 2:
+        return metrics
+    metrics["folded_fraction_drift_sem"] = float(drift.std(ddof=1) / np.sqrt(n_units))
+    tica = [[half.tica[chosen] for chosen in of_half] for half, of_half in zip(halves, units, strict=True)]
+    null = []
+    for swapped in rng.random((n_bootstrap, n_units)) < 0.5:
+        first, second = (np.concatenate([tica[side ^ flip][i] for i, flip in enumerate(swapped)]) for side in (0, 1))
+        null.append(wasserstein_2d(first, second, n_samples=n_samples, rng=rng))
+    name = "w1_tica_split_half_null"
+    return metrics | {name: float(np.mean(null)), f"{name}_sem": float(np.std(null, ddof=1))}
+
+
+def _drift(
+    halves: tuple[Ensemble, Ensemble], units: list[list[NDArray[np.intp]]], folded_rmsd: float
+) -> NDArray[np.float64]:
+    """Of every unit, how much more of the second half is folded: [n_units]."""
+    first, second = (
+        [float(folded(half.select(chosen), folded_rmsd).mean()) for chosen in of_half]
+        for half, of_half in zip(halves, units, strict=True)
+    )
+    return np.array([after - before for before, after in zip(first, second, strict=False)])
 
 
 def convergence_curve(
@@ -50,8 +78,10 @@ def convergence_curve(
 ) -> dict[str, Any]:
     """Sliced W1 to the reference and folded fraction in N_WINDOWS equal windows of all saved frames, burn-in included.
 
-    start, stop: of each window, ps. w1, folded: its values, [n_windows], with w1_sem, folded_sem. burn_in: when
-    production begins, ps, None: at once. folded_reference. Empty for fewer than two saved frames.
+    start, stop: of each window, ps. w1, folded: its values, [n_windows], with w1_sem, folded_sem; where no replica of a
+    window is folded, or all always are, folded_limit is how far from there it may be (3 / units, 95 %), else NaN.
+    burn_in: when production begins, ps, None: at once. folded_reference, folded_reference_sem (None: unknown). Empty
+    for fewer than two saved frames.
     """
     n_saved = len(replicas.time)
     n_windows = min(N_WINDOWS, n_saved)
@@ -59,7 +89,7 @@ def convergence_curve(
         return {}
     edges = np.linspace(0, n_saved, n_windows + 1).astype(int)
     before = replicas.time - float(np.median(np.diff(replicas.time)))  # a frame is saved at the end of its stretch
-    columns: dict[str, list[float]] = {name: [] for name in ("w1", "w1_sem", "folded", "folded_sem")}
+    columns: dict[str, list[float]] = {n: [] for n in ("w1", "w1_sem", "folded", "folded_sem", "folded_limit")}
     for first, last in pairwise(edges):
         window = replicas.window(first, last)
         distance = sliced_metrics(reference, window, n_bootstrap, rng)
@@ -69,10 +99,16 @@ def convergence_curve(
         columns["w1_sem"].append(distance.get(f"{NAME}_sem", np.nan))
         columns["folded"].append(float(means.mean()))
         columns["folded_sem"].append(np.nan if sem is None else float(sem))
-    expected = UnitMeans.of(folded(reference, folded_rmsd), reference.block, reference.weights)
+        limit = min(RULE_OF_THREE / len(means.totals), 1.0) if means.mean() in (0.0, 1.0) else np.nan
+        columns["folded_limit"].append(limit)
+    expected, *of_runs = (
+        UnitMeans.of(folded(side, folded_rmsd), side.block, side.weights) for side in (reference, *reference.runs())
+    )
+    expected_sem = not_below_runs(expected.mean_sem(), [means.mean() for means in of_runs])
     return {name: np.array(values) for name, values in columns.items()} | {
         "start": before[edges[:-1]],
         "stop": replicas.time[edges[1:] - 1],
         "burn_in": float(before[replicas.n_dropped]) if 0 < replicas.n_dropped < n_saved else None,
         "folded_reference": float(expected.mean()),
+        "folded_reference_sem": None if expected_sem is None else float(expected_sem),
     }

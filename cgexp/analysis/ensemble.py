@@ -24,7 +24,8 @@ class Ensemble:
 
     observables: name -> [n_frames, n_coordinates]. tica: the first two ICs, [n_frames, 2]. contacts: which pairs of
     observables.contact_pairs touch, [n_frames, n_pairs]. mirror_rmsd: to the mirror image of the native structure, Å,
-    [n_frames]. block: the independent unit of each frame, [n_frames]. weights: [n_frames], None for all alike.
+    [n_frames]. block: the independent unit of each frame, [n_frames]. weights: [n_frames], None for all alike. run:
+    which independent run of a reference each frame is of, [n_frames]; None where there is one or none is known.
     """
 
     observables: dict[str, Values]
@@ -33,6 +34,7 @@ class Ensemble:
     mirror_rmsd: Values
     block: NDArray[np.integer]
     weights: Weights = None
+    run: NDArray[np.integer] | None = None
 
     @classmethod
     def of(
@@ -62,7 +64,16 @@ class Ensemble:
             self.mirror_rmsd[index],
             self.block[index],
             None if self.weights is None else self.weights[index],
+            None if self.run is None else self.run[index],
         )
+
+    def runs(self) -> list[Ensemble]:
+        """The independent runs, if there are several whose frames have any weight; else none."""
+        if self.run is None:
+            return []
+        found = [self.select(np.flatnonzero(self.run == name)) for name in np.unique(self.run)]
+        found = [run for run in found if run.weights is None or run.weights.any()]
+        return found if len(found) > 1 else []
 
 
 @dataclass(frozen=True)

@@ -43,14 +43,26 @@ class Equilibrium:
         step = float(np.median(steps))
         return step if step > 0.0 and np.abs(steps - step).max() < 0.01 * step else None
 
-    def resolution(self, n_samples: int, n_bootstrap: int, rng: np.random.Generator) -> dict[str, float]:
-        """``w1_tica_resolution``: the ``w1_tica`` of the two runs, ``n_samples`` frames of each; and its error."""
-        tica, weights = self.tica.transform(self.frames.coords), self.frames.weights
-        assert weights is not None
+    def resolution(
+        self, n_samples: int, n_bootstrap: int, rng: np.random.Generator, folded: NDArray[np.bool_] | None = None
+    ) -> dict[str, float]:
+        """``w1_tica_resolution``: the ``w1_tica`` of the two runs, ``n_samples`` frames of each; and its error.
+
+        folded: which frames are, [n_frames]. With it ``resolution_relative``: that distance over the one between the
+        folded frames and all others, 1 where runs differ as much as one that is all folded from one that never is.
+        Its error is that of the first alone. Absent where no frame or every frame is folded.
+        """
+        tica = self.tica.transform(self.frames.coords)
+        assert self.frames.weights is not None
+        weights = np.asarray(self.frames.weights, dtype=np.float64)
         runs = [np.flatnonzero(self.run == run) for run in (0, 1)]
-        return run_distance(
-            tica, np.asarray(weights, dtype=np.float64), self.frames.block, runs, n_samples, n_bootstrap, rng
-        )
+        found = run_distance(tica, weights, self.frames.block, runs, n_samples, n_bootstrap, rng)
+        if folded is None or not found or not (weights[folded].any() and weights[~folded].any()):
+            return found
+        sides = [np.flatnonzero(folded & (weights > 0)), np.flatnonzero(~folded & (weights > 0))]
+        scale = run_distance(tica, weights, self.frames.block, sides, n_samples, 0, rng, "scale")["scale"]
+        names = {"w1_tica_resolution": "resolution_relative", "w1_tica_resolution_sem": "resolution_relative_sem"}
+        return found | {names[name]: value / scale for name, value in found.items()}
 
 
 def run_distance(

@@ -7,16 +7,18 @@ tell the two apart, so that only the prior's dihedrals keep it from folding into
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.bootstrap import UnitMeans
+from cgexp.analysis.bootstrap import RULE_OF_THREE, UnitMeans, not_below_runs
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.observables import Values, dihedrals
 from cgexp.systems.peptide import Peptide
 
+ABOVE, BELOW = "_above", "_below"  # of metrics of which one side alone is known: more than, less than this
 DRAWS = 10  # draws for a mean, which costs nothing, to one for a distance
 
 
@@ -42,24 +44,63 @@ def folding_metrics(
 ) -> dict[str, float]:
     """``folded_fraction``, ``folded_free_energy`` (kT), ``mirror_fraction`` and ``handedness``, with their errors.
 
-    suffix: of the names, before ``_sem``.
+    suffix: of the names, before ``_sem``. Errors are not below half the difference of the ensemble's runs; of these
+    there is ``<name>_resolution`` (without suffix), their difference. A free energy of which only one side is known is
+    ``folded_free_energy_above`` or ``_below``: see ``free_energy_metrics``.
     """
-    values: dict[str, NDArray[Any]] = {"folded_fraction": folded(ensemble, limit)}
-    if len(system.sequence) > 3:  # else no dihedral
-        values |= {
-            "mirror_fraction": mirrored(ensemble, system, limit),
-            "handedness": handedness(ensemble, system),
-        }
-    means = UnitMeans.of(np.stack(list(values.values()), axis=1), ensemble.block, ensemble.weights)
-    sem = means.sem(means.draws(DRAWS * n_bootstrap, rng))
+    frames = _of_frames(ensemble, system, limit)
+    means = UnitMeans.of(np.stack(list(frames.values()), axis=1), ensemble.block, ensemble.weights)
+    of_runs = [
+        UnitMeans.of(np.stack(list(_of_frames(run, system, limit).values()), axis=1), run.block, run.weights).mean()
+        for run in ensemble.runs()
+    ]
+    sem = not_below_runs(means.sem(means.draws(DRAWS * n_bootstrap, rng)), of_runs)
     metrics: dict[str, float] = {}
-    for i, (name, value) in enumerate(zip(values, means.mean(), strict=True)):
+    for i, (name, value) in enumerate(zip(frames, means.mean(), strict=True)):
         error = None if sem is None else float(sem[i])
         metrics |= _with_error(name + suffix, float(value), error)
-        if name == "folded_fraction" and 0.0 < value < 1.0:
-            slope = 1.0 / (value * (1.0 - value))  # the error by propagation: draws without a folded frame have none
-            energy = free_energy_of(float(value))
-            metrics |= _with_error("folded_free_energy" + suffix, energy, None if error is None else error * slope)
+        if name == "folded_fraction":
+            fractions = [float(run[i]) for run in of_runs]
+            metrics |= free_energy_metrics(float(value), error, fractions, len(means.totals), suffix)
+    for i, name in enumerate(frames):
+        if of_runs:
+            metrics[f"{name}_resolution"] = float(np.ptp([run[i] for run in of_runs]))
+    return metrics
+
+
+def _of_frames(ensemble: Ensemble, system: Peptide, limit: float) -> dict[str, NDArray[Any]]:
+    """What is averaged, of every frame: name -> [n_frames]."""
+    values: dict[str, NDArray[Any]] = {"folded_fraction": folded(ensemble, limit)}
+    if len(system.sequence) > 3:  # else no dihedral
+        values |= {"mirror_fraction": mirrored(ensemble, system, limit), "handedness": handedness(ensemble, system)}
+    return values
+
+
+def free_energy_metrics(
+    fraction: float, error: float | None, of_runs: Sequence[float], n_units: int, suffix: str = ""
+) -> dict[str, float]:
+    """``folded_free_energy`` with its error, by propagation; and ``folded_free_energy_resolution`` of two runs, kT.
+
+    fraction: folded, with its standard error. of_runs: of each independent run. n_units: independent units of all.
+    Where a run (or the whole) has no folded frame, only one side is known: ``folded_free_energy_above`` is the free
+    energy at the fraction plus its error, or at 3 / n_units if nothing at all is folded (95 %). Where one has folded
+    frames alone, ``folded_free_energy_below`` likewise. Nothing where runs say the opposite of each other.
+    """
+    name, everything = "folded_free_energy", [fraction, *of_runs]
+    never, always = min(everything) <= 0.0, max(everything) >= 1.0
+    if never and always:
+        return {}
+    if never or always:
+        seen = fraction if never else 1.0 - fraction  # of the rarer state
+        most = seen + (error or 0.0) if seen > 0.0 else RULE_OF_THREE / n_units
+        if most >= 1.0:
+            return {}  # too few units to say anything
+        bound = free_energy_of(most if never else 1.0 - most)
+        return {f"{name}{suffix}{ABOVE if never else BELOW}": bound}
+    slope = 1.0 / (fraction * (1.0 - fraction))  # draws without a folded frame have no free energy
+    metrics = _with_error(name + suffix, free_energy_of(fraction), None if error is None else error * slope)
+    if of_runs:
+        metrics[f"{name}_resolution"] = float(np.ptp([free_energy_of(value) for value in of_runs]))
     return metrics
 
 

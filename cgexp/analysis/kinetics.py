@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.ensemble import Ensemble, Replicas
-from cgexp.analysis.folding import folded
+from cgexp.analysis.folding import ABOVE, folded
 from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, assign, chapman_kolmogorov, cluster
 
 Array = NDArray[np.float64]
@@ -24,6 +24,7 @@ N_CLUSTERS = 50
 POINTS_PER_CLUSTER = 20  # a smaller production is divided into fewer clusters
 N_LAGS = 8  # at which implied timescales are shown
 N_MULTIPLES = 5  # largest multiple of the lag in the Chapman-Kolmogorov test
+LONGER, GROWTH = 4, 1.2  # lags up to this many times the model's tell whether a timescale has stopped to grow, by this
 TIME = "times are of the coarse-grained dynamics, which are no physical times"
 NO_REFERENCE = "no timescales of the reference: its walkers are not continuous at one temperature"
 
@@ -52,8 +53,10 @@ class Walkers:
 def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers | None = None) -> Found:
     """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``; the curve ``msm``; and a note.
 
-    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas. A reference
-    of continuous walkers adds ``msm_timescale_1_reference`` and ``msm_timescale_2_reference``, in the same clusters.
+    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas. A timescale
+    that still grows with the lag is a lower bound, ``msm_timescale_1_above`` without error: the variational principle
+    lets an implied timescale only fall short. A reference of continuous walkers adds ``msm_timescale_1_reference`` and
+    ``msm_timescale_2_reference``, in the same clusters.
     """
     n_frames = len(replicas.time) - replicas.n_dropped
     n_points = n_frames * replicas.n_replicas
@@ -116,7 +119,7 @@ def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Fou
     n_draws = settings.n_bootstrap if len(names) > 1 else 0
     chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
     draws = [drawn for drawn in map(measure, chosen) if drawn is not None]
-    metrics = _metrics(model, draws, lags.index(settings.lag), step)
+    metrics = _metrics(model, draws, lags, settings.lag, step)
     length = (n_frames - 1) * step
     curve = _curve(model, draws, step) | {
         "lags": np.array(lags) * step,
@@ -131,7 +134,9 @@ def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Fou
     is_folded = folded(frames, settings.folded_rmsd)
     curve["folded"] = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
     note = f"{TIME}; {NO_REFERENCE}"
-    if metrics.get("msm_timescale_1", 0.0) > length:
+    if any(name.endswith(ABOVE) for name in metrics):
+        note += "; a timescale that grows with the lag is only known to be above that at the model's lag"
+    if metrics.get("msm_timescale_1", metrics.get(f"msm_timescale_1{ABOVE}", 0.0)) > length:
         note += f"; the slowest process is slower than the {length:g} ps of a replica: its timescale is extrapolated"
     return metrics, curve | {"note": note}, note
 
@@ -155,9 +160,10 @@ def _with_reference(found: Found, reference: Walkers, settings: KineticSettings)
     rng = np.random.default_rng(settings.seed)
     n_draws = settings.n_bootstrap if len(names) > 1 else 0
     chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
-    draws = [timescales(lag, times) for times in chosen]
-    for i, value in enumerate(timescales(lag)):
-        metrics |= _with_error(f"msm_timescale_{i + 1}_reference", [value, *(draw[i] for draw in draws)])
+    near = [value for value in lags if lag <= value <= LONGER * lag]
+    drawn = np.array([[timescales(value, times) for value in near] for times in [None, *chosen]])
+    for i in range(N_TIMESCALES):
+        metrics |= _timescale(f"msm_timescale_{i + 1}_reference", drawn[:, :, i], near, lag)
     slow = np.array([timescales(lag) for lag in lags])
     note = note.replace(NO_REFERENCE, f"the reference's model has a lag of {lag * step:g} ps")
     return metrics, curve | {"reference_lags": np.array(lags) * step, "reference_timescales": slow, "note": note}, note
@@ -189,15 +195,29 @@ def _lags(lag: int, n_frames: int) -> list[int]:
     return sorted({lag, *np.unique(np.geomspace(1, longest, N_LAGS).round().astype(int)).tolist()})
 
 
-def _metrics(model: _Model, draws: list[_Model], chosen: int, step: float) -> dict[str, float]:
-    values = {
-        **{f"msm_timescale_{i + 1}": [m.timescales[chosen, i] * step for m in (model, *draws)] for i in range(2)},
-        "msm_ck_error": [m.ck_error for m in (model, *draws)],
-    }
+def _metrics(model: _Model, draws: list[_Model], lags: list[int], lag: int, step: float) -> dict[str, float]:
+    slow = step * np.array([m.timescales for m in (model, *draws)])
     metrics: dict[str, float] = {}
-    for name, found in values.items():
-        metrics |= _with_error(name, found)
-    return metrics
+    for i in range(N_TIMESCALES):
+        metrics |= _timescale(f"msm_timescale_{i + 1}", slow[:, :, i], lags, lag)
+    return metrics | _with_error("msm_ck_error", [m.ck_error for m in (model, *draws)])
+
+
+def _timescale(name: str, slow: Array, lags: list[int], lag: int) -> dict[str, float]:
+    """A timescale at ``lag`` with its error, or ``<name>_above`` where it still grows with the lag.
+
+    slow: at all lags, of the whole and of each draw, [1 + n_draws, n_lags]. It grows if at a lag up to LONGER times as
+    long it is more than GROWTH times as large, and by more than two standard errors of the difference.
+    """
+    at_lag = slow[:, lags.index(lag)]
+    for k, longer in enumerate(lags):
+        rise = slow[:, k] - at_lag
+        if not lag < longer <= LONGER * lag or not slow[0, k] > GROWTH * at_lag[0]:
+            continue
+        spread = rise[1:][np.isfinite(rise[1:])]
+        if len(spread) < 2 or rise[0] > 2.0 * np.std(spread, ddof=1):
+            return {f"{name}{ABOVE}": float(at_lag[0])}
+    return _with_error(name, at_lag.tolist())
 
 
 def _with_error(name: str, values: list[float]) -> dict[str, float]:

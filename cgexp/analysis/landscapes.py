@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.bootstrap import UnitMeans
+from cgexp.analysis.bootstrap import UnitMeans, not_below_runs
 from cgexp.analysis.comparison import Bins
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.free_energy import free_energy_map
@@ -42,7 +42,9 @@ def free_energy_curve(
 
     Each: x, reference, model, their _sem, and difference = model - reference with difference_sem, [n_bins] in kT. Both
     are shifted by what brings the reference's minimum to zero, so that the difference is ln(p_reference / p_model). NaN
-    in bins that a side has not visited. outside: share of the simulation beyond the bins.
+    in bins that a side has not visited, and where it is only known to be above something: there reference_above or
+    model_above has that bound, -ln(p + error), and is NaN elsewhere; difference_above and difference_below are what
+    follows for the difference. outside: share of the simulation beyond the bins.
     """
     curves: dict[str, dict[str, Any]] = {}
     sides = {"reference": reference} | ({} if model is None else {"model": model})
@@ -51,23 +53,41 @@ def free_energy_curve(
         curve: dict[str, Any] = {"x": 0.5 * (line.edges[1:] + line.edges[:-1]), "label": line.label, "unit": line.unit}
         curve["reference_name"] = reference_name
         for side, ensemble in sides.items():
-            means = UnitMeans.of_bins(lines[side][name].values, line.edges, ensemble.block, ensemble.weights)
+            means = _shares(lines[side][name].values, line.edges, ensemble)
             p = means.mean()
-            curve[side] = -np.log(np.where(p > 0, p, np.nan))
-            sem = means.sem(means.draws(n_bootstrap, rng))
-            if sem is not None:
-                curve[f"{side}_sem"] = sem / np.where(p > 0, p, np.nan)  # of -ln p
+            of_runs = [_shares(_lines(run, bins)[name].values, line.edges, run).mean() for run in ensemble.runs()]
+            sem = not_below_runs(means.sem(means.draws(n_bootstrap, rng)), of_runs)
+            curve |= {f"{side}{ending}": values for ending, values in _energy(p, sem, of_runs).items()}
             if side == "model":
                 curve["outside"] = max(0.0, 1.0 - float(p.sum()))
-        lowest = np.nanmin(curve["reference"])
+        known = curve["reference"] if np.isfinite(curve["reference"]).any() else curve["reference_above"]
         for side in sides:
-            curve[side] = curve[side] - lowest
+            curve[side] = curve[side] - np.nanmin(known)
+            if f"{side}_above" in curve:
+                curve[f"{side}_above"] = curve[f"{side}_above"] - np.nanmin(known)
         if model is not None:
             curve["difference"] = curve["model"] - curve["reference"]
             if {"reference_sem", "model_sem"} <= curve.keys():
                 curve["difference_sem"] = np.hypot(curve["model_sem"], curve["reference_sem"])
+                curve["difference_above"] = curve["model_above"] - curve["reference"]
+                curve["difference_below"] = curve["model"] - curve["reference_above"]
         curves[name] = curve
     return curves
+
+
+def _shares(values: Array, edges: Array, ensemble: Ensemble) -> UnitMeans:
+    return UnitMeans.of_bins(values, edges, ensemble.block, ensemble.weights)
+
+
+def _energy(p: Array, sem: Array | None, of_runs: list[Array]) -> dict[str, Array]:
+    """-ln p of every bin with its error '_sem'; '_above', where a run has never been or the error is as large as p."""
+    energy = -np.log(np.where(p > 0, p, np.nan))
+    if sem is None:
+        return {"": energy}
+    vague = (p > 0) & ((sem >= p) | np.any([run <= 0.0 for run in of_runs], axis=0))
+    known = np.where((p > 0) & ~vague, p, np.nan)
+    above = -np.log(np.where(vague, p + sem, np.nan))
+    return {"": np.where(vague, np.nan, energy), "_sem": sem / known, "_above": above}
 
 
 def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
@@ -135,12 +155,17 @@ def distributions(
 
 
 def _density_sem(ensemble: Ensemble, name: str, edges: Array) -> Array | None:
+    of_runs = [_pooled(run, name, edges).mean() for run in ensemble.runs()]
+    sem = not_below_runs(_pooled(ensemble, name, edges).mean_sem(), of_runs)
+    return None if sem is None else sem / np.diff(edges)
+
+
+def _pooled(ensemble: Ensemble, name: str, edges: Array) -> UnitMeans:
+    """Shares of the bins, all coordinates of the observable together."""
     values, weights = ensemble.observables[name], ensemble.weights
     n_coordinates = values.shape[1]
     pooled = None if weights is None else np.repeat(weights, n_coordinates)
-    means = UnitMeans.of_bins(values.ravel(), edges, np.repeat(ensemble.block, n_coordinates), pooled)
-    sem = means.mean_sem()
-    return None if sem is None else sem / np.diff(edges)
+    return UnitMeans.of_bins(values.ravel(), edges, np.repeat(ensemble.block, n_coordinates), pooled)
 
 
 def _density(values: Array, edges: Array, weights: NDArray[np.floating] | None = None) -> Array:

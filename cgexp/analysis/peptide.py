@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import flatten
 from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.equilibrium import Equilibrium
-from cgexp.analysis.folding import DRAWS, folding_metrics
+from cgexp.analysis.folding import DRAWS, folded, folding_metrics
 from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
@@ -117,6 +118,8 @@ class PeptideAnalysis(Analysis):
             return Ensemble.of(coords, system, tica, self.contact_cutoff, block, weights)
 
         reference = measure(frames.coords, frames.block, frames.weights)
+        if equilibrium is not None:
+            reference = replace(reference, run=equilibrium.run)
         replicas = None if trajectory is None else Replicas.of(trajectory, burn_in, measure)
         model = None if replicas is None else replicas.production()
         bins = Bins.over(reference, self.n_bins, self.n_bins_tica)
@@ -136,7 +139,9 @@ class PeptideAnalysis(Analysis):
         curves = self._curves(reference, model, bins, system.sequence, name) | {"notes": notes}
         if replicas is not None and model is not None:
             notes["n_frames_model"] = len(model)
-            metrics |= split_half(replicas, self.n_samples_tica, self.n_bootstrap, self._stream("split_half"))
+            metrics |= split_half(
+                replicas, self.n_samples_tica, self.folded_rmsd, self.n_bootstrap, self._stream("split_half")
+            )
             curves["convergence"] = self._convergence(reference, replicas, name, metrics)
             if self.msm:
                 settings = KineticSettings(self.msm_lag, self.msm_states, self.folded_rmsd, self.n_bootstrap, self.seed)
@@ -173,16 +178,12 @@ class PeptideAnalysis(Analysis):
 
     def _resolve(self, reference: Ensemble, model: Ensemble, bins: Bins, equilibrium: Equilibrium) -> dict[str, float]:
         """The distances between the reference's own two runs."""
-        n_samples = min(self.n_samples_tica, self.n_samples, len(reference), len(model))
-        metrics = equilibrium.resolution(n_samples, self.n_bootstrap, np.random.default_rng(self.seed))
-        return metrics | resolution_metrics(
-            reference,
-            equilibrium.run,
-            bins,
-            min(self.n_samples, len(model)),
-            self.n_bootstrap,
-            self._stream("resolution"),
+        n_samples, rng = min(self.n_samples, len(model)), np.random.default_rng(self.seed)
+        is_folded = folded(reference, self.folded_rmsd)
+        metrics = equilibrium.resolution(
+            min(self.n_samples_tica, n_samples, len(reference)), self.n_bootstrap, rng, is_folded
         )
+        return metrics | resolution_metrics(reference, bins, n_samples, self.n_bootstrap, self._stream("resolution"))
 
     def _curves(
         self, reference: Ensemble, model: Ensemble | None, bins: Bins, sequence: str, name: str

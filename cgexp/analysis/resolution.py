@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import bootstrap_sem
-from cgexp.analysis.comparison import Bins, exact_distance, marginal_distances, same_size
+from cgexp.analysis.comparison import Bins, exact_distance, kde_distance, marginal_distances, same_size
 from cgexp.analysis.contacts import compare_contacts
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.sliced import NAME as SLICED
@@ -17,28 +16,28 @@ N_PAIRS = 3  # pairs of draws of each side that the bias is averaged over
 
 
 def resolution_metrics(
-    reference: Ensemble,
-    run: NDArray[np.integer],
-    bins: Bins,
-    n_samples: int,
-    n_bootstrap: int,
-    rng: np.random.Generator,
+    reference: Ensemble, bins: Bins, n_samples: int, n_bootstrap: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Distances between the two runs of a reference: ``<name>_resolution`` of every W1 and of contact_rmse.
+    """Distances between the two runs of a reference: ``<name>_resolution`` of every W1, JS, KL and of contact_rmse.
 
-    run: which run each frame is of, [n_frames]. Both runs are thinned to the same number of frames, at most n_samples,
-    but for w1_tica_sliced, which takes all. The errors are from the blocks of both. The exact ``w1_tica`` has
-    Equilibrium.resolution; ``w1_tica_kde``, which is there to be compared with a paper's, has none.
+    Both runs are thinned to the same number of frames, at most n_samples, but for w1_tica_sliced, which takes all. KL,
+    which is of one side from the other, is the mean of both ways. The errors are from the blocks of both. The exact
+    ``w1_tica`` has Equilibrium.resolution. Empty for a reference without two runs.
     """
-    runs = [reference.select(np.flatnonzero(run == value)) for value in (0, 1)]
+    runs = reference.runs()[:2]
+    if not runs:
+        return {}
     n_units = min(len(np.unique(side.block)) for side in runs)
 
     def measure(sides: list[Ensemble]) -> dict[str, float]:
         if not all(side.weights is None or side.weights.any() for side in sides):
             return {}
         first, second = same_size(sides[0], sides[1], n_samples, rng)
-        found = marginal_distances(first, second, bins) | compare_contacts(sides[0], sides[1], 0, rng)
-        return {name + SUFFIX: value for name, value in found.items() if name.startswith(("w1_", "contact_"))}
+        found = marginal_distances(first, second, bins) | kde_distance(first, second)
+        back = marginal_distances(second, first, bins)
+        found |= {name: 0.5 * (found[name] + back[name]) for name in back if name.startswith("kl_")}
+        found |= compare_contacts(sides[0], sides[1], 0, rng)
+        return {name + SUFFIX: value for name, value in found.items()}
 
     sem = bootstrap_sem(lambda _: measure([_redrawn(side, rng) for side in runs]), n_units, n_bootstrap, rng)
     metrics = measure(runs) | {f"{name}_sem": value for name, value in sem.items()}

@@ -46,8 +46,10 @@ def tica_figure(curve: Mapping[str, Any]) -> Figure:
 def free_energy_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Free energies along single coordinates with one standard error, and the simulation's minus the reference's below.
 
-    curves: name -> x, reference, and if there is a simulation model, difference [n_bins] in kT, each with its _sem if
-    there is one; label, unit, reference_name, outside: share of the simulation beyond the bins.
+    Open triangles are bounds: the free energy is above it where they point up, below it where they point down.
+
+    curves: name -> x, reference, and if there is a simulation model, difference [n_bins] in kT, each with its _sem,
+    _above and _below if there are any; label, unit, reference_name, outside: share of the simulation beyond the bins.
     """
     n_rows = 2 if any("difference" in curve for curve in curves.values()) else 1
     figure, axes = panels(n_rows, len(curves), sharex="col", sharey="row")
@@ -56,13 +58,13 @@ def free_energy_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
         for name in ("reference", "model"):
             if name in curve:
                 colour = COLOURS["simulation" if name == "model" else name]
-                _band(panel, curve["x"], curve[name], curve.get(f"{name}_sem"), colour, f"{names[name]} ± s.e.m.")
+                _band(panel, curve, name, colour, f"{names[name]} ± s.e.m.")
         if curve.get("outside", 0.0) > 0.0:
             panel.set_title(f"{curve['outside']:.1%} of the simulation outside")
         if "difference" in curve:
             panel = axes[len(curves) + column]
             panel.axhline(0.0, color=COLOURS["reference"], lw=1.0)
-            _band(panel, curve["x"], curve["difference"], curve.get("difference_sem"), COLOURS["simulation"], "")
+            _band(panel, curve, "difference", COLOURS["simulation"], "")
         panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
     axes[0].set_ylabel("free energy (kT)")
     if n_rows == 2:
@@ -72,10 +74,14 @@ def free_energy_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _band(panel: Axes, x: Any, y: Any, sem: Any, colour: str, label: str) -> None:
+def _band(panel: Axes, curve: Mapping[str, Any], name: str, colour: str, label: str) -> None:
+    x, y, sem = curve["x"], curve[name], curve.get(f"{name}_sem")
     panel.plot(x, y, ".-", ms=3, color=colour, label=label)  # dots: a bin between empty ones has no line
     if sem is not None:
         panel.fill_between(x, y - sem, y + sem, color=colour, alpha=0.25, lw=0)
+    for ending, marker in (("_above", "^"), ("_below", "v")):
+        if name + ending in curve:
+            panel.plot(x, curve[name + ending], marker, ms=4, mfc="none", color=colour)
 
 
 @styled

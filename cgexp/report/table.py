@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from cgexp.units import unit_system
 
 SEM, RESOLUTION = "_sem", "_resolution"
+BOUNDS = {"_above": ">", "_below": "<"}  # endings of metrics of which one side alone is known
 DISTANCES = ("w1_", "js_", "kl_")
 TICA_UNIT = "TICA units"
 # The longest prefix of a metric's name decides; {force} and {length} are those of the unit system.
@@ -53,13 +54,15 @@ def unit_of(metric: str, units: str) -> str:
 def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> str:
     """All metrics of one run on one screen: name, value ± standard error (``<name>_sem``), unit.
 
-    Distances between distributions (w1_x, w1_x_resolution, js_x, kl_x of one x) share a line. Lines are at most 100
-    characters long.
+    Distances between distributions (w1_x, w1_x_resolution, js_x, kl_x of one x) share a line. What is known to one side
+    (x_above) stands as ``x  > value``. Lines are at most 100 characters long.
     """
     names = [name for name in metrics if not (name.endswith(SEM) and name.removesuffix(SEM) in metrics)]
     compared = [name.removeprefix("js_") for name in names if name.startswith("js_")]
     distances = [name for name in names if compared and name.startswith(DISTANCES)]
-    rows = [(name, _shown(metrics, name), unit_of(name, units)) for name in names if name not in distances]
+    rows = [
+        (without_bound(name), shown(metrics, name), unit_of(name, units)) for name in names if name not in distances
+    ]
     lines = [title] if title else []
     lines += _aligned(rows, "lll")
     if distances:
@@ -109,14 +112,23 @@ def mean_and_spread(values: Sequence[float]) -> str:
 def _distance_rows(metrics: Mapping[str, float], distances: Sequence[str], units: str) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [("distribution", "w1_*", "w1_*_resolution", "js_* (nats)", "kl_* (nats)")]
     for name in dict.fromkeys(name.split("_", 1)[1].removesuffix(RESOLUTION) for name in distances):
-        w1, js, kl = (_shown(metrics, prefix + name) for prefix in DISTANCES)
-        resolution = _shown(metrics, f"w1_{name}{RESOLUTION}")
+        w1, js, kl = (shown(metrics, prefix + name) for prefix in DISTANCES)
+        resolution = shown(metrics, f"w1_{name}{RESOLUTION}")
         rows.append((f"{name} ({unit_of('w1_' + name, units)})", w1, resolution, js, kl))
     return rows
 
 
-def _shown(metrics: Mapping[str, float], name: str) -> str:
-    return with_error(metrics[name], metrics.get(name + SEM)) if name in metrics else ""
+def without_bound(name: str) -> str:
+    """The name of a metric without the ending of one of which one side alone is known."""
+    return next((name.removesuffix(ending) for ending in BOUNDS if name.endswith(ending)), name)
+
+
+def shown(metrics: Mapping[str, float], name: str) -> str:
+    """``value ± error``; ``> value`` of a bound; empty where the run has no such metric."""
+    if name not in metrics:
+        return ""
+    sign = next((f"{sign} " for ending, sign in BOUNDS.items() if name.endswith(ending)), "")
+    return sign + with_error(metrics[name], metrics.get(name + SEM))
 
 
 def with_error(value: float, error: float | None = None) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from cgexp.analysis.comparison import Bins
 from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.equilibrium import Equilibrium, run_distance
+from cgexp.analysis.folding import folding_metrics
+from cgexp.analysis.landscapes import free_energy_curve
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import load_equilibrium
 from cgexp.systems.peptide import Peptide
-from tests.analysis.ensembles import FakeTrajectory, peptide_frames, walkers
+from tests.analysis.ensembles import FakeTrajectory, ensemble_of, peptide_frames, walkers
 
 FAST = {"n_samples_tica": 150, "n_bootstrap": 3}
 
@@ -77,17 +82,56 @@ def test_an_analysis_takes_frames_weights_and_tica_from_it(equilibrium: Equilibr
     evaluation = analysis.evaluate(Peptide(), None, data, trajectory, 0.0, equilibrium=equilibrium)
     direct = PeptideAnalysis(2.0, **FAST).evaluate(Peptide(), None, equilibrium.frames, trajectory, 0.0)
     extra = set(evaluation.metrics) - set(direct.metrics)
-    compared = {name for name in direct.metrics if name.startswith(("w1_", "contact_")) and "_sem" not in name}
-    compared -= {"w1_tica_kde", "w1_tica_bias", "w1_tica_split_half"}
+    compared = {n for n in direct.metrics if n.startswith(("w1_", "js_", "kl_", "contact_")) and "_sem" not in n}
+    compared -= {"w1_tica_bias", "w1_tica_split_half", "w1_tica_split_half_null"}
     resolutions = {f"{name}_resolution" for name in compared}
-    assert extra == resolutions | {f"{name}_sem" for name in resolutions}
+    folding = {f"{name}_resolution" for name in ("folded_fraction", "mirror_fraction", "handedness")}
+    assert extra == resolutions | {f"{name}_sem" for name in resolutions} | folding
     for name, value in direct.metrics.items():
-        assert evaluation.metrics[name] == pytest.approx(value), name
+        if not name.endswith("_reference_sem"):
+            assert evaluation.metrics[name] == pytest.approx(value), name
     notes = evaluation.curves["notes"]
     assert notes["reference_is_equilibrium"] is True
     assert notes["reference"] == evaluation.curves["tica"]["reference_name"] == "a_reference"
     stored = Tica.from_arrays(*evaluation.definitions["tica"])
     np.testing.assert_array_equal(stored.components, equilibrium.tica.components)
+
+
+def test_errors_of_a_reference_are_not_below_half_the_difference_of_its_runs(equilibrium: Equilibrium) -> None:
+    """A reference whose runs disagree: one half folded, one never; and each agrees with itself in every block."""
+    rng = np.random.default_rng(0)
+    rmsd = np.where(np.arange(2000) % 2 < 1, 1.0, 5.0)
+    rmsd[1000:] = 5.0
+    tica = rng.normal(size=(2000, 2)) + np.where(rmsd < 2.0, 3.0, 0.0)[:, None]
+    one = ensemble_of(tica, np.arange(2000) // 100, rmsd=rmsd)
+    two = replace(one, run=np.repeat([0, 1], 1000))
+    alone, with_runs = (
+        folding_metrics(side, Peptide(), 2.0, 20, np.random.default_rng(0), "_reference") for side in (one, two)
+    )
+    assert alone["folded_fraction_reference_sem"] < 0.1
+    assert "folded_free_energy_reference" in alone
+    assert with_runs["folded_fraction_reference"] == 0.25
+    assert with_runs["folded_fraction_reference_sem"] == pytest.approx(0.25)
+    assert with_runs["folded_fraction_resolution"] == pytest.approx(0.5)
+    assert "folded_free_energy_reference" not in with_runs
+    assert with_runs["folded_free_energy_reference_above"] == pytest.approx(0.0), "at 0.25 + 0.25"
+    curve = free_energy_curve(two, one, Bins.over(two, 20, 20), "reference", 50, rng)["rmsd"]
+    native = np.digitize(1.0, Bins.over(two, 20, 20).observables["rmsd"]) - 1
+    assert np.isnan(curve["reference"][native])
+    assert curve["reference_above"][native] == pytest.approx(np.log(0.75 / 0.5))
+    assert curve["difference_below"][native] == pytest.approx(curve["model"][native] - curve["reference_above"][native])
+
+
+def test_the_relative_resolution_is_one_where_one_run_is_folded_and_the_other_never_is() -> None:
+    frames = peptide_frames(seed=7).with_labels(weights=np.ones(960))
+    run = (frames.block >= 4).astype(np.int64)
+    reference = Equilibrium("a_reference", frames, Tica.fit(frames, 2.0), run)
+    rng = np.random.default_rng(0)
+    assert reference.resolution(480, 0, rng, run == 0)["resolution_relative"] == pytest.approx(1.0)
+    found = reference.resolution(480, 5, rng, np.arange(960) % 2 == 0)
+    assert found["resolution_relative"] > 1.0, "frames in turn are nearer to each other than the runs"
+    assert found["resolution_relative_sem"] > 0.0
+    assert "resolution_relative" not in reference.resolution(480, 0, rng, np.zeros(960, dtype=bool))
 
 
 def test_only_equal_steps_and_equal_weights_are_continuous_dynamics(equilibrium: Equilibrium) -> None:

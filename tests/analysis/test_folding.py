@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.ensemble import Ensemble
-from cgexp.analysis.folding import folding_metrics, free_energy_of, handedness, mirrored
+from cgexp.analysis.folding import folding_metrics, free_energy_metrics, free_energy_of, handedness, mirrored
 from cgexp.analysis.tica import Tica
 from cgexp.reference.equilibrium import load_equilibrium
 from cgexp.systems.peptide import Peptide, superposed_rmsd
@@ -39,11 +39,24 @@ def test_its_error_is_the_spread_of_repeated_simulations() -> None:
     assert found["folded_free_energy_sem"] == pytest.approx(np.std(-np.log(counts / (1 - counts))), rel=0.1)
 
 
-def test_without_folded_or_unfolded_frames_there_is_no_free_energy() -> None:
-    for n_folded in (0, 50):
+def test_without_folded_or_unfolded_frames_the_free_energy_is_only_bounded() -> None:
+    for n_folded, ending, sign in ((0, "above", 1.0), (50, "below", -1.0)):
         found = metrics_of(n_folded, 50)
         assert found["folded_fraction"] == n_folded / 50
-        assert not [name for name in found if "free_energy" in name]
+        assert [name for name in found if "free_energy" in name] == [f"folded_free_energy_{ending}"]
+        assert found[f"folded_free_energy_{ending}"] == pytest.approx(sign * np.log(50 / 3 - 1)), "3 in 50 at 95 %"
+    assert not [name for name in metrics_of(0, 3) if "free_energy" in name], "three frames say nothing"
+
+
+def test_the_free_energy_of_a_reference_is_one_sided_where_a_run_has_none() -> None:
+    assert free_energy_metrics(0.04, 0.04, [0.08, 0.0], 60) == {"folded_free_energy_above": free_energy_of(0.08)}
+    assert free_energy_metrics(0.96, 0.04, [0.92, 1.0], 60) == {
+        "folded_free_energy_below": pytest.approx(free_energy_of(0.92))
+    }
+    assert free_energy_metrics(0.5, 0.5, [0.0, 1.0], 60) == {}
+    both = free_energy_metrics(0.5, 0.1, [0.4, 0.6], 60)
+    assert both["folded_free_energy_resolution"] == pytest.approx(2.0 * np.log(1.5))
+    assert both["folded_free_energy_sem"] == pytest.approx(0.4)
 
 
 def test_weights_decide() -> None:

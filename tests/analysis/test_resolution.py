@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,19 +37,23 @@ def test_runs_a_shift_apart_have_that_resolution() -> None:
     touching = np.zeros((2 * n, 28), dtype=bool)
     touching[n:, 0] = True
     block = np.repeat(np.arange(20), n // 10)
-    reference = ensemble_of(tica, block, rmsd=np.r_[np.full(n, 1.0), np.full(n, 3.5)], contacts=touching)
-    run = np.repeat([0, 1], n)
-    found = resolution_metrics(reference, run, Bins.over(reference, 20, 10), 2000, 5, np.random.default_rng(0))
+    ensemble = ensemble_of(tica, block, rmsd=np.r_[np.full(n, 1.0), np.full(n, 3.5)], contacts=touching)
+    reference = replace(ensemble, run=np.repeat([0, 1], n))
+    found = resolution_metrics(reference, Bins.over(reference, 20, 10), 2000, 5, np.random.default_rng(0))
     assert found["w1_tica_ic1_resolution"] == pytest.approx(3.0, abs=0.1)
     assert found["w1_tica_ic2_resolution"] == pytest.approx(0.0, abs=0.1)
     assert found["w1_tica_sliced_resolution"] == pytest.approx(2.0 / np.pi * 3.0, abs=0.1)
     assert found["w1_rmsd_resolution"] == pytest.approx(2.5)
     assert found["contact_rmse_resolution"] == pytest.approx(np.sqrt(1.0 / 28))
     assert 0.0 < found["w1_tica_ic1_resolution_sem"] < 0.1
-    assert not [name for name in found if "js_" in name or "kl_" in name or "kde" in name]
+    assert found["js_rmsd_resolution"] == pytest.approx(np.log(2.0))
+    assert found["kl_rmsd_resolution"] > 1.0
+    assert found["w1_tica_kde_resolution"] == pytest.approx(3.0, abs=0.3)
+    assert found["js_tica_resolution"] > 0.4
 
 
 def test_a_run_without_weight_has_no_resolution() -> None:
     reference = ensemble_of(points(200), np.arange(200) // 10, weights=np.repeat([1.0, 0.0], 100))
     bins = Bins.over(reference, 20, 10)
-    assert resolution_metrics(reference, np.repeat([0, 1], 100), bins, 100, 0, np.random.default_rng(0)) == {}
+    reference = replace(reference, run=np.repeat([0, 1], 100))
+    assert resolution_metrics(reference, bins, 100, 0, np.random.default_rng(0)) == {}

@@ -70,6 +70,7 @@ def convergence_curve() -> dict[str, Any]:
     return {
         "start": np.arange(4.0), "stop": np.arange(4.0) + 1.0, "w1": np.array([0.5, 0.4, 0.3, 0.3]),
         "w1_sem": np.full(4, 0.05), "folded": np.array([0.0, 0.1, 0.2, 0.2]), "folded_sem": np.full(4, 0.02),
+        "folded_limit": np.array([0.06, np.nan, np.nan, np.nan]), "folded_reference_sem": 0.1,
         "burn_in": 0.5, "resolution": 0.25, "folded_reference": 0.15, "reference_name": "data",
     }  # fmt: skip
 
