@@ -30,7 +30,11 @@ TUNING = "-march=native"
 
 
 class NoNativeKernel(InputError):
-    """The C++ kernels cannot be had here; the message says why."""
+    """The C++ kernels cannot be had here. reason: why. cure: what to do, where a kernel was asked for by name."""
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(f"{reason}: {cure}")
+        self.reason = reason
 
 
 @lru_cache(maxsize=None)
@@ -42,7 +46,7 @@ def native_library(name: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
-        raise NoNativeKernel(f"the compiled kernel {path} cannot be loaded ({error}): delete it") from error
+        raise NoNativeKernel(f"the compiled kernel {path} cannot be loaded ({error})", "delete it") from error
 
 
 def find_compiler() -> list[str]:
@@ -52,8 +56,8 @@ def find_compiler() -> list[str]:
         if shutil.which(command[0]):
             return command
     raise NoNativeKernel(
-        f"no C++ compiler was found ({' '.join(named) or ', '.join(COMPILERS)}), which kernel=fused needs: install "
-        "one, or use kernel=table"
+        f"no C++ compiler was found ({' '.join(named) or ', '.join(COMPILERS)}), which native kernels need",
+        "install one, or use kernel=table",
     )
 
 
@@ -72,7 +76,9 @@ def _build(name: str, compiler: list[str], path: Path) -> None:
             _compile(compiler, SOURCES / f"{name}.cpp", made)
             os.replace(made, path)
     except OSError as error:
-        raise NoNativeKernel(f"kernels cannot be compiled into {path.parent} ({error}): set XDG_CACHE_HOME") from error
+        raise NoNativeKernel(
+            f"kernels cannot be compiled into {path.parent} ({error})", "set XDG_CACHE_HOME"
+        ) from error
     seconds = time.perf_counter() - began
     log.info("compiled the %s kernel, once on this machine: %.0f s", name, seconds)
 
@@ -84,11 +90,13 @@ def _compile(compiler: list[str], source: Path, made: Path) -> None:
         try:
             result = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise NoNativeKernel(f"{compiler[0]} is no C++ compiler ({error}): set CXX, or use kernel=table") from error
+            raise NoNativeKernel(
+                f"{compiler[0]} is no C++ compiler ({error})", "set CXX, or use kernel=table"
+            ) from error
         if result.returncode == 0:
             return
         message = message or (result.stderr.strip().splitlines() or ["no message"])[0]
-    raise NoNativeKernel(f"{compiler[0]} could not compile {source.name} ({message}): use kernel=table")
+    raise NoNativeKernel(f"{compiler[0]} could not compile {source.name} ({message})", "use kernel=table")
 
 
 def _digest(name: str) -> str:

@@ -51,7 +51,7 @@ def test_auto_takes_the_fastest_that_serves_the_network(
     assert best_kernel(ToyMLP(1, 1)) == "reference"
 
     def no_compiler(name: str) -> None:
-        raise NoNativeKernel("no C++ compiler was found")
+        raise NoNativeKernel("no C++ compiler was found", "install one")
 
     monkeypatch.setattr("cgexp.kernels.choose.native_library", no_compiler)
     assert isinstance(make_kernel("auto", network, coords), TableKernel)

@@ -146,7 +146,7 @@ def test_next_best_where_a_kernel_does_not_serve(
     torch.testing.assert_close(make_evaluator("auto", alone, chains(2))(chains(2))[1], alone.forces(chains(2)))
 
     def without_compiler(*_: object) -> None:
-        raise NoNativeKernel("no C++ compiler was found")
+        raise NoNativeKernel("no C++ compiler was found", "install one")
 
     monkeypatch.setitem(evaluator.MAKERS, "fused", without_compiler)
     potential = Potential(networks()["cgschnet"], peptide_prior())

@@ -77,7 +77,7 @@ def test_without_a_compiler_peptides_are_compared_plainly(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*frames: NDArray[np.floating]) -> Coverage:
-        raise NoNativeKernel("no C++ compiler was found")
+        raise NoNativeKernel("no C++ compiler was found", "install one")
 
     candidates, known = frames(Peptide(), 60, 1), frames(Peptide(), 50, 2)
     expected = make_coverage(Peptide(), candidates, known).farthest_points(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
@@ -10,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.reference.all_atom.modules import import_openmm
+from cgexp.reference.all_atom.native_force import replaceable, with_native_force
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 
 FRICTION = 1.0  # 1/ps
 TIME_STEP = 0.004  # ps
-PlatformName = Literal["auto", "CUDA", "OpenCL", "CPU", "Reference"]
+PlatformName = Literal["auto", "CUDA", "OpenCL", "native", "CPU", "Reference"]
 # One CPU thread a context: a peptide gains nothing from a second one, so walkers run side by side instead.
 PLATFORMS: dict[str, dict[str, str]] = {
     "CUDA": {"Precision": "mixed", "DeterministicForces": "true"},
@@ -23,6 +26,9 @@ PLATFORMS: dict[str, dict[str, str]] = {
     "CPU": {"Threads": "1", "DeterministicForces": "true"},
     "Reference": {},
 }
+NATIVE_HOST: PlatformName = (
+    "Reference"  # the platform around the C++ kernel: least overhead, since no threads are woken
+)
 
 
 def make_context(
@@ -37,20 +43,49 @@ def make_context(
     """Return a fresh openmm.Context with Langevin dynamics (LangevinMiddle).
 
     system: openmm.System. temperature: K. seed: positive; the dynamics repeat exactly for the same seed, state and
-    machine. friction: 1/ps. time_step: ps. platform: 'auto' takes the fastest that works here.
+    machine. friction: 1/ps. time_step: ps. platform: 'auto' takes the fastest that works here; 'native' is the C++
+    kernel for implicit solvent (``native_force``); the others are OpenMM's own.
+    Raises InputError for a platform that is not there, and for 'native' where the kernel cannot be had.
     """
     mm, _, _ = import_openmm()
     integrator = mm.LangevinMiddleIntegrator(temperature, friction, time_step)
     integrator.setRandomNumberSeed(seed)
-    name = fastest_platform() if platform == "auto" else platform
+    system, name = on_platform(system, platform)
     return mm.Context(system, integrator, _platform(name), PLATFORMS[name])
 
 
+def on_platform(system: Any, platform: PlatformName) -> tuple[Any, PlatformName]:
+    """The system as it is computed on a platform, and the name of OpenMM's platform for it.
+
+    'native' needs a system in implicit solvent; 'auto' goes on to the CPU, with a sentence, where there is no compiler.
+    """
+    if platform == "native" and replaceable(system) is None:
+        raise InputError("platform=native computes peptides in implicit solvent only: choose CPU, CUDA or OpenCL")
+    if platform not in ("auto", "native"):
+        return system, platform
+    gpu = fastest_platform()
+    if platform == "auto" and (gpu != "CPU" or replaceable(system) is None):
+        return system, gpu
+    try:
+        return with_native_force(system), NATIVE_HOST
+    except NoNativeKernel as error:
+        if platform == "native":
+            raise
+        _say_once(f"{error.reason}; OpenMM's own forces are used, which are about 20 times slower")
+        return system, "CPU"
+
+
 @lru_cache(maxsize=None)
-def fastest_platform() -> str:
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+@lru_cache(maxsize=None)
+def fastest_platform() -> Literal["CUDA", "OpenCL", "CPU"]:
     """The first of CUDA, OpenCL and CPU that can run a system here; a GPU platform without a GPU is passed over."""
     mm, _, _ = import_openmm()
-    for name in ("CUDA", "OpenCL"):
+    gpus: tuple[Literal["CUDA", "OpenCL"], ...] = ("CUDA", "OpenCL")
+    for name in gpus:
         system = mm.System()
         system.addParticle(1.0)
         try:

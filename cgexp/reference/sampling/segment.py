@@ -21,6 +21,7 @@ from cgexp.reference.all_atom.engine import (
     TIME_STEP,
     PlatformName,
     make_context,
+    on_platform,
     restore_state,
     save_state,
 )
@@ -100,10 +101,7 @@ def run(work: Quench | Segment) -> SegmentResult:
 
 def run_quench(quench: Quench) -> SegmentResult:
     """Make a start ready. Raises Unstable if it blows up."""
-    system = unpack_system(quench.system)
-    if quench.barostat:
-        system = with_barostat(system, quench.temperature, quench.seed)
-    context = _context(system, quench)
+    context = _context(quench, barostat=quench.barostat)
     with _blow_ups():
         context.setPositions(quench.positions.astype(np.float64) / NM_IN_ANGSTROM)
         import_openmm().mm.LocalEnergyMinimizer.minimize(context, QUENCH_TOLERANCE, quench.max_iterations)
@@ -114,7 +112,7 @@ def run_quench(quench: Quench) -> SegmentResult:
 
 def run_segment(segment: Segment) -> SegmentResult:
     """Run a segment. Raises Unstable if it blows up."""
-    context = _context(unpack_system(segment.system), segment)
+    context = _context(segment)
     atoms = slice(None) if segment.atoms is None else segment.atoms
     coords, forces = [], []
     with _blow_ups():
@@ -139,14 +137,23 @@ def unpack_system(text: str) -> Any:
     return import_openmm().mm.XmlSerializer.deserialize(text)
 
 
-def _context(system: Any, work: Quench | Segment) -> Any:
+@lru_cache(maxsize=8)
+def _unpacked_on(text: str, platform: PlatformName) -> tuple[Any, PlatformName]:
+    """The system of ``pack_system`` as a platform computes it, kept: making the C++ kernel's takes a while."""
+    return on_platform(unpack_system(text), platform)
+
+
+def _context(work: Quench | Segment, *, barostat: bool = False) -> Any:
+    system, platform = _unpacked_on(work.system, work.platform)
+    if barostat:
+        system = with_barostat(system, work.temperature, work.seed)
     return make_context(
         system,
         work.temperature,
         work.seed,
         friction=work.friction,
         time_step=work.time_step,
-        platform=work.platform,
+        platform=platform,
     )
 
 
