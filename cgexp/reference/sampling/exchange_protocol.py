@@ -120,7 +120,7 @@ class LabelledFrames(Chunks):
     def __iter__(self) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, Any]]]:
         n_before = 0
         for arrays, _ in super().__iter__():
-            if not len(arrays["levels"]):
+            if "labelled_walker" not in arrays:  # before the first round, or packed
                 continue
             n_frames = len(arrays["labelled_walker"])
             time = self.save_ps * np.arange(n_before + 1, n_before + n_frames + 1)

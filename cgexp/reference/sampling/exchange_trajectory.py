@@ -14,6 +14,7 @@ from cgexp.store import Chunks, read_arrays, read_json, write_json
 
 SETTINGS_FILE = "replica_exchange.json"
 PER_CYCLE = ("levels", "energies", "outcomes")
+LABELLED = "labelled_"  # arrays of the labelled level: all its atoms
 STATE = ("n_cycles", "next_levels")  # of a chunk, beside the arrays state_...: what the next round begins with
 
 
@@ -88,6 +89,7 @@ def n_cycles(folder: Path) -> int:
 def pack_exchange(folder: Path, target: Path) -> None:
     """Join all rounds of a run into one chunk in ``target``: small enough to keep, and a run goes on from it.
 
+    Labelled frames, which hold all atoms, are left out.
     Raises InputError if the run has no round yet, or if ``target`` holds a longer run or one with other settings, which
     would be lost.
     """
@@ -103,7 +105,8 @@ def pack_exchange(folder: Path, target: Path) -> None:
             "pack into another folder"
         )
     last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
-    joined = {name: np.concatenate([part[name] for part in rounds]) for name in rounds[-1] if name not in last}
+    names = [name for name in rounds[-1] if name not in last and not name.startswith(LABELLED)]
+    joined = {name: np.concatenate([part[name] for part in rounds]) for name in names}
     write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
     Chunks(target).replace({**last, **joined})
 

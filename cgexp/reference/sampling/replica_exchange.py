@@ -40,6 +40,7 @@ class ReplicaExchange:
     temperatures: K, ascending; one walker each. exchange_ps: between attempts to swap. cycles_per_save: attempts
     between stored frames. cycles_per_round: attempts in a stored round, the most that a kill loses. friction: 1/ps (low
     friction explores faster; the ensemble does not depend on it). seed: of all randomness. time_step: ps.
+    labels_per_cycle: frames of the labelled level that a cycle keeps, evenly spaced; None keeps one a saved frame.
     Raises InputError for a ladder that does not ascend or lengths that do not fit.
     """
 
@@ -50,6 +51,7 @@ class ReplicaExchange:
     friction: float = 0.2
     seed: int = 0
     time_step: float = TIME_STEP
+    labels_per_cycle: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperatures", tuple(float(value) for value in self.temperatures))
@@ -66,6 +68,9 @@ class ReplicaExchange:
             raise InputError(
                 f"exchange_ps={self.exchange_ps} is not a whole number of time steps ({self.time_step} ps): change one"
             )
+        labels = self.labels_per_cycle
+        if labels is not None and (labels < 1 or self.cycle_steps % labels):
+            raise InputError(f"labels_per_cycle={labels} does not divide the {self.cycle_steps} steps of a cycle")
 
     @property
     def n_walkers(self) -> int:
@@ -100,8 +105,8 @@ def run_replica_exchange(
     system: openmm.System, or its text (``pack_system``). starts: positions of all atoms, Å, one a walker; each is
     relaxed first. atoms: indices of the atoms whose positions are stored every save; None stores all. labelled_level:
     the level whose walker has positions and forces of all atoms stored as well, as ``labelled_coords`` and
-    ``labelled_forces`` [n_frames, n_atoms, 3], with ``labelled_walker`` [n_frames]. executor: runs the segments; None
-    runs them here.
+    ``labelled_forces`` [n_frames, n_atoms, 3], with ``labelled_walker`` [n_frames]; see ``labels_per_cycle``.
+    executor: runs the segments; None runs them here.
     Raises InputError if the folder holds a run with other settings.
     """
     if len(starts) != protocol.n_walkers:
@@ -193,8 +198,7 @@ def _round(
         temperature=float(temperatures[0]),
         seed=1,
         n_steps=protocol.cycle_steps,
-        save_steps=protocol.cycle_steps,
-        forces=labelled_level is not None,
+        save_steps=protocol.cycle_steps // (protocol.labels_per_cycle or 1),
         friction=protocol.friction,
         time_step=protocol.time_step,
         platform=platform,
@@ -205,22 +209,25 @@ def _round(
     for cycle in range(first, end):
         seeds = [derived_seed(protocol.seed, DYNAMICS, walker, cycle) for walker in range(protocol.n_walkers)]
         segments = [
-            replace(template, state=state, temperature=float(temperatures[level]), seed=seed)
+            replace(
+                template, state=state, temperature=float(temperatures[level]), seed=seed, forces=level == labelled_level
+            )
             for state, level, seed in zip(states, levels, seeds, strict=True)
         ]
         results = _run(segments, executor, tally)
         energies = np.array([result.energy for result in results])
         uniforms = np.random.default_rng([protocol.seed, SWAPS, cycle]).random(protocol.n_walkers - 1)
         new, outcomes = exchange(energies, levels, temperatures, cycle % 2, uniforms)
-        if (cycle + 1) % protocol.cycles_per_save == 0:
+        is_saved = (cycle + 1) % protocol.cycles_per_save == 0
+        if is_saved:
             record["coords"].append(np.stack([result.coords[-1][kept] for result in results]))
-            if labelled_level is not None:
-                walker = int(np.argmax(levels == labelled_level))
-                forces = results[walker].forces
-                assert forces is not None
-                labelled["labelled_coords"].append(results[walker].coords[-1])
-                labelled["labelled_forces"].append(forces[-1])
-                labelled["labelled_walker"].append(walker)
+        if labelled_level is not None and (is_saved or protocol.labels_per_cycle):
+            walker = int(np.argmax(levels == labelled_level))
+            result, n_labels = results[walker], protocol.labels_per_cycle or 1
+            assert result.forces is not None
+            labelled["labelled_coords"].extend(result.coords[-n_labels:])
+            labelled["labelled_forces"].extend(result.forces[-n_labels:])
+            labelled["labelled_walker"].extend([walker] * n_labels)
         for name, value in zip(PER_CYCLE, (levels.astype(np.int8), energies, outcomes), strict=True):
             record[name].append(value)
         ratios = temperatures[new] / temperatures[levels]

@@ -167,3 +167,25 @@ def test_settings_that_do_not_fit_are_refused(change: dict[str, Any], words: str
 def test_starts_must_be_as_many_as_temperatures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 starts for 4 temperatures"):
         run_replica_exchange(double_well(), [np.zeros((1, 3))], PROTOCOL, tmp_path, 1)
+
+
+def test_labels_within_a_cycle_are_those_of_the_labelled_level(tmp_path: Path) -> None:
+    """Labels come from the walker at the level, evenly spaced, with the forces of their positions; a run with more of
+    them samples the same, and packing leaves them out."""
+    every = replace(PROTOCOL, labels_per_cycle=5, cycles_per_round=10, cycles_per_save=2)
+    plain = replace(every, labels_per_cycle=None)
+    chosen = run(tmp_path / "every", 2, every, labelled_level=1)
+    saved = run(tmp_path / "saved", 2, plain, labelled_level=1)
+    np.testing.assert_array_equal(chosen.coords, saved.coords)
+    (_, first, second) = [arrays for arrays, _ in Chunks(tmp_path / "every")]
+    assert len(second["labelled_walker"]) == len(second["labelled_coords"]) == 50
+    np.testing.assert_array_equal(second["labelled_walker"][::5], np.argmax(second["levels"] == 1, axis=1))
+    (_, one, _) = [arrays for arrays, _ in Chunks(tmp_path / "saved")]
+    np.testing.assert_array_equal(one["labelled_coords"], first["labelled_coords"][9::10])
+    np.testing.assert_array_equal(one["labelled_forces"], first["labelled_forces"][9::10])
+    x, force = first["labelled_coords"][:, 0, 0], first["labelled_forces"][:, 0, 0]
+    np.testing.assert_allclose(force, -(4 * BARRIER * x * (x**2 - 1) + TILT), rtol=1e-4, atol=1e-3)
+    pack_exchange(tmp_path / "every", tmp_path / "packed")
+    assert not any("labelled" in name for name in next(iter(Chunks(tmp_path / "packed")))[0])
+    with pytest.raises(InputError, match="labels_per_cycle=7 does not divide the 20 steps"):
+        replace(PROTOCOL, labels_per_cycle=7)
