@@ -19,6 +19,7 @@ PER_FRAME = ("block", "time_ps", "weights", "parent", "round")  # [n_frames]
 LIKE_COORDS = ("forces", "force_sem")  # [n_frames, n_beads, n_dims]
 ARRAYS = ("coords", "bead_types", *PER_FRAME, *LIKE_COORDS)
 METADATA = ("units", "temperature", "system", "source", "force_map", "notes")
+OPTIONAL_METADATA = ("force_field",)  # came later: left out where it says nothing, so that older content hashes hold
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Frames:
     time_ps, weights, parent (index of the frame this one descends from, -1 for none), round (of active learning):
     [n_frames].
     units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces became bead forces.
+    force_field: name of the atoms' force field and solvent; '' if it is not known, or there are no atoms.
     Raises InputError naming the field and the first bad frame.
     """
 
@@ -45,6 +47,7 @@ class Frames:
     source: str
     force_map: str = "none"
     notes: str = ""
+    force_field: str = ""
     forces: NDArray[np.floating] | None = None
     force_sem: NDArray[np.floating] | None = None
     time_ps: NDArray[np.floating] | None = None
@@ -94,7 +97,8 @@ class Frames:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in METADATA}
+        optional = {name: getattr(self, name) for name in OPTIONAL_METADATA if getattr(self, name)}
+        return {name: getattr(self, name) for name in METADATA} | optional
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -135,6 +139,10 @@ def concatenate(parts: Sequence[Frames]) -> Frames:
                 raise InputError(
                     f"cannot join frames whose {name} differ: '{getattr(first, name)}' and '{getattr(part, name)}'"
                 )
+        if part.force_field and first.force_field and part.force_field != first.force_field:
+            raise InputError(
+                f"cannot join frames whose force fields differ: '{first.force_field}' and '{part.force_field}'"
+            )
         if not np.array_equal(part.bead_types, first.bead_types):
             raise InputError("cannot join frames whose bead_types differ: they are different systems")
         if part.arrays.keys() != first.arrays.keys():

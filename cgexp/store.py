@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.frames import ARRAYS, METADATA, Frames
+from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
 
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
@@ -172,7 +172,8 @@ def read_frames(path: Path) -> Frames:
         for name, value in arrays.items()
         if name in ARRAYS
     }
-    frames = Frames(**fields, **{name: meta[name] for name in METADATA})
+    fields |= {name: meta[name] for name in (*METADATA, *OPTIONAL_METADATA) if name in meta}
+    frames = Frames(**fields)
     if frames.content_hash != meta["content_hash"]:
         raise InputError(f"{path} does not match its content hash: delete it and make the data set again")
     return frames

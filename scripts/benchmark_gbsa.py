@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.reference.all_atom.engine import TIME_STEP, energy_and_forces, make_context
-from cgexp.reference.all_atom.force_field import make_system
+from cgexp.reference.all_atom.force_field import ForceField, make_system
 from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
 from cgexp.reference.sampling.progress import PS_PER_DAY_IN_NS
 from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
 from cgexp.store import write_json
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM
 
-SEQUENCE = "YYDPETGTWY"
+SEQUENCE, FORCE_FIELD = "YYDPETGTWY", ForceField("ff14SB", "obc2", "ace")
 HOT_TEMPERATURE, HOT_STEPS, N_HOT = 500.0, 12500, 5  # K; 50 ps
 FORMS = {"compiled": True, "custom": False}
 CLOCKS = {"CPU": time.process_time, "wall": time.perf_counter}
@@ -33,10 +33,10 @@ CLOCKS = {"CPU": time.process_time, "wall": time.perf_counter}
 
 def conformations() -> Iterator[tuple[str, NDArray[np.floating]]]:
     """Name and positions [n_atoms, 3], Å."""
-    native, extended = build_native(SEQUENCE), build_extended(SEQUENCE)
+    native, extended = build_native(SEQUENCE, FORCE_FIELD), build_extended(SEQUENCE, FORCE_FIELD)
     yield "native", native.positions
     yield "extended", extended.positions
-    packed = pack_system(make_system(native.topology))
+    packed = pack_system(make_system(native.topology, FORCE_FIELD))
     start = run_quench(Quench(packed, native.positions, HOT_TEMPERATURE, 1, 0, platform="CPU"))
     hot = Segment(packed, start.state, HOT_TEMPERATURE, 1, HOT_STEPS, HOT_STEPS // N_HOT, forces=False, platform="CPU")
     for number, positions in enumerate(run_segment(hot).coords, start=1):
@@ -87,7 +87,7 @@ def _spread(values: list[float]) -> str:
 
 def _contexts(peptide: AllAtom) -> dict[str, Any]:
     contexts = {
-        form: make_context(make_system(peptide.topology, native_gbsa=native), 350.0, 1, platform="CPU")
+        form: make_context(make_system(peptide.topology, FORCE_FIELD, native_gbsa=native), 350.0, 1, platform="CPU")
         for form, native in FORMS.items()
     }
     for context in contexts.values():
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="steps in a stretch")
     parser.add_argument("--stretches", type=int, default=9, help="stretches of each form")
     arguments = parser.parse_args()
-    native = build_native(SEQUENCE)
+    native = build_native(SEQUENCE, FORCE_FIELD)
     rows = differences(_contexts(native))
     print(f"{'conformation':<14}{'energy':>10}{'|dE|':>10}{'force rms':>12}{'rms dF':>10}{'max dF':>10}")
     print(f"{'':<14}{'kJ/mol':>10}{'kJ/mol':>10}{'kJ/mol/nm':>12}{'kJ/mol/nm':>10}{'kJ/mol/nm':>10}")

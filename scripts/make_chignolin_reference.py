@@ -27,7 +27,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.cards import DATA
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import TIME_STEP
-from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
+from cgexp.reference.all_atom.force_field import HYDROGEN_MASS
 from cgexp.reference.equilibrium import (
     FILES,
     RUNS,
@@ -50,6 +50,7 @@ NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 PACKED = Path("experiments/chignolin_reference")
 KINDS = ("native", "unfolded")
 TEMPERATURE = 300.0  # K, of the study
+FORCE_FIELD = "ff14SB + OBC2"  # of the packed runs, with the ACE surface term
 FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
 STRETCH_PS = 1000.0  # of a walker, a block: longer than an unfolded walker remembers its shape, not than a folded one
 LAG_PS = 1000.0  # of TICA: at a shorter lag rare shapes of the unfolded chain outrank folding (README of the runs)
@@ -86,7 +87,7 @@ def ensemble(pool: Pool, weights: np.ndarray, notes: str) -> Frames:
         units="molecular",
         temperature=TEMPERATURE,
         system=SYSTEM.name,
-        source=f"OpenMM, {FORCE_FIELD_NAME}, replica exchange",
+        source=f"OpenMM, {FORCE_FIELD}, replica exchange",
         force_map="no_forces",
         notes=notes,
     )
@@ -168,7 +169,7 @@ def _write(
     tica = _tica(data, walkers.frames(frames), refit_tica)
     protocol = {
         **{name: value for name, value in settings.items() if name != "seed"},
-        "force_field": FORCE_FIELD_NAME,
+        "force_field": FORCE_FIELD,
         "hydrogen_mass_amu": HYDROGEN_MASS,
         "constraints": "bonds to hydrogen",
         "time_step": settings.get("time_step", TIME_STEP),

@@ -18,7 +18,7 @@ import numpy as np
 from cgexp.cards import DATA
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP
-from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, HYDROGEN_MASS
+from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField
 from cgexp.reference.mapping.linear_map import read_map, write_map
 from cgexp.reference.mapping.unbiasedness import assess, force_rms
 from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide
@@ -29,6 +29,7 @@ from cgexp.systems.peptide import Peptide
 MAPS = ("optimal", "constraint_group", "residue", "slice")
 EVERY, N_MAPS, N_MINI = 3, 10_000, 5_000
 STEPS = {"coords": 0.001, "forces": 0.01}  # Å and kcal/mol/Å: rounding of the shipped arrays
+FORCE_FIELD = ForceField("ff14SB", "obc2", "ace")
 RECIPE = OpenMMPeptide(
     name="chignolin_sample",
     system=Peptide("YYDPETGTWY"),
@@ -37,6 +38,9 @@ RECIPE = OpenMMPeptide(
     units="molecular",
     temperature=300.0,
     force_map="optimal",
+    force_field=FORCE_FIELD.protein,
+    solvent=FORCE_FIELD.solvent,
+    surface_term=FORCE_FIELD.surface_term,
     protocol=Seeded(
         path=Path("experiments/chignolin_reference/seeds.npz"),
         n_seeds=64,
@@ -48,7 +52,7 @@ RECIPE = OpenMMPeptide(
     ),
 )
 DYNAMICS = {
-    "force_field": FORCE_FIELD_NAME,
+    "force_field": FORCE_FIELD.name,
     "integrator": "LangevinMiddle",
     "friction_per_ps": FRICTION,
     "time_step_ps": TIME_STEP,

@@ -251,6 +251,9 @@ def _active_learning(config: Config) -> Iterator[str]:
     active = config["active"]
     if active is None:
         return
+    for key in ("force_field", "solvent", "surface_term"):
+        if key in config["dataset"] and config["dataset"][key] != (config["oracle"] or config["dataset"]).get(key):
+            yield f"oracle.{key} is not dataset.{key}={config['dataset'][key]}, and labels join the data: set it so"
     needed = {"learning": ("oracle", "acquisition", "simulation"), "plain": ("oracle", "simulation")}
     for group in needed.get(active.get("arm", "learning"), ("simulation",)):
         if config[group] is None:
@@ -304,5 +307,5 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
     (("dataset", "trainer"), _noise_of_an_ensemble),
-    (("active", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
+    (("active", "dataset", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
 )

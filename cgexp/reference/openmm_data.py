@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Report
-from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAMES, constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import ForceField, constraint_pairs, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.mapping.force_maps import FITTED, make_map
 from cgexp.reference.mapping.linear_map import LinearMap, read_map, write_map
@@ -35,19 +35,25 @@ MAP_FILE = "map-{}.npz"  # in the folder of the walkers, one a force map
 
 @dataclass(kw_only=True)
 class OpenMMPeptide(Recipe):
-    """Frames of a peptide with mapped all-atom forces (Å, kcal/mol/Å), in ff14SB; one block a walker.
+    """Frames of a peptide with mapped all-atom forces (Å, kcal/mol/Å); one block a walker.
 
-    protocol: how it is sampled. solvent: 'obc2' (implicit) or 'tip3p' (explicit). platform: of OpenMM; 'auto' takes the
-    fastest. force_map: 'optimal' is fitted once, to ``fit_frames`` frames of every other walker, and kept beside the
-    walkers. n_parallel: walkers side by side, one thread each; neither it nor another executor changes the frames.
+    protocol: how it is sampled. force_field, solvent, surface_term: what the atoms are simulated in (``ForceField``).
+    platform: of OpenMM; 'auto' takes the fastest. force_map: 'optimal' is fitted once, to ``fit_frames`` frames of
+    every other walker, and kept beside the walkers. n_parallel: walkers side by side, one thread each; neither it nor
+    another executor changes the frames.
     """
 
     protocol: Protocol
     force_map: Literal["slice", "constraint_group", "residue", "optimal"]
-    solvent: Literal["obc2", "tip3p"] = "obc2"
+    force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
+    solvent: Literal["gbn2", "obc2", "tip3p"] = "gbn2"
+    surface_term: Literal["ace", "none"] = "ace"
     platform: Literal["auto", "CUDA", "OpenCL", "CPU"] = "auto"
     fit_frames: PositiveInt = 2000
     n_parallel: PositiveInt = 1
+
+    def __post_init__(self) -> None:
+        self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
 
     def make(self, folder: Path, progress: Report | None = None, executor: Executor | None = None) -> Frames:
         """Sample, map and join; continues what ``folder`` holds.
@@ -58,7 +64,7 @@ class OpenMMPeptide(Recipe):
         if not isinstance(self.system, Peptide):
             raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
         import_openmm()  # before anything is written
-        task = Task(self.system.sequence, self.temperature, Path(folder), self.solvent, self.platform)
+        task = Task(self.system.sequence, self.temperature, Path(folder), self._force_field, self.platform)
         walkers = sample(task, self.protocol, self.n_parallel, executor, progress)
         force_map = self._map(task, walkers)
         if not force_map.valid_for(constraint_pairs(make_system(task.built.topology))) and not self._reason:
@@ -116,7 +122,8 @@ class OpenMMPeptide(Recipe):
             units="molecular",
             temperature=self.temperature,
             system=self.system.name,
-            source=f"OpenMM, {FORCE_FIELD_NAMES[self.solvent]}",
+            source=f"OpenMM, {self._force_field.name}",
+            force_field=self._force_field.name,
             force_map=self.force_map,
             notes="; ".join((self.protocol.note, *self._facts(task, walkers, force_map))),
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.reference.all_atom.force_field import force_field_of
 from cgexp.reference.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.reference.recipe import Recipe
 from cgexp.store import (
@@ -98,6 +99,7 @@ def write_packaged(
         "force_unit": frames.unit_system.force,
         "temperature_K": frames.temperature,
         "source": frames.source,
+        "force_field": force_field_of(frames),
         "protocol": dict(protocol),
         "notes": frames.notes,
         "made_by": made_by,

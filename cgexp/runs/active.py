@@ -69,6 +69,8 @@ def _work(config: Config, folder: RunFolder, say: Say) -> None:
             f"the frames of {config['dataset']['name']} have weights, which frames that are added cannot have: choose "
             "a dataset without"
         )
+    if parts["oracle"] is not None:
+        parts["oracle"].check_joins(frames)
     initial = initial_data(frames)
     if config["force"]:
         discard(folder)

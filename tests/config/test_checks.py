@@ -159,3 +159,10 @@ def test_names_repeated_here_agree_with_the_rooms_above() -> None:
     assert set(BIASED_FORCE_MAPS) == set(BIASED)
     assert set(KERNELS) == set(IMPLEMENTED)
     assert set(KERNEL_MODELS["fused"]) == {network.__name__ for network in FUSED}
+
+
+def test_an_oracle_labels_in_the_force_field_of_the_data() -> None:
+    overrides = ["experiment=active_chignolin", "dataset=chignolin_openmm", "oracle.force_field=ff14SBonlysc"]
+    assert any("oracle.solvent is not dataset.solvent=gbn2" in problem for problem in all_problems(compose(overrides)))
+    matching = compose([*overrides, "oracle.solvent=gbn2"])
+    assert not any("oracle." in problem for problem in all_problems(matching))

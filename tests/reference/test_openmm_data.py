@@ -17,6 +17,7 @@ from cgexp.config.paths import conf_dir
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.all_atom import solvent
+from cgexp.reference.all_atom.force_field import force_field_of
 from cgexp.reference.all_atom.structure import build_peptide
 from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide, spread_forces
@@ -65,7 +66,8 @@ def test_a_block_is_a_walker(frames: Frames) -> None:
 def test_facts_are_recorded(frames: Frames, folder: Path) -> None:
     assert (frames.units, frames.temperature, frames.force_map) == ("molecular", 350.0, "constraint_group")
     assert frames.system == "peptide-AGA"
-    assert frames.source == "OpenMM, ff14SB + OBC2"
+    assert frames.source == "OpenMM, ff14SBonlysc + GBn2 + ACE"
+    assert frames.force_field == force_field_of(frames) == "ff14SBonlysc + GBn2 + ACE"
     assert "not an equilibrium ensemble" in frames.notes
     assert "2 walkers from: extended (2)" in frames.notes
     assert '"protocol": "Extended"' in frames.notes
@@ -147,7 +149,7 @@ def test_explicit_water_gives_the_same_kind_of_frames(tmp_path: Path, monkeypatc
     monkeypatch.setattr(solvent, "WATER_PADDING", 5.0)
     monkeypatch.setattr(task, "SOLVATED_QUENCH_STEPS", 20)
     protocol = Extended(n_extended=1, ps_per_walker=0.04, save_ps=0.02, drop_ps=0.12, segment_ps=0.02)
-    recipe = replace(RECIPE, protocol=protocol, solvent="tip3p")
+    recipe = replace(RECIPE, protocol=protocol, force_field="ff14SB", solvent="tip3p", surface_term="none")
     frames = recipe.make(tmp_path, quiet)
     assert frames.source == "OpenMM, ff14SB + TIP3P"
     assert frames.coords.shape == (2, 3, 3)
@@ -187,7 +189,7 @@ def test_every_protocol_of_the_config_builds(protocol: str) -> None:
         ("dataset.protocol.n_natve=1", "did you mean 'n_native'"),
         ("dataset.protocol.segment_ps=0", "expected a positive number"),
         ("dataset.force_map=best", "expected one of slice, constraint_group, residue, optimal"),
-        ("dataset.solvent=water", "expected one of obc2, tip3p"),
+        ("dataset.solvent=water", "expected one of gbn2, obc2, tip3p"),
         ("dataset.protocol._target_=cgexp.systems.peptide.Peptide", "is no Protocol"),
     ],
 )

@@ -108,6 +108,7 @@ def coarse_grain(
     time_ps: NDArray[np.floating] | None = None,
     thermally_sampled: bool = True,
     allow_biased_force_map: str = "",
+    force_field: str = "",
 ) -> Frames:
     """Frames of ``system`` from all-atom positions (Å) and forces (kcal/mol/Å), both [n_frames, n_atoms, 3].
 
@@ -115,6 +116,7 @@ def coarse_grain(
     the data is from, in words. block: [n_frames], the contiguous stretch of a trajectory each frame is from; None takes
     the frames as one trajectory and cuts it into ten. time_ps: [n_frames]. thermally_sampled: False for frames that
     were selected, on which a force map cannot be verified. allow_biased_force_map: why a biased map is acceptable here.
+    force_field: that of the atoms, such as 'CHARMM22* + TIP3P'; labels in another one are then refused.
     Raises InputError if shapes or the map do not fit, if the map is biased, or the units are wrong.
     """
     positions, forces = np.asarray(positions), np.asarray(forces)
@@ -141,6 +143,7 @@ def coarse_grain(
         system=system.name,
         source=source,
         force_map=force_map.name,
+        force_field=force_field,
         notes=f"biased force map allowed: {allow_biased_force_map}" if allow_biased_force_map else "",
     )
     if thermally_sampled:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cgexp.reference.all_atom.force_field import EXPLICIT_FORCE_FIELD
+from cgexp.reference.all_atom.force_field import FF14SB, SOLVENT_FILES
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.structure import AllAtom, fixed_random
 from cgexp.units import NM_IN_ANGSTROM
@@ -28,7 +28,8 @@ def solvate(peptide: AllAtom, padding: float | None = None) -> AllAtom:
     modeller = app.Modeller(peptide.topology, peptide.positions / NM_IN_ANGSTROM * unit.nanometer)
     with fixed_random():  # the ions' places
         # OpenMM counts its padding from one periodic copy to the next, that is on both sides together.
-        modeller.addSolvent(app.ForceField(*EXPLICIT_FORCE_FIELD), model="tip3p", padding=2.0 * padding * unit.angstrom)
+        files = app.ForceField(FF14SB, SOLVENT_FILES["tip3p"])  # the second holds the ions too
+        modeller.addSolvent(files, model="tip3p", padding=2.0 * padding * unit.angstrom)
     positions = np.array(modeller.positions.value_in_unit(unit.angstrom), dtype=np.float64)
     return AllAtom(peptide.sequence, modeller.topology, positions)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.reference.all_atom.engine import make_context
-from cgexp.reference.all_atom.force_field import FORCE_FIELD, make_system
+from cgexp.reference.all_atom.force_field import DEFAULT, FF14SB, SOLVENT_FILES, ForceField, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
@@ -91,7 +91,7 @@ def build_peptide(sequence: str, torsions: Torsions | None = None) -> AllAtom:
     modeller = app.Modeller(structure.topology, structure.positions)
     with fixed_random():
         modeller.addHydrogens(
-            app.ForceField(*FORCE_FIELD),
+            app.ForceField(FF14SB, SOLVENT_FILES["obc2"]),  # hydrogens are placed the same way for any dynamics
             # A histidine's tautomer would otherwise depend on the conformation, and with it the number of its atoms.
             variants=["HIE" if letter == "H" else None for letter in sequence],
             platform=mm.Platform.getPlatformByName("Reference"),
@@ -100,24 +100,27 @@ def build_peptide(sequence: str, torsions: Torsions | None = None) -> AllAtom:
     return AllAtom(sequence, modeller.topology, positions)
 
 
-def build_native(sequence: str) -> AllAtom:
+def build_native(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
     """The peptide in its native torsions, minimised. Raises InputError for a sequence whose torsions are not known."""
     if sequence not in NATIVE_TORSIONS:
         raise InputError(
             f"no native torsions are known for '{sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
             "start from the extended chain with dataset/protocol=extended"
         )
-    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence]))
+    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence]), force_field)
 
 
-def build_extended(sequence: str) -> AllAtom:
+def build_extended(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
     """The extended chain, minimised."""
-    return minimise(build_peptide(sequence))
+    return minimise(build_peptide(sequence), force_field)
 
 
-def minimise(peptide: AllAtom) -> AllAtom:
-    """Return the peptide at the nearest local minimum of the energy, without constraints; on the CPU everywhere."""
-    system = make_system(peptide.topology, constrained=False)
+def minimise(peptide: AllAtom, force_field: ForceField = DEFAULT) -> AllAtom:
+    """Return the peptide at the nearest local minimum of the energy, without constraints; on the CPU everywhere.
+
+    A force field with explicit water is replaced by its ``implicit``: the peptide has no water yet.
+    """
+    system = make_system(peptide.topology, force_field.implicit, constrained=False)
     context = make_context(system, temperature=300.0, seed=1, platform="CPU")
     context.setPositions(peptide.positions / NM_IN_ANGSTROM)
     import_openmm().mm.LocalEnergyMinimizer.minimize(context, MINIMISER_TOLERANCE)

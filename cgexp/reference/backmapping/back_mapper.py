@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.reference.all_atom.engine import PlatformName, derived_seed, energy_and_forces, make_context
-from cgexp.reference.all_atom.force_field import make_system
+from cgexp.reference.all_atom.force_field import DEFAULT, ForceField, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_peptide
 from cgexp.reference.backmapping.library import FragmentLibrary
@@ -55,7 +55,8 @@ class BackMapped:
 class BackMapper:
     """Makes all-atom structures of one peptide on CA traces. It can be pickled, and threads may share it.
 
-    peptide: from ``build_peptide``. library: its fragments. max_ca_shift: Å RMS by which CA atoms may leave the trace.
+    peptide: from ``build_peptide``. library: its fragments. force_field: implicit, in which the structures are relaxed
+    and which their strain is measured in. max_ca_shift: Å RMS by which CA atoms may leave the trace.
     At most 0.1 Å: a trace that no sound structure fits is rejected. More: restraints are loosened step by step, and the
     CA atoms of what is returned are its own, not the trace's; ``record.ca_rms`` and ``ca_shift`` say how far off.
     turn_side_chains: draw side chains at random; False keeps those of the fragments, right for a library of many
@@ -68,6 +69,7 @@ class BackMapper:
         peptide: AllAtom,
         library: FragmentLibrary,
         *,
+        force_field: ForceField = DEFAULT,
         platform: PlatformName = "auto",
         max_ca_shift: float = MAX_CA_RMS,
         turn_side_chains: bool = True,
@@ -85,9 +87,9 @@ class BackMapper:
         self.n_attempts = n_attempts
         self._planes = PeptidePlanes(peptide)
         self._side_chains = SideChains(peptide) if turn_side_chains else None
-        self._relaxer = Relaxer(peptide, platform)
+        self._relaxer = Relaxer(peptide, force_field, platform)
         with _making:
-            self._measure = Measure(peptide, _relaxed_energy(peptide.sequence))
+            self._measure = Measure(peptide, _relaxed_energy(peptide.sequence, force_field))
 
     def back_map(self, ca: NDArray[np.floating], seed: int = 0) -> BackMapped:
         """An all-atom structure on a CA trace [n_residues, 3] (Å), the same for the same trace and seed.
@@ -173,6 +175,7 @@ class BackMapJob:
     ca: NDArray[np.floating]
     seed: int = 0
     library: Path | None = None
+    force_field: ForceField = DEFAULT
     platform: PlatformName = "auto"
     max_ca_shift: float = MAX_CA_RMS
     turn_side_chains: bool = True
@@ -181,17 +184,25 @@ class BackMapJob:
 def back_map_job(job: BackMapJob) -> BackMapped:
     """Back-map one trace; a process makes the mapper of a peptide once and keeps it."""
     with _making:
-        mapper = _mapper(job.sequence, job.library, job.platform, job.max_ca_shift, job.turn_side_chains)
+        mapper = _mapper(
+            job.sequence, job.library, job.force_field, job.platform, job.max_ca_shift, job.turn_side_chains
+        )
     return mapper.back_map(job.ca, job.seed)
 
 
 @lru_cache(maxsize=4)
 def _mapper(
-    sequence: str, library: Path | None, platform: PlatformName, max_ca_shift: float, turn_side_chains: bool
+    sequence: str,
+    library: Path | None,
+    force_field: ForceField,
+    platform: PlatformName,
+    max_ca_shift: float,
+    turn_side_chains: bool,
 ) -> BackMapper:
     return BackMapper(
         build_peptide(sequence),
-        FragmentLibrary.default(sequence) if library is None else FragmentLibrary.read(library),
+        FragmentLibrary.default(sequence, force_field) if library is None else FragmentLibrary.read(library),
+        force_field=force_field,
         platform=platform,
         max_ca_shift=max_ca_shift,
         turn_side_chains=turn_side_chains,
@@ -199,10 +210,10 @@ def _mapper(
 
 
 @lru_cache(maxsize=8)
-def _relaxed_energy(sequence: str) -> float:
+def _relaxed_energy(sequence: str, force_field: ForceField) -> float:
     """Energy of the minimised extended chain, kcal/mol."""
-    peptide = build_extended(sequence)
-    context = make_context(make_system(peptide.topology, constrained=False), 300.0, 1, platform="CPU")
+    peptide = build_extended(sequence, force_field)
+    context = make_context(make_system(peptide.topology, force_field, constrained=False), 300.0, 1, platform="CPU")
     return energy_and_forces(context, peptide.positions)[0]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.reference.all_atom.force_field import DEFAULT, ForceField
 from cgexp.reference.all_atom.structure import (
     NATIVE_TORSIONS,
     AllAtom,
@@ -58,11 +59,11 @@ class FragmentLibrary:
         return cls(peptide.sequence, tuple(peptide.atoms), positions)
 
     @classmethod
-    def default(cls, sequence: str) -> FragmentLibrary:
+    def default(cls, sequence: str, force_field: ForceField = DEFAULT) -> FragmentLibrary:
         """The extended chain, and the native structure where it is known, both minimised."""
-        peptides = [build_extended(sequence)]
+        peptides = [build_extended(sequence, force_field)]
         if sequence in NATIVE_TORSIONS:
-            peptides.append(build_native(sequence))
+            peptides.append(build_native(sequence, force_field))
         return cls.from_frames(peptides[0], np.stack([peptide.positions for peptide in peptides]))
 
     @classmethod

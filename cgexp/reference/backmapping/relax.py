@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.reference.all_atom.engine import PlatformName, make_context
-from cgexp.reference.all_atom.force_field import make_system
+from cgexp.reference.all_atom.force_field import ForceField, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.structure import AllAtom
 from cgexp.reference.backmapping.stereochemistry import natural_torsions
@@ -37,10 +37,10 @@ class Relaxer:
     fraction of a second and side by side workers do not share one GPU.
     """
 
-    def __init__(self, peptide: AllAtom, platform: PlatformName = "auto") -> None:
+    def __init__(self, peptide: AllAtom, force_field: ForceField, platform: PlatformName = "auto") -> None:
         self._platform: PlatformName = "CPU" if platform == "auto" else platform
         self._ca = peptide.ca
-        full = make_system(peptide.topology, constrained=False)
+        full = make_system(peptide.topology, force_field, constrained=False)
         _guard_stereochemistry(full, peptide)
         self._full = pack_system(full)
         _soften(full, peptide.topology)
@@ -116,7 +116,7 @@ def _soften(system: Any, topology: Any) -> None:
     """Replace charges, van der Waals and solvent by a finite repulsion between atoms more than three bonds apart."""
     mm, _, _ = import_openmm()
     for index in reversed(range(system.getNumForces())):
-        if isinstance(system.getForce(index), (mm.NonbondedForce, mm.GBSAOBCForce)):
+        if isinstance(system.getForce(index), (mm.NonbondedForce, mm.GBSAOBCForce, mm.CustomGBForce)):
             system.removeForce(index)
     force = mm.CustomNonbondedForce(
         f"repulsion*step(contact-r)*(1-r/contact)^2; contact={SOFT_CONTACT}*(radius1+radius2)"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP, PlatformName, derived_seed
-from cgexp.reference.all_atom.force_field import constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import DEFAULT, ForceField, constraint_pairs, make_system
 from cgexp.reference.all_atom.structure import NATIVE_TORSIONS, build_extended, build_native
 from cgexp.reference.mapping.linear_map import LinearMap
 from cgexp.reference.mapping.optimal import optimal_map
@@ -21,16 +21,24 @@ FLEXIBLE_TIME_STEP = 0.002  # ps, for bonds to hydrogen that are not rigid
 
 
 def fit_map(
-    sequence: str, temperature: float, *, constrained: bool, seed: int = 0, platform: PlatformName = "auto"
+    sequence: str,
+    temperature: float,
+    force_field: ForceField = DEFAULT,
+    *,
+    constrained: bool,
+    seed: int = 0,
+    platform: PlatformName = "auto",
 ) -> LinearMap:
     """Fit the optimal map of C-alpha beads to a run from the extended chain and, if known, the native structure.
 
     temperature: K. constrained: bonds to hydrogen are rigid, and the map is tied over each group of them. A fraction of
     a minute for ten residues; the same settings give the same map on the same kind of machine.
     """
-    starts = [build_extended(sequence)] + ([build_native(sequence)] if sequence in NATIVE_TORSIONS else [])
+    starts = [build_extended(sequence, force_field)]
+    if sequence in NATIVE_TORSIONS:
+        starts.append(build_native(sequence, force_field))
     peptide = starts[0]
-    system = make_system(peptide.topology, constrained=constrained)
+    system = make_system(peptide.topology, force_field, constrained=constrained)
     sites = BeadSites.on(peptide.atoms, bead_atoms(sequence, "ca"), constraint_pairs(system))
     time_step = TIME_STEP if constrained else FLEXIBLE_TIME_STEP
     save_steps = round(SAVE_PS / time_step)

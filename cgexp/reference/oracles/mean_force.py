@@ -23,7 +23,7 @@ class MeanForceJob(PeptideJob):
 
     def label(self) -> dict[str, NDArray[Any]]:
         starts, n_attempts = self.starts()
-        system, beads = make_system(self.peptide.topology, constrained=False), self.force_map.beads
+        system, beads = make_system(self.peptide.topology, self.force_field, constrained=False), self.force_map.beads
         series = []
         for number, start in enumerate(starts):
             start = start.copy()

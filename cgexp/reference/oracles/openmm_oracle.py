@@ -16,9 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.frames import Frames
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import PlatformName, derived_seed
-from cgexp.reference.all_atom.force_field import FORCE_FIELD_NAME, constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import (
+    ForceField,
+    constraint_pairs,
+    force_field_of,
+    make_system,
+)
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.structure import AllAtom, build_peptide
 from cgexp.reference.backmapping.back_mapper import BackMapper
@@ -44,6 +50,7 @@ class PeptideJob(Job):
     """Labels one CA configuration [n_residues, 3] (Å) from independently back-mapped starts."""
 
     peptide: AllAtom
+    force_field: ForceField
     library: FragmentLibrary
     force_map: LinearMap
     configuration: Coords
@@ -60,7 +67,13 @@ class PeptideJob(Job):
 
     def starts(self) -> tuple[list[NDArray[np.float64]], int]:
         """All-atom starts, ``n_starts`` arrays [n_atoms, 3] (Å), and the number of attempts. Raises Rejection."""
-        mapper = BackMapper(self.peptide, self.library, platform=self.platform, turn_side_chains=self.turn_side_chains)
+        mapper = BackMapper(
+            self.peptide,
+            self.library,
+            force_field=self.force_field,
+            platform=self.platform,
+            turn_side_chains=self.turn_side_chains,
+        )
         starts: list[NDArray[np.float64]] = []
         attempt, reason = 0, ""
         while len(starts) < self.n_starts <= len(starts) + self.n_attempts - attempt:
@@ -77,16 +90,20 @@ class PeptideJob(Job):
 
 @dataclass(kw_only=True)
 class OpenMMOracle(Oracle):
-    """Labels C-alpha configurations of a peptide by all-atom dynamics, in ff14SB + OBC2.
+    """Labels C-alpha configurations of a peptide by all-atom dynamics in implicit solvent.
 
-    n_starts: independently back-mapped starts of each configuration. n_attempts: back-mappings that may be tried for
-    them. force_map: slice, constraint_group, residue, optimal (fitted once to a run of its own, kept in the folder), or
-    the file of a map. library: file of a fragment library; null takes the extended and the native structure.
+    force_field, solvent, surface_term: those of the data set to join (``ForceField``). n_starts: independently
+    back-mapped starts of each configuration. n_attempts: back-mappings that may be tried for them. force_map: slice,
+    constraint_group, residue, optimal (fitted once to a run of its own, kept in the folder), or the file of a map.
+    library: file of a fragment library; null takes the extended and the native structure.
     turn_side_chains: draw them at random; false keeps those of the library, right for one of many thermal frames. seed:
     of all randomness. n_parallel: local processes, which do not change the labels. platform: of OpenMM. Labels.extra
     holds seconds and n_attempts. Fitting a map, once, is not counted in the cost.
     """
 
+    force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
+    solvent: Literal["gbn2", "obc2"] = "gbn2"
+    surface_term: Literal["ace", "none"] = "ace"
     n_starts: PositiveInt
     n_attempts: PositiveInt
     force_map: str
@@ -108,6 +125,7 @@ class OpenMMOracle(Oracle):
                 "starts: raise n_attempts"
             )
         self._sequence = self.system.sequence
+        self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
         self._maps: dict[Path | None, LinearMap] = {}
 
     @abstractmethod
@@ -119,6 +137,14 @@ class OpenMMOracle(Oracle):
     def notes(self) -> str:
         """What a person must know of these labels."""
 
+    def check_joins(self, frames: Frames) -> None:
+        known = force_field_of(frames)
+        if known and known != self._force_field.name:
+            raise InputError(
+                f"the oracle '{self.name}' labels in {self._force_field.name}, but the data are in {known}: set "
+                "oracle.force_field, oracle.solvent and oracle.surface_term to those of the data"
+            )
+
     @cached_property
     def peptide(self) -> AllAtom:
         """The peptide with all its atoms."""
@@ -128,7 +154,7 @@ class OpenMMOracle(Oracle):
     def fragments(self) -> FragmentLibrary:
         """The fragment library, read or made once."""
         if self.library is None:
-            return FragmentLibrary.default(self._sequence)
+            return FragmentLibrary.default(self._sequence, self._force_field)
         library = FragmentLibrary.read(Path(self.library))
         library.check(self.peptide)
         return library
@@ -167,12 +193,17 @@ class OpenMMOracle(Oracle):
         )
 
     def _fitted(self, folder: Path | None) -> LinearMap:
-        settings = [self._sequence, self.temperature, self.constrained, self.seed]
+        settings = [self._sequence, self._force_field.name, self.temperature, self.constrained, self.seed]
         path = None if folder is None else folder / f"force_map-{_digest(settings)}.npz"
         if path is not None and path.is_file():
             return read_map(path)
         made = fit_map(
-            self._sequence, self.temperature, constrained=self.constrained, seed=self.seed, platform=self.platform
+            self._sequence,
+            self.temperature,
+            self._force_field,
+            constrained=self.constrained,
+            seed=self.seed,
+            platform=self.platform,
         )
         if path is not None:
             write_map(path, made)
@@ -192,6 +223,7 @@ class OpenMMOracle(Oracle):
         jobs: dict[str, Job] = {
             key: self._job(
                 peptide=self.peptide,
+                force_field=self._force_field,
                 library=self.fragments,
                 force_map=force_map,
                 configuration=configuration,
@@ -221,7 +253,8 @@ class OpenMMOracle(Oracle):
         block = np.repeat(np.arange(len(accepted)), sizes) * self.n_starts + arrays.pop("start", np.array(0))
         frames = self._frames(
             block=block,
-            source=f"{self.name} oracle: OpenMM, {FORCE_FIELD_NAME}",
+            source=f"{self.name} oracle: OpenMM, {self._force_field.name}",
+            force_field=self._force_field.name,
             force_map=map_name,
             notes=self.notes,
             **{name: values for name, values in arrays.items() if name in OF_FRAMES},

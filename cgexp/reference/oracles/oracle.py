@@ -84,6 +84,9 @@ class Oracle(ABC):
 
     name: ClassVar[str]
 
+    def check_joins(self, frames: Frames) -> None:  # noqa: B027 - most oracles can label what they are given
+        """Raise InputError if the labels cannot be those of the ensemble that ``frames`` are from."""
+
     def label(
         self,
         coords: NDArray[np.floating],

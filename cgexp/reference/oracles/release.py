@@ -31,7 +31,7 @@ class ReleaseJob(PeptideJob):
 
     def label(self) -> dict[str, NDArray[Any]]:
         starts, n_attempts = self.starts()
-        system, beads = make_system(self.peptide.topology), self.force_map.beads
+        system, beads = make_system(self.peptide.topology, self.force_field), self.force_map.beads
         held = pack_system(restrain(system, beads, self.configuration, RESTRAINT))
         free = pack_system(system)
         coords, forces = [], []

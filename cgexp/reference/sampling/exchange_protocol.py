@@ -79,7 +79,7 @@ class ExchangeWalkers(Protocol):
                 "dataset.protocol.temperatures"
             )
         if task.explicit:
-            raise InputError("replica exchange with solvent=tip3p is not supported: choose another protocol or obc2")
+            raise InputError("replica exchange with solvent=tip3p is not supported: choose another protocol, or gbn2")
         if self.n_native and task.sequence not in NATIVE_TORSIONS:
             raise InputError(f"no native torsions are known for '{task.sequence}': set dataset.protocol.n_native=0")
 

@@ -181,7 +181,7 @@ def _check_settings(task: Task, protocol: Protocol) -> None:
     """Raise InputError if the folder was begun with other settings; record them if it is new."""
     settings = {
         "sequence": task.sequence,
-        "solvent": task.solvent,
+        "force_field": task.force_field.name,
         "temperature": task.temperature,
         **protocol.settings,
     }

@@ -1,4 +1,4 @@
-"""Task: which peptide is sampled, in which solvent, at which temperature, and where the result is kept."""
+"""Task: which peptide is sampled, in which force field, at which temperature, and where the result is kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.reference.all_atom.engine import PlatformName
-from cgexp.reference.all_atom.force_field import Solvent, make_system
+from cgexp.reference.all_atom.force_field import DEFAULT, ForceField, make_system
 from cgexp.reference.all_atom.solvent import solvate
-from cgexp.reference.all_atom.structure import NATIVE_TORSIONS, AllAtom, build_native, build_peptide, minimise
+from cgexp.reference.all_atom.structure import (
+    NATIVE_TORSIONS,
+    AllAtom,
+    build_native,
+    build_peptide,
+    minimise,
+)
 from cgexp.reference.sampling.segment import QUENCH_STEPS, pack_system
 from cgexp.reference.sampling.walker import Start
 from cgexp.systems.peptide import Peptide
@@ -28,13 +34,13 @@ class Task:
     sequence: str
     temperature: float
     folder: Path
-    solvent: Solvent = "obc2"
+    force_field: ForceField = DEFAULT
     platform: PlatformName = "auto"
 
     @property
     def explicit(self) -> bool:
         """Whether the solvent is made of molecules, in a periodic box."""
-        return self.solvent == "tip3p"
+        return self.force_field.explicit
 
     @property
     def n_atoms(self) -> int:
@@ -57,12 +63,12 @@ class Task:
 
     @cached_property
     def extended(self) -> AllAtom:
-        return minimise(self.built)
+        return minimise(self.built, self.force_field)
 
     @cached_property
     def native(self) -> AllAtom:
         """The native structure. Raises InputError if it is not known."""
-        return build_native(self.sequence)
+        return build_native(self.sequence, self.force_field)
 
     @cached_property
     def reference(self) -> AllAtom:
@@ -75,8 +81,8 @@ class Task:
             return Start(origin, self._implicit_system, positions)
         peptide = AllAtom(self.sequence, self.built.topology, np.asarray(positions, dtype=np.float64))
         solvated = solvate(peptide)
-        return Start(origin, pack_system(make_system(solvated.topology, solvent=self.solvent)), solvated.positions)
+        return Start(origin, pack_system(make_system(solvated.topology, self.force_field)), solvated.positions)
 
     @cached_property
     def _implicit_system(self) -> str:
-        return pack_system(make_system(self.built.topology, solvent=self.solvent))
+        return pack_system(make_system(self.built.topology, self.force_field))

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from cgexp.reference.all_atom.force_field import constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import ForceField, constraint_pairs, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.solvent import solvate, with_barostat
 from cgexp.reference.all_atom.structure import AllAtom, build_extended
@@ -27,7 +27,7 @@ def solvated() -> AllAtom:
 
 @lru_cache(maxsize=None)
 def system() -> object:
-    return make_system(solvated().topology, solvent="tip3p")
+    return make_system(solvated().topology, ForceField("ff14SB", "tip3p", "none"))
 
 
 def test_the_peptide_comes_first_and_stays_where_it_was() -> None:

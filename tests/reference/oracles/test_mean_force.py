@@ -91,7 +91,8 @@ def test_every_configuration_has_its_mean_force_and_error(labels: Labels) -> Non
 def test_facts_and_further_numbers_are_recorded(labels: Labels) -> None:
     frames = labels.frames
     assert (frames.system, frames.temperature, frames.force_map) == ("peptide-AGA", 350.0, "mean_force")
-    assert "OpenMM, ff14SB + OBC2" in frames.source
+    assert "OpenMM, ff14SBonlysc + GBn2 + ACE" in frames.source
+    assert frames.force_field == "ff14SBonlysc + GBn2 + ACE"
     assert "flexible bonds to hydrogen" in frames.notes
     assert labels.extra["sem_between"].shape == labels.extra["sem_within"].shape == frames.coords.shape
     assert (labels.extra["n_attempts"] >= 2).all()
@@ -167,11 +168,28 @@ def test_a_map_changes_the_noise_and_not_the_fact_that_it_is_stored(tmp_path: Pa
         ({"n_starts": 1}, "expected at least 2"),
         ({"n_attempts": 1}, r"oracle\.n_attempts=1 back-mappings cannot give oracle\.n_starts=2"),
         ({"ps_per_start": 0.3}, "fewer than 8 forces"),
+        ({"surface_term": "acs"}, "did you mean 'ace'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         replace(ORACLE, **changed)
+
+
+def test_labels_of_another_force_field_than_the_datas_are_refused(labels: Labels) -> None:
+    ORACLE.check_joins(labels.frames)
+    ORACLE.check_joins(labels.frames.with_labels(force_field="", source="elsewhere"))  # not known
+    old = labels.frames.with_labels(force_field="", source="OpenMM, ff14SB + OBC2")
+    with pytest.raises(
+        InputError, match=r"labels in ff14SBonlysc \+ GBn2 \+ ACE, but .* in ff14SB \+ OBC2 \+ ACE: set"
+    ):
+        ORACLE.check_joins(old)
+    replace(ORACLE, force_field="ff14SB", solvent="obc2").check_joins(old)
+
+
+def test_a_force_field_is_part_of_the_label() -> None:
+    others = [ORACLE, replace(ORACLE, force_field="ff14SB"), replace(ORACLE, surface_term="none")]
+    assert len({oracle.keys(COORDS)[0] for oracle in others}) == 3
 
 
 def test_a_map_that_does_not_exist_or_fit_is_refused(tmp_path: Path) -> None:
