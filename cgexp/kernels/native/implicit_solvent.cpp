@@ -1,5 +1,5 @@
-// Energy and forces of a molecule in generalised Born solvent, without cutoff: generalised Born (OBC2 or GB-Neck2), the
-// ACE surface term, and all Lennard-Jones and Coulomb pairs. nm, kJ/mol, elementary charges.
+// Energy and forces of a molecule in implicit solvent, without cutoff: generalised Born (OBC2 or GB-Neck2), the ACE
+// surface term, all Lennard-Jones and Coulomb pairs, and the bonded terms of bonded.h. nm, kJ/mol, elementary charges.
 //
 // Three passes over pairs of atoms, of which the vector's lanes hold as many as fit:
 //
@@ -23,7 +23,7 @@
 // differences keep their digits however long the molecule is.
 #include <initializer_list>
 
-#include "vector.h"
+#include "bonded.h"
 
 // Arrays have n numbers, or `stride` = padded(n) where an atom's partners are read as vectors (then the padding is zero).
 struct ImplicitSolvent {
@@ -36,6 +36,8 @@ struct ImplicitSolvent {
     const float* kept;                                               // [n, stride]: 0 for excluded pairs, else 1
     const int64_t* exception_atoms;                                  // [n_exceptions, 2]
     const double* exception_terms;                                   // [n_exceptions, 3]: C q q, sigma, 4 eps
+    BondedTerms bonds, angles, dihedrals;
+    double offset;  // of the energy
 };
 
 namespace {
@@ -286,5 +288,6 @@ extern "C" double implicit_solvent(const ImplicitSolvent* solvent, const double*
     chain_rule(s, m);
     for (int64_t i = 0; i < s.n_atoms; i++)
         for (int d = 0; d < 3; d++) forces[3 * i + d] = double(m.force[d][i]);
-    return energy + exceptions(s, positions, forces);
+    for (const BondedTerms* terms : {&s.bonds, &s.angles, &s.dihedrals}) energy += add_bonded(*terms, positions, forces);
+    return energy + exceptions(s, positions, forces) + s.offset;
 }

@@ -1,62 +1,33 @@
-"""Implicit solvent and all pairs of atoms in C++, in place of OpenMM's own forces: the same energy, many times faster.
+"""A peptide in implicit solvent in C++, in place of OpenMM's own forces: the same energy, many times faster.
 
-``with_native_force`` takes the generalised Born and the nonbonded force out of an openmm.System without cutoff and puts
-one openmm.PythonForce in, which calls ``kernels/native/implicit_solvent.cpp``. It needs no headers of OpenMM, and a
-system is changed only where a context is made of it, so that what is stored or sent to another process is OpenMM's own.
-nm, kJ/mol and elementary charges here.
+``with_native_force`` takes the generalised Born, nonbonded and bonded forces out of an openmm.System without cutoff and
+puts one openmm.PythonForce in, which calls ``kernels/native/implicit_solvent.cpp``. It needs no headers of OpenMM, and
+a system is changed only where a context is made of it, so that what is stored or sent to another process is OpenMM's
+own. nm, kJ/mol and elementary charges here.
 """
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.kernels.native_library import native_library
+from cgexp.reference.all_atom.born_model import born_model, is_known_custom
 from cgexp.reference.all_atom.modules import import_openmm
 
 COULOMB = 138.935456  # kJ/mol nm, of NonbondedForce
 BORN_COULOMB = 138.935485  # the same in OpenMM's generalised Born energies
-SURFACE = 28.3919551  # kJ/mol/nm^2: 4 pi times 0.54 kcal/mol/nm^2 of the ACE term
-OBC_OFFSET, NECK_OFFSET = 0.009, 0.0195141  # nm, by which reduced radii are smaller
-OBC_TANH = (1.0, 0.8, 4.85)  # alpha, beta, gamma
-NECK_SCALE, NECK_CUT = 0.826836, 0.68  # nm
-PAD = 16  # as in native/vector.h
+NECK_CUT = 0.68  # nm
+PAD, BONDED_PAD = 16, 8  # atoms and bonded terms in a vector at most, see native/vector.h
+MAX_ORDER = 6  # of a periodic torsion in OpenMM
 ALIGNMENT = 64
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class BornModel:
-    """A generalised Born model as its openmm.Force states it.
-
-    charge, reduced (radius less ``offset``), scaled: of every atom, [n_atoms]. tanh: alpha, beta, gamma [n_atoms, 3].
-    type: row of the atom in the tables of necks, [n_atoms]. neck_height, neck_place: [n_types, n_types], zero without
-    necks. screening: 1/eps_in - 1/eps_out. surface: kJ/mol/nm^2, 0 for none.
-    """
-
-    charge: Doubles
-    reduced: Doubles
-    scaled: Doubles
-    offset: float
-    tanh: Doubles
-    type: NDArray[np.int64]
-    neck_height: Doubles
-    neck_place: Doubles
-    neck_scale: float
-    screening: float
-    surface: float
-
-
-def born_model(force: Any) -> BornModel:
-    """What a GBSAOBCForce, or the CustomGBForce of OpenMM's obc2.xml or gbn2.xml, computes."""
-    mm, _, _ = import_openmm()
-    return _compiled(force) if isinstance(force, mm.GBSAOBCForce) else _custom(force)
 
 
 def replaceable(system: Any) -> tuple[int, int] | None:
@@ -64,7 +35,7 @@ def replaceable(system: Any) -> tuple[int, int] | None:
     mm, _, _ = import_openmm()
     forces = system.getForces()
     nonbonded = [i for i, f in enumerate(forces) if isinstance(f, mm.NonbondedForce)]
-    born = [i for i, f in enumerate(forces) if isinstance(f, mm.GBSAOBCForce) or _is_known_custom(f)]
+    born = [i for i, f in enumerate(forces) if isinstance(f, mm.GBSAOBCForce) or is_known_custom(f)]
     if len(nonbonded) != 1 or len(born) != 1:
         return None
     pairs, solvent = forces[nonbonded[0]], forces[born[0]]
@@ -76,28 +47,43 @@ def replaceable(system: Any) -> tuple[int, int] | None:
     return (nonbonded[0], born[0]) if plain else None
 
 
+def bonded_forces(system: Any) -> list[int]:
+    """Indices of the forces of bonds, angles and dihedrals that the kernel takes over too."""
+    mm, _, _ = import_openmm()
+    kinds = (mm.HarmonicBondForce, mm.HarmonicAngleForce, mm.PeriodicTorsionForce)
+    return [
+        index
+        for index, force in enumerate(system.getForces())
+        if isinstance(force, kinds) and not force.usesPeriodicBoundaryConditions()
+    ]
+
+
 def with_native_force(system: Any) -> Any:
-    """A copy of an openmm.System in which the kernel has taken the place of two forces, or the system itself if it has
+    """A copy of an openmm.System in which the kernel has taken the place of its forces, or the system itself if it has
     none that the kernel replaces. Raises NoNativeKernel if the C++ cannot be had here."""
     mm, _, _ = import_openmm()
     indices = replaceable(system)
     if indices is None:
         return system
-    kernel = ImplicitSolventKernel(system.getForce(indices[0]), system.getForce(indices[1]))
+    bonded, (pairs, solvent) = bonded_forces(system), indices
+    kernel = ImplicitSolventKernel(
+        system.getForce(pairs), system.getForce(solvent), [system.getForce(index) for index in bonded]
+    )
     copy = mm.XmlSerializer.clone(system)
-    for index in sorted(indices, reverse=True):
+    for index in sorted([*indices, *bonded], reverse=True):
         copy.removeForce(index)
     copy.addForce(mm.PythonForce(kernel.of_state))
     return copy
 
 
 class ImplicitSolventKernel:
-    """Energy and forces of all pairs of atoms in implicit solvent.
+    """Energy and forces of a peptide in implicit solvent.
 
-    nonbonded: openmm.NonbondedForce. solvent: see ``born_model``. Both without cutoff.
+    nonbonded: openmm.NonbondedForce. solvent: see ``born_model``. Both without cutoff. bonded: forces of
+    ``bonded_forces``.
     """
 
-    def __init__(self, nonbonded: Any, solvent: Any) -> None:
+    def __init__(self, nonbonded: Any, solvent: Any, bonded: Sequence[Any] = ()) -> None:
         model = born_model(solvent)
         n = len(model.charge)
         stride = (n + PAD - 1) // PAD * PAD
@@ -121,9 +107,11 @@ class ImplicitSolventKernel:
             "exception_atoms": atoms,
             "exception_terms": terms,
         }
+        self._bonded = BondedTerms(bonded)
         self._model = _Model(
             n, len(atoms), COULOMB, BORN_COULOMB * model.screening, model.surface, model.neck_scale, NECK_CUT,
             *(array.ctypes.data for array in self._arrays.values()),
+            *self._bonded.structures, self._bonded.offset,
         )  # fmt: skip
         library = native_library("implicit_solvent")
         library.implicit_solvent_workspace_bytes.restype = ctypes.c_int64
@@ -152,6 +140,60 @@ class ImplicitSolventKernel:
         return float(self._call(model, x.ctypes.data, memory, forces))
 
 
+class BondedTerms:
+    """Bonds, angles and dihedrals of openmm.Forces as the C++ wants them: by kind, in whole vectors.
+
+    structures: one of bonds, angles, dihedrals. offset: what all dihedrals add to the energy, kJ/mol: OpenMM's
+    k (1 + cos(n phi - phi0)) is k + k cos(phi0) cos(n phi) + k sin(phi0) sin(n phi).
+    """
+
+    def __init__(self, forces: Sequence[Any]) -> None:
+        mm, _, _ = import_openmm()
+        harmonic: dict[int, list[tuple[tuple[int, ...], float, float]]] = {2: [], 3: []}
+        series: dict[tuple[int, ...], NDArray[np.float64]] = {}
+        self.offset = 0.0
+        for force in forces:
+            if isinstance(force, mm.PeriodicTorsionForce):
+                for index in range(force.getNumTorsions()):
+                    *atoms, order, phase, k = force.getTorsionParameters(index)
+                    own = series.setdefault(tuple(atoms), np.zeros((2, MAX_ORDER)))
+                    own[:, order - 1] += k._value * np.cos(phase._value), k._value * np.sin(phase._value)
+                    self.offset += k._value
+            elif isinstance(force, mm.HarmonicBondForce):
+                for index in range(force.getNumBonds()):
+                    *atoms, centre, k = force.getBondParameters(index)
+                    harmonic[2].append((tuple(atoms), centre._value, k._value))
+            else:
+                for index in range(force.getNumAngles()):
+                    *atoms, centre, k = force.getAngleParameters(index)
+                    harmonic[3].append((tuple(atoms), centre._value, k._value))
+        tables = [
+            (n_atoms, [atoms for atoms, _, _ in terms], np.array([[c, k] for _, c, k in terms]).reshape(-1, 2, 1))
+            for n_atoms, terms in harmonic.items()
+        ]
+        tables.append((4, list(series), np.array(list(series.values())).reshape(-1, 2, MAX_ORDER)))
+        self._kept: list[NDArray[Any]] = []
+        self.structures = [self._structure(*table) for table in tables]
+
+    def _structure(self, n_atoms: int, atoms: list[tuple[int, ...]], values: NDArray[np.float64]) -> _Bonded:
+        """atoms: of n terms. values: [n, 2, n_series]; padded with the last term at no cost in energy."""
+        n = (len(atoms) + BONDED_PAD - 1) // BONDED_PAD * BONDED_PAD
+        padded = np.array([*atoms, *atoms[-1:] * (n - len(atoms))], dtype=np.int64).reshape(n, n_atoms)
+        numbers = np.zeros((2, values.shape[2], n))
+        numbers[:, :, : len(atoms)] = values.transpose(1, 2, 0)
+        self._kept += [padded, numbers]
+        return _Bonded(n_atoms, n, values.shape[2], padded.ctypes.data, numbers[0].ctypes.data, numbers[1].ctypes.data)
+
+
+class _Bonded(ctypes.Structure):
+    """``BondedTerms`` of native/bonded.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("n_atoms", "n", "n_series")),
+        *((name, ctypes.c_void_p) for name in ("atoms", "first", "second")),
+    ]
+
+
 class _Model(ctypes.Structure):
     """``ImplicitSolvent`` of native/implicit_solvent.cpp."""
 
@@ -165,6 +207,8 @@ class _Model(ctypes.Structure):
                 *("neck_height", "neck_place", "type", "kept", "exception_atoms", "exception_terms"),
             )
         ),
+        *((name, _Bonded) for name in ("bonds", "angles", "dihedrals")),
+        ("offset", ctypes.c_double),
     ]
 
 
@@ -190,88 +234,3 @@ def _pairs(nonbonded: Any, charge: Doubles) -> tuple[Doubles, Doubles, Doubles, 
             terms.append((COULOMB * product._value, sigma._value, 4.0 * epsilon._value))
     pairs = np.array(atoms, dtype=np.int64).reshape(-1, 2)
     return own[:, 1], own[:, 2], kept, pairs, np.array(terms, dtype=np.float64).reshape(-1, 3)
-
-
-def _compiled(force: Any) -> BornModel:
-    _, _, unit = import_openmm()
-    n = force.getNumParticles()
-    own = np.array([[getattr(x, "_value", x) for x in force.getParticleParameters(i)] for i in range(n)])
-    reduced = own[:, 1] - OBC_OFFSET
-    surface = force.getSurfaceAreaEnergy().value_in_unit(unit.kilojoule_per_mole / unit.nanometer**2)
-    return BornModel(
-        charge=own[:, 0],
-        reduced=reduced,
-        scaled=own[:, 2] * reduced,
-        offset=OBC_OFFSET,
-        tanh=np.tile(OBC_TANH, (n, 1)),
-        **_no_necks(n),
-        screening=1.0 / force.getSoluteDielectric() - 1.0 / force.getSolventDielectric(),
-        surface=4.0 * np.pi * surface,
-    )
-
-
-def _custom(force: Any) -> BornModel:
-    names = [force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())]
-    n, neck = force.getNumParticles(), "radindex" in names
-    own = dict(zip(names, np.array([force.getParticleParameters(i) for i in range(n)]).T, strict=True))
-    return BornModel(
-        charge=own["charge"],
-        reduced=own["or"],
-        scaled=own["sr"],
-        offset=NECK_OFFSET if neck else OBC_OFFSET,
-        tanh=np.stack([own["alpha"], own["beta"], own["gamma"]], 1) if neck else np.tile(OBC_TANH, (n, 1)),
-        **(_necks(force, own["radindex"]) if neck else _no_necks(n)),
-        screening=1.0 / _number(force, "soluteDielectric") - 1.0 / _number(force, "solventDielectric"),
-        surface=SURFACE if any("28.3919551" in text for text in _energies(force)) else 0.0,
-    )
-
-
-def _necks(force: Any, index: Doubles) -> dict[str, Any]:
-    tables = {}
-    for k in range(force.getNumTabulatedFunctions()):
-        n_x, n_y, values = force.getTabulatedFunction(k).getFunctionParameters()
-        tables[force.getTabulatedFunctionName(k)] = np.array(values).reshape(n_y, n_x).T  # value(x, y): x + n_x y
-    return {
-        "type": index.astype(np.int64),
-        "neck_height": tables["getm0"],
-        "neck_place": tables["getd0"],
-        "neck_scale": NECK_SCALE,
-    }
-
-
-def _no_necks(n: int) -> dict[str, Any]:
-    return {
-        "type": np.zeros(n, np.int64),
-        "neck_height": np.zeros((1, 1)),
-        "neck_place": np.zeros((1, 1)),
-        "neck_scale": 0.0,
-    }
-
-
-def _is_known_custom(force: Any) -> bool:
-    """Whether a force is the CustomGBForce of obc2.xml or gbn2.xml without salt, with the ACE term or without."""
-    mm, _, _ = import_openmm()
-    if not isinstance(force, mm.CustomGBForce) or force.getNumComputedValues() != 2:
-        return False
-    radius = force.getComputedValueParameters(1)[1]
-    names = {force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())}
-    obc2 = names == {"charge", "or", "sr"} and "tanh(psi-0.8*psi^2+4.85*psi^3)" in radius
-    gbn2 = (
-        names == {"charge", "or", "sr", "alpha", "beta", "gamma", "radindex"}
-        and "neckScale=0.826836" in (force.getComputedValueParameters(0)[1])
-    )
-    no_salt = all("exp(-kappa" not in text for text in _energies(force))
-    return (obc2 or gbn2) and no_salt and force.getNumGlobalParameters() == 0
-
-
-def _energies(force: Any) -> list[str]:
-    return [force.getEnergyTermParameters(k)[0] for k in range(force.getNumEnergyTerms())]
-
-
-def _number(force: Any, name: str) -> float:
-    """The value of a constant that the energies of a CustomGBForce define."""
-    for definition in _energies(force)[0].split(";"):
-        key, _, value = definition.partition("=")
-        if key.strip() == name:
-            return float(value)
-    raise ValueError(f"the generalised Born force does not define {name}")

@@ -15,7 +15,12 @@ from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.reference.all_atom import engine, native_force
 from cgexp.reference.all_atom.engine import make_context
 from cgexp.reference.all_atom.modules import import_openmm
-from cgexp.reference.all_atom.native_force import ImplicitSolventKernel, replaceable, with_native_force
+from cgexp.reference.all_atom.native_force import (
+    ImplicitSolventKernel,
+    bonded_forces,
+    replaceable,
+    with_native_force,
+)
 from cgexp.reference.all_atom.structure import AllAtom, build_native, build_peptide
 
 pytest.importorskip("openmm")
@@ -58,16 +63,6 @@ def compiled_obc2(sequence: str) -> Any:
     return system
 
 
-def only_pairs(system: Any) -> Any:
-    """The system without bonded forces, whose own rounding is not the kernel's."""
-    mm, _, _ = import_openmm()
-    copy, kept = mm.XmlSerializer.clone(system), replaceable(system)
-    for index in reversed(range(copy.getNumForces())):
-        if index not in kept:
-            copy.removeForce(index)
-    return copy
-
-
 def context_of(system: Any) -> Any:
     return make_context(system, 300.0, 1, platform="Reference")
 
@@ -87,7 +82,8 @@ def tolerance(energy: float, n_atoms: int = 166) -> float:
 
 def kernel_of(system: Any) -> ImplicitSolventKernel:
     pairs, solvent = replaceable(system)
-    return ImplicitSolventKernel(system.getForce(pairs), system.getForce(solvent))
+    bonded = [system.getForce(index) for index in bonded_forces(system)]
+    return ImplicitSolventKernel(system.getForce(pairs), system.getForce(solvent), bonded)
 
 
 @lru_cache(maxsize=None)
@@ -115,7 +111,7 @@ def conformations() -> list[Positions]:
 @pytest.mark.parametrize(("solvent", "surface"), MODELS)
 def test_equals_the_reference_platform(solvent: str, surface: str | None) -> None:
     system = system_of(CLN025, solvent, surface)
-    reference, kernel = context_of(only_pairs(system)), kernel_of(system)
+    reference, kernel = context_of(system), kernel_of(system)
     n_compared = 0
     for positions in conformations():
         energy, forces = evaluate(reference, positions)
@@ -131,7 +127,7 @@ def test_equals_the_reference_platform(solvent: str, surface: str | None) -> Non
 
 def test_equals_the_compiled_obc2_force() -> None:
     system = compiled_obc2(CLN025)
-    reference, kernel = context_of(only_pairs(system)), kernel_of(system)
+    reference, kernel = context_of(system), kernel_of(system)
     for positions in conformations()[:40:4]:
         energy, forces = evaluate(reference, positions)
         ours, our_forces = kernel(positions)
@@ -143,7 +139,7 @@ def test_equals_the_compiled_obc2_force() -> None:
 @pytest.mark.parametrize("solvent", ["gbn2", "obc2"])
 def test_peptides_of_any_length_and_residue(sequence: str, solvent: str) -> None:
     system, rng = system_of(sequence, solvent, "ACE"), np.random.default_rng(1)
-    reference, kernel = context_of(only_pairs(system)), kernel_of(system)
+    reference, kernel = context_of(system), kernel_of(system)
     built = peptide(sequence).positions / 10.0
     for positions in (built, built + 50.0, built + 0.005 * rng.normal(size=built.shape)):
         energy, forces = evaluate(reference, positions)
@@ -168,7 +164,7 @@ def test_forces_are_minus_the_gradient(solvent: str, surface: str | None) -> Non
 def test_an_atom_inside_another_one() -> None:
     """Where one atom swallows the other the Born integral has another derivative."""
     system = system_of("GA", "obc2", None)
-    reference, kernel = context_of(only_pairs(system)), kernel_of(system)
+    reference, kernel = context_of(system), kernel_of(system)
     positions = peptide("GA").positions / 10.0
     carbon = next(i for i, (_, name) in enumerate(peptide("GA").atoms) if name == "C")
     positions[1] = positions[carbon] + [1e-3, 5e-4, 0.0]
@@ -176,6 +172,25 @@ def test_an_atom_inside_another_one() -> None:
     ours, our_forces = kernel(positions)
     assert ours == pytest.approx(energy, rel=1e-5)
     assert np.sqrt(np.mean((our_forces - forces) ** 2) / np.mean(forces**2)) < 1e-5
+
+
+def test_bonded_terms_of_any_order_and_phase() -> None:
+    """Bonds, angles and dihedrals with phases that no protein has, against OpenMM's own."""
+    mm, _, _ = import_openmm()
+    system = mm.XmlSerializer.clone(system_of("GA", "obc2", None))
+    torsions = mm.PeriodicTorsionForce()
+    for order, phase in ((1, 0.3), (2, -1.1), (6, 2.0), (3, np.pi)):
+        torsions.addTorsion(3, 1, 5, 8, order, phase, 40.0)
+        torsions.addTorsion(8, 5, 1, 0, order, phase, -7.0)
+    system.addForce(torsions)
+    reference, kernel = context_of(system), kernel_of(system)
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        positions = peptide("GA").positions / 10.0 + 0.01 * rng.normal(size=peptide("GA").positions.shape)
+        energy, forces = evaluate(reference, positions)
+        ours, our_forces = kernel(positions)
+        assert ours == pytest.approx(energy, abs=1e-3)
+        assert np.sqrt(np.mean((our_forces - forces) ** 2) / np.mean(forces**2)) < 2e-6
 
 
 def test_energy_is_conserved() -> None:
