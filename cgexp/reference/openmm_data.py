@@ -48,7 +48,7 @@ class OpenMMPeptide(Recipe):
     force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
     solvent: Literal["gbn2", "obc2", "tip3p"] = "gbn2"
     surface_term: Literal["ace", "none"] = "ace"
-    platform: Literal["auto", "CUDA", "OpenCL", "CPU"] = "auto"
+    platform: Literal["auto", "CUDA", "OpenCL", "native", "CPU"] = "auto"
     fit_frames: PositiveInt = 2000
     n_parallel: PositiveInt = 1
 

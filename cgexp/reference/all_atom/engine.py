@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,6 +15,8 @@ from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.native_force import replaceable, with_native_force
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
+
+log = logging.getLogger(__name__)
 
 FRICTION = 1.0  # 1/ps
 TIME_STEP = 0.004  # ps
@@ -57,27 +59,31 @@ def make_context(
 def on_platform(system: Any, platform: PlatformName) -> tuple[Any, PlatformName]:
     """The system as it is computed on a platform, and the name of OpenMM's platform for it.
 
-    'native' needs a system in implicit solvent; 'auto' goes on to the CPU, with a sentence, where there is no compiler.
+    'native' needs a system in implicit solvent, and a compiler.
     """
     if platform == "native" and replaceable(system) is None:
         raise InputError("platform=native computes peptides in implicit solvent only: choose CPU, CUDA or OpenCL")
-    if platform not in ("auto", "native"):
+    if platform == "native":
+        return with_native_force(system), NATIVE_HOST
+    if platform != "auto":
         return system, platform
     gpu = fastest_platform()
-    if platform == "auto" and (gpu != "CPU" or replaceable(system) is None):
-        return system, gpu
-    try:
-        return with_native_force(system), NATIVE_HOST
-    except NoNativeKernel as error:
-        if platform == "native":
-            raise
-        _say_once(f"{error.reason}; OpenMM's own forces are used, which are about 20 times slower")
-        return system, "CPU"
+    return on_cpu(system) if gpu == "CPU" else (system, gpu)
+
+
+def on_cpu(system: Any) -> tuple[Any, PlatformName]:
+    """As ``on_platform`` without a GPU: the kernel, or OpenMM's CPU platform, after a sentence, without a compiler."""
+    if replaceable(system) is not None:
+        try:
+            return with_native_force(system), NATIVE_HOST
+        except NoNativeKernel as error:
+            _warn_once(f"{error.reason}; OpenMM's own forces are used, which are about 30 times slower")
+    return system, "CPU"
 
 
 @lru_cache(maxsize=None)
-def _say_once(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+def _warn_once(sentence: str) -> None:
+    log.warning(sentence)
 
 
 @lru_cache(maxsize=None)

@@ -41,20 +41,21 @@ def replaceable(system: Any) -> tuple[int, int] | None:
     pairs, solvent = forces[nonbonded[0]], forces[born[0]]
     plain = (
         pairs.getNonbondedMethod() == mm.NonbondedForce.NoCutoff
+        and pairs.getForceGroup() == solvent.getForceGroup()
         and solvent.getNonbondedMethod() == solvent.NoCutoff
         and pairs.getNumParticleParameterOffsets() == pairs.getNumExceptionParameterOffsets() == 0
     )
     return (nonbonded[0], born[0]) if plain else None
 
 
-def bonded_forces(system: Any) -> list[int]:
-    """Indices of the forces of bonds, angles and dihedrals that the kernel takes over too."""
+def bonded_forces(system: Any, group: int = 0) -> list[int]:
+    """Indices of the forces of bonds, angles and dihedrals in a force group, which the kernel takes over too."""
     mm, _, _ = import_openmm()
     kinds = (mm.HarmonicBondForce, mm.HarmonicAngleForce, mm.PeriodicTorsionForce)
     return [
         index
         for index, force in enumerate(system.getForces())
-        if isinstance(force, kinds) and not force.usesPeriodicBoundaryConditions()
+        if isinstance(force, kinds) and not force.usesPeriodicBoundaryConditions() and force.getForceGroup() == group
     ]
 
 
@@ -65,14 +66,15 @@ def with_native_force(system: Any) -> Any:
     indices = replaceable(system)
     if indices is None:
         return system
-    bonded, (pairs, solvent) = bonded_forces(system), indices
-    kernel = ImplicitSolventKernel(
-        system.getForce(pairs), system.getForce(solvent), [system.getForce(index) for index in bonded]
-    )
+    pairs, solvent = (system.getForce(index) for index in indices)
+    bonded = bonded_forces(system, pairs.getForceGroup())
+    kernel = ImplicitSolventKernel(pairs, solvent, [system.getForce(index) for index in bonded])
     copy = mm.XmlSerializer.clone(system)
     for index in sorted([*indices, *bonded], reverse=True):
         copy.removeForce(index)
-    copy.addForce(mm.PythonForce(kernel.of_state))
+    force = mm.PythonForce(kernel.of_state)
+    force.setForceGroup(pairs.getForceGroup())
+    copy.addForce(force)
     return copy
 
 

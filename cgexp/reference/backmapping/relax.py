@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom.engine import PlatformName, make_context
+from cgexp.reference.all_atom.engine import PlatformName, make_context, on_cpu
 from cgexp.reference.all_atom.force_field import ForceField, make_system
 from cgexp.reference.all_atom.modules import import_openmm
 from cgexp.reference.all_atom.structure import AllAtom
@@ -33,12 +33,12 @@ class Relaxer:
     """Staged minimisation of a peptide under CA restraints.
 
     Torsions that keep every peptide bond trans and every stereocentre natural act throughout. Every call makes its own
-    contexts, so that a result depends on its arguments alone. platform: 'auto' is the CPU, where a peptide takes a
-    fraction of a second and side by side workers do not share one GPU.
+    contexts, so that a result depends on its arguments alone. platform: 'auto' is the native kernel or the CPU, where a
+    peptide takes a fraction of a second and side by side workers do not share one GPU.
     """
 
     def __init__(self, peptide: AllAtom, force_field: ForceField, platform: PlatformName = "auto") -> None:
-        self._platform: PlatformName = "CPU" if platform == "auto" else platform
+        self._platform = platform
         self._ca = peptide.ca
         full = make_system(peptide.topology, force_field, constrained=False)
         _guard_stereochemistry(full, peptide)
@@ -84,9 +84,8 @@ class Relaxer:
             restraint.addParticle(int(atom), [float(value) / NM_IN_ANGSTROM for value in target])
         restraint.setForceGroup(AUXILIARY)
         system.addForce(restraint)
-        context = make_context(
-            system, TEMPERATURE, seed, friction=FRICTION, time_step=TIME_STEP, platform=self._platform
-        )
+        system, platform = on_cpu(system) if self._platform == "auto" else (system, self._platform)
+        context = make_context(system, TEMPERATURE, seed, friction=FRICTION, time_step=TIME_STEP, platform=platform)
         context.setPositions(positions)
         return context
 

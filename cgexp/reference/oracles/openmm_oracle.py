@@ -111,7 +111,7 @@ class OpenMMOracle(Oracle):
     turn_side_chains: bool = True
     seed: Seed = 0
     n_parallel: PositiveInt = 1
-    platform: Literal["auto", "CUDA", "OpenCL", "CPU", "Reference"] = "auto"
+    platform: Literal["auto", "CUDA", "OpenCL", "native", "CPU", "Reference"] = "auto"
 
     constrained: ClassVar[bool]  # whether bonds to hydrogen are rigid in the dynamics
     recorded_map: ClassVar[str] = ""  # what the frames record; empty: the name of the force map

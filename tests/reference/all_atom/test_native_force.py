@@ -226,6 +226,25 @@ def test_a_context_takes_the_kernel_and_leaves_the_system_as_it_was() -> None:
     assert np.sqrt(np.mean((forces - expected_forces) ** 2) / np.mean(forces**2)) < 2e-6
 
 
+def test_force_groups_are_kept() -> None:
+    """Restraints and guards of the back-mapping are in a group of their own, and no part of the energy."""
+    mm, _, _ = import_openmm()
+    system = mm.XmlSerializer.clone(system_of("GA", "gbn2", "ACE"))
+    extra = mm.HarmonicBondForce()
+    extra.addBond(0, 5, 0.1, 1000.0)
+    extra.setForceGroup(1)
+    system.addForce(extra)
+    energies = []
+    for platform in ("native", "Reference"):
+        context = make_context(system, 300.0, 1, platform=platform)
+        context.setPositions(peptide("GA").positions / 10.0)
+        energies.append(
+            [context.getState(energy=True, groups=groups).getPotentialEnergy()._value for groups in ({0}, {1})]
+        )
+    np.testing.assert_allclose(*energies, atol=1e-3)
+    assert energies[0][1] > 1.0
+
+
 def test_other_systems_are_left_alone() -> None:
     mm, _, _ = import_openmm()
     cut = mm.XmlSerializer.clone(system_of("GA", "gbn2", "ACE"))
@@ -244,19 +263,19 @@ def test_other_systems_are_left_alone() -> None:
 
 
 def test_without_a_compiler_openmm_computes_the_same(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library_module.native_library.cache_clear()
-    engine._say_once.cache_clear()
+    engine._warn_once.cache_clear()
     monkeypatch.setattr(engine, "fastest_platform", lambda: "CPU")
     try:
         system = system_of("AAAG", "gbn2", "ACE")
         context = make_context(system, 300.0, 1)
         make_context(system, 300.0, 1)
         assert context.getPlatform().getName() == "CPU"
-        told = capsys.readouterr().err
+        told = caplog.text
         assert told.count("OpenMM's own forces are used") == 1
         assert "kernel=" not in told
         with pytest.raises(NoNativeKernel, match="no C\\+\\+ compiler"):
