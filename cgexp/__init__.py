@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
+TYPE_CHECKING = False  # as typing has it, whose import would be a fifth of the time of `cgexp --help`
 __all__ = ["Frames", "load", "load_dataset"]
 
 if TYPE_CHECKING:
@@ -22,10 +21,11 @@ _PUBLIC = {
 }
 
 
-def __getattr__(name: str) -> Any:  # lazily, so that `import cgexp` costs nothing
+def __getattr__(name: str) -> object:  # lazily, so that `import cgexp` costs nothing
     if name not in _PUBLIC:
         raise AttributeError(f"module 'cgexp' has no attribute '{name}'")
     import importlib
 
     module, attribute = _PUBLIC[name]
-    return getattr(importlib.import_module(module), attribute)
+    found: object = getattr(importlib.import_module(module), attribute)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -12,5 +11,17 @@ class InputError(ValueError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest of ``known``, or an empty string."""
+    import difflib  # only now: `cgexp --help` has no use for it
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def sentence_of(error: BaseException) -> str:
+    """What went wrong and what to do, in one line: the error's own words, or its type where it is no InputError."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        return "; ".join([text, *notes])
+    said = f"failed with {type(error).__name__}: {text or 'no message'}"
+    return "; ".join([said, *notes, "CGEXP_TRACEBACK=1 prints the traceback"])

@@ -16,9 +16,9 @@ import yaml
 
 import cgexp
 from cgexp.analysis.observables import QUANTITIES
+from cgexp.cli.parser import make_parser, parse
 from cgexp.config.checks import GROUPS, check
 from cgexp.config.compose import compose, expand
-from cgexp.config.launch import split_multirun
 from cgexp.config.paths import conf_dir, group_options, groups
 from cgexp.config.study import Study
 from cgexp.errors import InputError
@@ -130,10 +130,10 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
         assert Study.load(arguments[0], ROOT / "experiments", part).arms
     if verb not in VERBS or "--help" in arguments or "-h" in arguments:
         pytest.skip("composes nothing")
-    many, overrides = split_multirun([a for a in arguments if a != "--cfg"])
+    given = parse(make_parser(), [verb, *arguments])
 
     def check_all() -> None:
-        for job in expand(overrides) if many else [overrides]:
+        for job in expand(given.words) if given.multirun else [given.words]:
             check(compose(job), ("dataset",) if verb == "data" else tuple(GROUPS))
 
     if error:

@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import argcomplete
+from argcomplete.completers import BaseCompleter
+
 from cgexp.cli.export import FORMATS, KEYS
-from cgexp.cli.verbs import VERBS
+from cgexp.cli.parser import VERBS, Parser
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.config.study import experiments_in, parts_of
 from cgexp.errors import InputError
 
-BASH = """_cgexp() {
-  local IFS=$'\\n' word="${COMP_LINE:0:$COMP_POINT}"
-  COMPREPLY=( $(cgexp _complete "$word") )
-  local last="${word##* }" cut
-  cut="${last%"${last##*=}"}"  # readline completes only what stands behind the last '='
-  [[ $COMP_WORDBREAKS == *=* && -n $cut ]] && COMPREPLY=( "${COMPREPLY[@]#"$cut"}" )
-}
-complete -o nospace -F _cgexp cgexp"""
-ZSH = "autoload -U +X bashcompinit && bashcompinit\n" + BASH
+SHELLS = ("bash", "zsh")
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(command: argparse.Namespace) -> int:
     """Print the shell code that switches completion on."""
-    shells = {"bash": BASH, "zsh": ZSH}
-    shell = arguments[0] if arguments else "bash"
-    if shell not in shells:
-        raise InputError(f"no completion for '{shell}': expected one of {', '.join(shells)}")
-    print(shells[shell])
+    shell = command.words[0] if command.words else SHELLS[0]
+    if shell not in SHELLS:
+        raise InputError(f"no completion for '{shell}': expected one of {', '.join(SHELLS)}")
+    print(argcomplete.shellcode(["cgexp"], shell=shell))
     return 0
 
 
-def complete(arguments: Sequence[str]) -> int:
-    """Print the words that may stand at the end of a command line, one a line."""
-    line = arguments[0] if arguments else ""
-    words = line.split()
-    word = words[-1] if words and not line.endswith(" ") else ""
-    for candidate in candidates(words[1:] if word == "" else words[1:-1], word):
-        print(candidate)
-    return 0
+class Words(BaseCompleter):
+    """What may stand where a word is asked for: overrides, names, keys."""
+
+    def __call__(self, *, prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+        return candidates([parsed_args.verb, *(getattr(parsed_args, "words", None) or [])], prefix)
+
+
+def complete(parser: Parser) -> None:
+    """Answer the shell, which asks through argcomplete's variables, and end the process."""
+    argcomplete.CompletionFinder()(parser, always_complete_options=False, default_completer=Words())
 
 
 def candidates(before: Sequence[str], word: str) -> list[str]:
     """Completions of ``word`` after the words ``before`` (the verb first)."""
     if not before:
-        options = [f"{verb} " for verb in VERBS]
+        options = list(VERBS)
     elif before[0] == "completion":
-        options = ["bash ", "zsh "]
+        options = list(SHELLS)
     elif before[0] == "export":
-        options = [f"{key}=" for key in KEYS] if "=" not in word else [f"format={name} " for name in FORMATS]
+        options = [f"{key}=" for key in KEYS] if "=" not in word else [f"format={name}" for name in FORMATS]
     elif before == ["reproduce"] and "=" not in word:
-        options = [f"{name} " for name in experiments_in(Path("experiments"))]
+        options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
-        options = [f"part={part} " for part in parts_of(Path("experiments") / before[1])]
+        options = [f"part={part}" for part in parts_of(Path("experiments") / before[1])]
     elif "=" in word:
         group = word.split("=")[0]
-        options = [f"{group}={option} " for option in group_options(group)]
+        options = [f"{group}={option}" for option in group_options(group)]
     else:
         options = list(_keys(_chosen(before)))
     return sorted(option for option in options if option.startswith(word))
@@ -90,9 +87,10 @@ def _option(group: str, option: str) -> dict[str, Any]:
 def _flat(node: dict[str, Any], prefix: str) -> Iterator[str]:
     for key, value in node.items():
         if key != "_target_":
-            yield f"{prefix}{key}" + ("." if isinstance(value, dict) else "=")
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 yield from _flat(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}="
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,9 @@ KEYS = ("run", "format", "every", "replicas", "to")
 FORMATS = ("xtc", "dcd")
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(command: argparse.Namespace) -> int:
     """Export, print what was written, and return the exit code."""
-    given = _read(arguments)
+    given = _read(command.words)
     if "run" not in given:
         raise InputError("export needs run=<folder>: give the folder that `cgexp run` printed")
     form = given.get("format", FORMATS[0])

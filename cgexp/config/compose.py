@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dir
@@ -35,6 +36,11 @@ def compose(overrides: Sequence[str]) -> Config:
     """
     with _sentences(overrides):
         node = _compose_node([*search_path(), *forgiving(overrides)])
+        if node.hydra.job.chdir:
+            raise InputError(
+                "hydra.job.chdir=true would hide results in Hydra's own folders: leave it out, since "
+                "outputs=<directory> says where they go"
+            )
         return finish(node, dict(node.hydra.runtime.choices), overrides)
 
 
@@ -103,16 +109,43 @@ def search_path() -> list[str]:
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """The jobs of a multirun: every combination of comma-separated values, as override lists."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    values: dict[str, list[str]] = {}
+    for override in _parsed(overrides):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            values[key] = [str(override.input_line)]
+        elif override.is_discrete_sweep():
+            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            raise InputError(f"{override.input_line} is a range without steps: list values, as in {key}=1,2,3")
+    return [list(job) for job in product(*values.values())]
+
+
+def without_globs(overrides: Sequence[str]) -> list[str]:
+    """The overrides with ``group=glob(...)`` replaced by the options that it matches, the user's own among them."""
+    return [_without_glob(o) if "glob(" in o else o for o in overrides]
+
+
+def _without_glob(given: str) -> str:
+    (override,) = _parsed([given])
+    value, options = override.value(), group_options(override.key_or_group)
+    if not hasattr(value, "filter"):  # a text that holds the letters
+        return given
+    names = value.filter(options)
+    if not names:
+        raise InputError(f"{given} matches no option: expected some of {', '.join(options)}")
+    return f"{override.get_key_element()}={','.join(names)}"
+
+
+def _parsed(overrides: Sequence[str]) -> list[Any]:
+    """Hydra's reading of the overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides=list(overrides))
-        batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+        return list(OverridesParser.create().parse_overrides(overrides=list(overrides)))
     except HydraException as error:
         raise InputError(_sentence(error, overrides)) from error
-    return [list(job) for batch in batches for job in batch]
 
 
 def _compose_node(overrides: Sequence[str]) -> DictConfig:

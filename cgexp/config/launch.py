@@ -1,85 +1,128 @@
-"""Multirun: Hydra's sweeper and launcher run the jobs, which are checked before (cli/composed.py)."""
+"""Multirun: Hydra's sweeper and launcher run the jobs, which are checked before (cli/jobs.py)."""
 
 from __future__ import annotations
 
 import os
-import sys
+import pickle
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from cgexp.config.compose import CONFIG_NAME, Config, finish, forgiving, search_path
+from cgexp.config.compose import CONFIG_NAME, Config, compose, finish, forgiving, search_path
 from cgexp.config.identity import digest
 from cgexp.config.paths import conf_dir
+from cgexp.config.processes import ends_on_terminate, is_told_threads, serve
 from cgexp.errors import InputError
+from cgexp.messages import is_on_screen, on_screen
 
 Job = Callable[[Config], float | None]
+NUMBER = "+job_number"
 
 
-def launch(overrides: Sequence[str], job: Job) -> None:
+@dataclass(frozen=True)
+class Failed:
+    """A job that raised: its overrides, and what it raised."""
+
+    overrides: tuple[str, ...]
+    error: Exception
+
+    @property
+    def is_mistake(self) -> bool:
+        """Whether the user's input was at fault."""
+        return isinstance(self.error, InputError)
+
+
+def launch(overrides: Sequence[str], job: Job, folder: Path) -> list[Failed]:
     """Run ``job`` on every combination of the overrides' values, with Hydra's sweeper and launcher.
 
-    A job that fails does not stop the others; its error is raised at the end. The sweep's name is a hash of the
-    overrides, so a repeated call falls into the same group.
+    A job that fails does not stop the others; those that failed are returned. The sweep's name is a hash of the
+    overrides but for the launcher's, so a repeated call falls into the same group. folder: for Hydra's own files.
     """
-    import hydra
+    name = "sweep-" + digest(sorted(o for o in overrides if not o.startswith(("launcher=", "hydra."))))
 
-    task = _task(job, "sweep-" + digest(sorted(overrides)))
-    arguments, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [arguments[0], "--multirun", *search_path(), *forgiving(overrides)]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as exceptions instead of Hydra's printed traceback
-    try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=CONFIG_NAME)(task)()
-    finally:
-        sys.argv = arguments
-        if full_error is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-
-
-def launch_jobs(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str) -> list[Exception]:
-    """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
-
-    Unlike a multirun the jobs need not be all combinations of anything. ``name`` groups them in W&B.
-    """
-    from hydra import initialize_config_dir
-    from hydra._internal.callbacks import Callbacks
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.plugins import Plugins
-    from hydra.types import HydraContext, RunMode
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        config = hydra.compose_config(CONFIG_NAME, [*search_path(), *forgiving(settings)], RunMode.MULTIRUN)
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        sweeper: Any = Plugins.instance().instantiate_sweeper(
-            config=config, hydra_context=context, task_function=_task(job, name)
-        )
-        where = [o for o in settings if not o.startswith("hydra.")]  # a job's own config names its launcher, too
-        returned = sweeper.launcher.launch([forgiving([*where, *overrides]) for overrides in jobs], initial_job_idx=0)
-    # not result.return_value, which prints what Hydra thinks of a failure before it raises
-    return [result._return_value for result in returned if isinstance(result._return_value, Exception)]
-
-
-def _task(job: Job, name: str) -> Callable[[Any], float | None]:
-    """The job as a function of Hydra's node; ``name`` is that of the sweep where the config has none."""
-
-    def task(node: Any) -> float | None:
+    def task(node: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
 
         runtime = HydraConfig.get()
-        config = finish(node, dict(runtime.runtime.choices), list(runtime.overrides.task))
-        if config["sweep"]["name"] is None:
-            config["sweep"]["name"] = name
-        return job(config)
+        given, choices = list(runtime.overrides.task), dict(runtime.runtime.choices)
+        # a sweeper of another kind has a rule of its own for jobs that fail
+        catching = _caught if choices.get("hydra/sweeper") == "basic" else _raised
+        return catching(lambda: job(_named(finish(node, choices, given), name)), given)
 
-    return task
+    return _multirun([*search_path(), *forgiving(overrides)], task, folder)
 
 
-def split_multirun(arguments: Sequence[str]) -> tuple[bool, list[str]]:
-    """Separate ``-m``/``--multirun`` from the overrides; another option is refused."""
-    overrides = [a for a in arguments if a not in ("-m", "--multirun")]
-    for argument in overrides:
-        if argument.startswith("-"):
-            raise InputError(f"unknown option {argument}: expected -m, --cfg, --help or overrides like seed=1")
-    return len(overrides) < len(arguments), overrides
+def launch_jobs(
+    jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str, folder: Path
+) -> list[Failed]:
+    """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
+
+    Unlike a multirun the jobs need not be all combinations of anything: Hydra sweeps over their numbers. ``name``
+    groups them in W&B. folder: for Hydra's own files.
+    """
+    own = [o for o in settings if not o.startswith("hydra.")]  # a job's own config names its launcher, too
+    lists = [[*own, *overrides] for overrides in jobs]
+
+    def task(node: Any) -> Any:
+        overrides = lists[node.job_number]
+        return _caught(lambda: job(_named(compose(overrides), name)), overrides)
+
+    numbers = ",".join(str(number) for number in range(len(lists)))
+    return _multirun([*search_path(), *forgiving(settings), f"{NUMBER}={numbers}"], task, folder)
+
+
+def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path) -> list[Failed]:
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    place = [] if any(o.startswith("hydra.sweep.dir=") for o in overrides) else [f"hydra.sweep.dir='{folder}'"]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"), ends_on_terminate():
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        batches = hydra.multirun(CONFIG_NAME, _in_its_process(task), [*overrides, *place])
+    returned = [result.return_value for batch in batches or [] for result in batch]
+    return [value for value in returned if isinstance(value, Failed)]
+
+
+def _in_its_process(task: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The task, which first sets up the process that it finds itself in, if that is not this one."""
+    parent, shown, told = os.getpid(), is_on_screen(), is_told_threads()
+
+    def run(node: Any) -> Any:
+        if os.getpid() == parent:
+            return task(node)
+        serve(parent, told)
+        with on_screen() if shown else nullcontext():
+            return task(node)
+
+    return run
+
+
+def _raised(work: Callable[[], Any], overrides: Sequence[str]) -> Any:
+    return work()
+
+
+def _caught(work: Callable[[], Any], overrides: Sequence[str]) -> Any:
+    try:
+        return work()
+    except Exception as error:
+        return Failed(tuple(o.lstrip("+") for o in overrides), _portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says the same, if it cannot be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # anything may go wrong in another's __reduce__
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _named(config: Config, name: str) -> Config:
+    """The config, with the name of the sweep where it has none."""
+    if config["sweep"]["name"] is None:
+        config["sweep"]["name"] = name
+    return config

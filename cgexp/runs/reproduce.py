@@ -37,6 +37,7 @@ from cgexp.runs.provenance import code_version
 from cgexp.runs.results import Results
 from cgexp.runs.round_table import NAME, KeptRun, Key, RoundTable, keys_of
 from cgexp.runs.study_page import write_study_page
+from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
 
 log = logging.getLogger(__name__)
@@ -207,9 +208,11 @@ def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
                 keys = {str(path): key for path, (_, key) in missing.items() if key}
                 job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
                 todo = [config["overrides"] for config, _ in missing.values()]
-                failed = launch_jobs(todo, settings, job, study.name)
+                outputs = Path(next(iter(missing.values()))[0]["outputs"])
+                with sweep_folder(outputs) as place:
+                    failed = launch_jobs(todo, settings, job, study.name, place)
                 if failed:
-                    raise failed[0]
+                    raise failed[0].error
 
 
 def _finished(folder: RunFolder, verb: str) -> bool:

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cgexp.cli.completion import candidates
 from cgexp.cli.main import main
+from cgexp.cli.parser import make_parser, parse
+from cgexp.config.compose import expand, without_globs
 
 FAST = ["debug=fast", "experiment=toy_cgnet"]
 
@@ -40,7 +43,15 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "part"),
     [
         (["rnu"], "did you mean 'run'"),
-        (["run", "--mutlirun"], "unknown option --mutlirun"),
+        (["run", "--mutlirun"], "unknown option --mutlirun (did you mean '--multirun'?)"),
+        (["-m", "run", "seed=1,2"], "-m stands before the verb"),
+        (["--versoin"], "unknown option --versoin (did you mean '--version'?)"),
+        (["export", "--cfg"], "unknown option --cfg: expected --help"),
+        (["reproduce", "x", "--updat"], "did you mean '--update'"),
+        (["run", "optimizer=glob(*)"], "add -m to run them all"),
+        (["run", "-m", "optimizer=glob(x*)"], "optimizer=glob(x*) matches no option"),
+        (["run", "-m", "optimizer.lr=interval(0,1)"], "a range without steps"),
+        (["run", "hydra.job.chdir=true"], "outputs=<directory>"),
         (["run", "trainer.max_epocs=3"], "did you mean 'max_epochs'"),
         (["run", "+trainer.foo=1"], "unknown key 'trainer.foo'"),
         (["run", "optimizer.lr=-1"], "expected a positive number"),
@@ -155,27 +166,92 @@ def test_a_failing_job_does_not_stop_the_others(tmp_path: Path, capsys: pytest.C
     command = ["run", "-m", *FAST, "scheduler=none", "optimizer.lr=1e30,1e-3", f"outputs={tmp_path}"]
     code, _, error = output_of(capsys, *command)
     assert code in (1, 2)
+    assert "cgexp: optimizer.lr=1e+30: the training loss" in error
     assert "not finite" in error
+    assert "1 of 2 jobs failed" in error
+    assert not list((tmp_path / ".sweeps").glob("*")), "Hydra's own files are wanted by nobody"
     assert len(list(tmp_path.glob("toy_cgnet/*/metrics.json"))) == 1
 
 
 def test_the_sweeps_objective_is_returned(tmp_path: Path) -> None:
-    from cgexp.cli.stages import job
+    from cgexp.cli.jobs import stages
     from cgexp.config.compose import compose
 
     config = compose([*FAST, f"outputs={tmp_path}", "sweep.objective=force_rmse_relative"])
-    value = job(config, "run")
+    value = stages(config, "run")
     recorded = json.loads(next(tmp_path.glob("toy_cgnet/*/metrics.json")).read_text())
     assert value == recorded["force_rmse_relative"]
 
 
 def test_completion() -> None:
-    assert candidates([], "r") == ["reproduce ", "run "]
+    assert candidates([], "r") == ["reproduce", "run"]
     assert candidates(["reproduce"], "no_such") == []
-    assert candidates(["run"], "model=cg") == ["model=cgnet ", "model=cgschnet "]
+    assert candidates(["run"], "model=cg") == ["model=cgnet", "model=cgschnet"]
     assert "model.width=" in candidates(["run"], "model.w")
     assert "model.width=" in candidates(["run", "model=toy_fourier"], "model.w")  # from the option it starts from
     assert "model.cutoff=" in candidates(["run", "model=cgschnet"], "model.c")
+
+
+def test_options_may_stand_anywhere_and_words_keep_their_order() -> None:
+    given = parse(make_parser(), ["run", "a=1", "-m", "b=2", "--cfg", "c=3,4"])
+    assert (given.words, given.multirun, given.cfg) == (["a=1", "b=2", "c=3,4"], True, True)
+
+
+def test_a_glob_is_swept_over_all_options() -> None:
+    swept = without_globs(["optimizer=glob(adam*)", "seed=1,2"])
+    assert swept == ["optimizer=adam,adamw", "seed=1,2"]
+    assert expand(swept)[0] == ["optimizer=adam", "seed=1"]
+    assert len(expand(swept)) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("cgexp r", "reproduce run"),
+        ("cgexp run -", "--cfg --help --multirun -h -m"),
+        ("cgexp run model=cgsch", "cgschnet"),  # bash completes what stands behind '='
+        ("cgexp run -m model=cgschnet model.cut", "model.cutoff="),
+        ("cgexp completion ", "bash zsh"),
+        ("cgexp export format=", "dcd xtc"),
+    ],
+)
+def test_the_shell_is_answered(line: str, expected: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE": "1"}
+    environment |= {"_ARGCOMPLETE_COMP_WORDBREAKS": " \t\n=", "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    environment |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "answer")}
+    subprocess.run([sys.executable, "-m", "cgexp.cli.main"], env=environment, stderr=subprocess.DEVNULL, check=True)
+    assert " ".join(sorted((tmp_path / "answer").read_text().split("\013"))) == expected
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_terminated_leaves_no_process(tmp_path: Path) -> None:
+    sweep = ["run", "-m", "experiment=toy_cgnet", "launcher=joblib", "seed=1,2", "logger=csv", "trainer.max_epochs=400"]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        outputs = tmp_path / number.name
+        command = [sys.executable, "-m", "cgexp.cli.main", *sweep, f"outputs={outputs}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        until(lambda: len(list(outputs.glob("toy_cgnet/*/train"))) == 2)  # noqa: B023
+        workers = children_of(process.pid)
+        assert len(workers) >= 2
+        process.send_signal(number)
+        _, error = process.communicate(timeout=20)
+        until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))  # noqa: B023
+        if number == signal.SIGTERM:
+            assert process.returncode == 130
+            assert "interrupted; the same command goes on" in error
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def children_of(pid: int) -> list[int]:
+    """All processes that descend from one."""
+    own = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return own + [child for one in own for child in children_of(one)]
 
 
 @pytest.mark.slow

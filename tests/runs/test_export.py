@@ -179,4 +179,4 @@ def test_a_toy_and_a_run_without_simulation_are_refused(tmp_path: Path) -> None:
 
 def test_completion() -> None:
     assert candidates(["export"], "") == ["every=", "format=", "replicas=", "run=", "to="]
-    assert candidates(["export"], "format=x") == ["format=xtc "]
+    assert candidates(["export"], "format=x") == ["format=xtc"]

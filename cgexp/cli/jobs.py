@@ -1,0 +1,120 @@
+"""The verbs that compose a config: run, train, simulate, evaluate, data, check, active. One job, or a multirun."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cgexp.config.checks import GROUPS, check
+from cgexp.config.compose import Config, compose, expand, without_globs
+from cgexp.errors import sentence_of
+
+if TYPE_CHECKING:
+    from cgexp.config.launch import Failed
+
+Job = Callable[[Config], float | None]
+log = logging.getLogger(__name__)
+
+
+def main(given: argparse.Namespace) -> int:
+    """Compose and check the config, or every config of a multirun, then do the verb's job; return the exit code."""
+    overrides: list[str] = without_globs(given.words)
+    configs = [compose(o) for o in expand(overrides)] if given.multirun else [compose(overrides)]
+    # mistakes in groups that the job does not use do not matter to it
+    groups = ("dataset",) if given.verb == "data" else tuple(GROUPS)
+    for config in configs:
+        check(_to_check(config), groups)
+    if given.cfg:
+        import yaml
+
+        print(yaml.safe_dump_all(configs, sort_keys=False, allow_unicode=True), end="")
+        return 0
+    job = JOBS.get(given.verb) or partial(stages, verb=given.verb)
+    failed: Sequence[Failed] = ()
+    if given.multirun:
+        failed = _multirun(overrides, job, Path(configs[0]["outputs"]))
+    else:
+        job(configs[0])
+    if given.verb not in ("data", "check"):
+        _print_results(configs)
+    return _told(failed, len(configs), overrides) if failed else 0
+
+
+def stages(config: Config, verb: str) -> float | None:
+    """Do the stages of ``verb`` for one config; return the sweep's objective."""
+    from cgexp.runs.pipeline import run
+    from cgexp.runs.summary import objective
+
+    return objective(run(config, verb), config)
+
+
+def active(config: Config) -> float | None:
+    """Do the rounds of active learning of one config; return the sweep's objective."""
+    from cgexp.runs.active import run_active
+    from cgexp.runs.summary import objective
+
+    return objective(run_active(config), config)
+
+
+def data(config: Config) -> None:
+    """Make or find one data set and print its card."""
+    from cgexp.runs.data import data_card, get_data
+    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.summary import print_card
+
+    config = resolve(config)[0]
+    frames, _, path = get_data(config, again=config["force"])
+    print_card(data_card(frames, config["dataset"]), path)
+
+
+def check_one(config: Config) -> None:
+    """Check one config and print what it describes; writes nothing."""
+    from cgexp.runs.check import report
+    from cgexp.runs.pipeline import resolve
+
+    for line in report(resolve(config)[0]):
+        print(line)
+
+
+JOBS: dict[str, Any] = {"active": active, "data": data, "check": check_one}
+
+
+def _multirun(overrides: Sequence[str], job: Job, outputs: Path) -> list[Failed]:
+    from cgexp.config.launch import launch
+    from cgexp.runs.lock import require_writable
+    from cgexp.runs.sweeps import sweep_folder
+
+    require_writable(outputs)
+    with sweep_folder(outputs) as folder:
+        return launch(overrides, job, folder)
+
+
+def _to_check(config: Config) -> Config:
+    """With ``run=<folder>`` an override is of that run's parts, which may take other keys than the default ones."""
+    if config["run"] is None:
+        return config
+    from cgexp.runs.recorded import laid_on_recorded
+
+    return laid_on_recorded(config)
+
+
+def _print_results(configs: list[Config]) -> None:
+    """All metrics of one run, or mean and spread over seeds of many."""
+    from cgexp.runs.summary import print_runs, print_table
+
+    if len(configs) == 1:
+        print_table(configs[0])
+    else:
+        print_runs(configs)
+
+
+def _told(failed: Sequence[Failed], total: int, overrides: Sequence[str]) -> int:
+    """Say which jobs of a multirun failed, by what was swept over, and why; return the exit code."""
+    for one in failed:
+        log.error("%s: %s", " ".join(o for o in one.overrides if o not in overrides), sentence_of(one.error))
+    log.error("%d of %d jobs failed; the same command does them again, and skips the others", len(failed), total)
+    return 2 if all(one.is_mistake for one in failed) else 1

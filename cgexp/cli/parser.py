@@ -1,0 +1,128 @@
+"""The command line's grammar: a verb, its options, and words, which are Hydra's overrides for most verbs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from cgexp.errors import InputError, did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+# verb -> what it does
+VERBS = {
+    "run": "data, prior, training, simulation, evaluation, figures",
+    "data": "make or find the data set and print its data card",
+    "train": "fit the prior and train the network",
+    "simulate": "simulate a trained potential",
+    "evaluate": "metrics and figures of a simulated run",
+    "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
+    "check": "check a config, build its parts and try one training step; writes nothing",
+    "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
+    "reproduce": "runs, figures, table and checked numbers of an experiment",
+    "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
+}
+WORDS = {
+    "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
+    "reproduce": "NAME [part=NAME] [key=value ...]",
+    "completion": "[bash|zsh]",
+}
+# flags -> what argparse does with them, and their help
+OF_CONFIGS = {
+    "-m --multirun": ("store_true", "run all combinations of comma-separated values"),
+    "--cfg": ("store_true", "print the composed config and exit"),
+}
+OF_STUDIES = {
+    "--experiments": ("store", "the folder in which experiments lie, if not ./experiments"),
+    "--update": ("store_true", "keep figures, numbers and the README's table in the experiment's folder"),
+    "--resume": ("store_true", "do not run again what its rounds.csv holds"),
+}
+OVERRIDES = "[group=option] [group.key=value] ..."
+EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
+what an earlier one left. `cgexp VERB --help` lists options and groups.
+
+Examples:
+  cgexp run                                    the toy of CGnet 2019, from data to figures
+  cgexp run experiment=chignolin_first         CGSchNet on Chignolin, with the data set that ships
+  cgexp run -m seed=1,2,3 model.activation=tanh,silu
+  cgexp evaluate run=outputs/toy_cgnet/<id>    metrics and figures again
+
+Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run again to go on).
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are InputErrors, and whose help lists the config groups if the verb composes a config."""
+
+    has_groups = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Help, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}: see {self.prog} --help")
+
+    def format_help(self) -> str:
+        if self.has_groups:
+            self.epilog = groups_help()
+        return super().format_help()
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Text as it is written, in lines as wide as this package's."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24, width=120)
+
+
+def make_parser() -> Parser:
+    """The parser of all verbs."""
+    parser = Parser(prog="cgexp", usage="cgexp VERB [options] [words]", epilog=EPILOG)
+    parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    for verb, text in VERBS.items():
+        usage = f"cgexp {verb} [options] {WORDS.get(verb, OVERRIDES)}"
+        one: Parser = verbs.add_parser(verb, help=text, description=text, usage=usage)
+        one.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+        one.has_groups = verb not in WORDS
+        for flags, (kind, what) in _options_of(verb).items():
+            one.add_argument(*flags.split(), action=kind, help=what)
+    return parser
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The verb, its options, and ``words`` in the order in which they were given.
+
+    Prints the help and raises SystemExit where it is asked for; raises InputError for what is no verb and no option.
+    """
+    first = next((word for word in arguments if not word.startswith("-")), None)
+    if first is not None and first not in VERBS:
+        raise InputError(f"unknown verb '{first}'{did_you_mean(first, VERBS)}: expected one of {', '.join(VERBS)}")
+    given, rest = parser.parse_known_args(arguments)
+    for word in rest:
+        if word.startswith("-"):
+            options = {"--version": ""} if given.verb is None else _options_of(given.verb)
+            known = [*" ".join(options).split(), "--help"]
+            if word in known:
+                raise InputError(f"{word} stands before the verb: write cgexp {given.verb} {word}")
+            what = "" if given.verb in WORDS else " or overrides like seed=1"
+            raise InputError(f"unknown option {word}{did_you_mean(word, known)}: expected {', '.join(known)}{what}")
+    given.words = [*getattr(given, "words", []), *rest]
+    return given
+
+
+def groups_help() -> str:
+    """The config groups with their options."""
+    from cgexp.config.paths import group_options, groups
+
+    lines = [f"  {group:<18}{', '.join(group_options(group))}" for group in groups()]
+    return "Config groups (group=option; group.key=value for what is inside):\n" + "\n".join(lines)
+
+
+def _options_of(verb: str) -> dict[str, tuple[str, str]]:
+    """The options of a verb, as OF_CONFIGS."""
+    if verb in WORDS:
+        return OF_STUDIES if verb == "reproduce" else {}
+    return OF_CONFIGS

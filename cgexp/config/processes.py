@@ -1,0 +1,53 @@
+"""The processes of a sweep: they end with the one that began them, and use one thread unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+THREADS = "OMP_NUM_THREADS"
+CHECK_EVERY_S = 1.0
+
+
+def is_told_threads() -> bool:
+    """Whether the user has said how many threads to use."""
+    return THREADS in os.environ
+
+
+def serve(parent: int, told_threads: bool) -> None:
+    """Set up a process that does jobs for ``parent``: it ends with it, and has one thread unless told otherwise.
+
+    A job that a cluster runs elsewhere is not a child of the parent, and keeps its life and its threads.
+    """
+    name = f"ends-with-{parent}"
+    if os.getppid() != parent or any(thread.name == name for thread in threading.enumerate()):
+        return
+    threading.Thread(target=_end_with, args=(parent,), name=name, daemon=True).start()
+    if not told_threads:
+        os.environ[THREADS] = "1"
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+
+
+@contextmanager
+def ends_on_terminate() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C, within: launchers then end the processes that they have begun."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(CHECK_EVERY_S)
+    os._exit(1)

@@ -1,0 +1,39 @@
+"""Processes of a sweep: their end, their threads, and what SIGTERM means to the one that began them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cgexp.config.processes import ends_on_terminate
+
+CHILD = "import os, sys, time; from cgexp.config.processes import serve; serve(os.getppid(), sys.argv[1] == 'told'); print(os.getpid(), os.environ.get('OMP_NUM_THREADS'), flush=True); time.sleep(60)"  # fmt: skip  # noqa: E501
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
+
+
+@pytest.mark.parametrize(("told", "threads"), [("told", "None"), ("untold", "1")])
+def test_a_worker_ends_with_its_parent_and_has_one_thread_unless_told(told: str, threads: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-c", PARENT, CHILD, told]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker, found = parent.stdout.readline().split()
+        assert found == threads
+        parent.kill()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < end, "the worker outlived its parent"
+        time.sleep(0.1)
+
+
+def test_sigterm_is_as_ctrl_c_and_means_what_it_did_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), ends_on_terminate():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
