@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cgexp.progress import Progress
+from cgexp.reference.all_atom.force_field import ForceField, force_field_of
 from cgexp.reference.oracles.mean_force import MeanForceOracle
 from cgexp.reference.oracles.oracle import Labels
 from cgexp.reference.packaged import load_packaged
@@ -97,9 +98,13 @@ def main() -> None:
     frames = load_packaged(DATA_SET)
     native = SYSTEM.native()[None]
     chosen = farthest_points(SYSTEM, frames.coords, frames.coords[:0], arguments.n_frames)
+    force_field = ForceField.named(force_field_of(frames))
     oracle = MeanForceOracle(
         system=SYSTEM,
         temperature=frames.temperature,
+        force_field=force_field.protein,
+        solvent=force_field.solvent,
+        surface_term=force_field.surface_term,
         n_starts=arguments.n_starts,
         n_attempts=2 * arguments.n_starts,
         ps_per_start=arguments.ps_per_start,

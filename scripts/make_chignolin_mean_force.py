@@ -1,12 +1,13 @@
-"""Make the shipped set chignolin_mean_force: mean forces of Chignolin at 300 K, spread over four basins.
+"""Make the shipped set chignolin_mean_force: mean forces of Chignolin, spread over four basins.
 
-Run from the root of a checkout: ``python scripts/make_chignolin_mean_force.py``; hours on one core. Killed and
-repeated, it goes on where it was. ``--pack`` writes the data set and its card from the labels there are, at any time:
-the configurations are labelled in turn from every basin (cgexp/systems/basins.py), so that any prefix is spread.
+Run from the root of a checkout: ``python scripts/make_chignolin_mean_force.py``; hours on one core. It comes after
+scripts/make_chignolin_sample.py. Killed and repeated, it goes on where it was. ``--pack`` writes the data set and its
+card from the labels there are, at any time: the configurations are labelled in turn from every basin
+(cgexp/systems/basins.py), so that any prefix is spread.
 
-Candidates are the frames of both replica-exchange runs in experiments/chignolin_reference at 300 to 378 K: all these
-temperatures serve as configurations, the label is the mean force at the study temperature. Training frames of
-chignolin_sample are no candidates, and neither are frames of a walker within 48 ps of where a training walker began.
+Candidates are the frames of both replica-exchange runs in experiments/chignolin_reference up to 390 K: all these
+temperatures serve as configurations, the label is the mean force at the study temperature, in the force field of
+chignolin_sample. They are from the end of the runs, which its card says is held out of training.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.cards import DATA, load_card
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.progress import Progress
-from cgexp.reference.all_atom.structure import build_native
+from cgexp.reference.all_atom.force_field import ForceField
 from cgexp.reference.oracles.mean_force import MeanForceOracle
 from cgexp.reference.oracles.oracle import Labels, joined
 from cgexp.reference.packaged import load_packaged, map_path, write_packaged
 from cgexp.reference.sampling.exchange_trajectory import load_exchange
-from cgexp.store import dequantise, quantise, read_arrays
+from cgexp.store import dequantise, quantise
 from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide
@@ -37,11 +39,8 @@ NAME, TRAINING = "chignolin_mean_force", "chignolin_sample"
 RUNS = Path("experiments/chignolin_reference")
 KINDS = ("native", "unfolded")
 SYSTEM = Peptide("YYDPETGTWY")
-N_FRAMES = 1200  # of each walker, 4.8 ns: the runs may have gone on since, and the choice must stay the same
-HOTTEST_LEVEL = 3  # 378 K; 409 and 442 K hold what no run at 300 K comes to
-APART_PS = 48.0  # from a start of the training set, in the same walker
-DROP_PS = 96.0  # of each walker's beginning: the native structure itself, or what 600 K left
-TEMPERATURES = (300, 325, 350, 378)  # K, of the levels
+HOTTEST = 390.0  # K; what is hotter holds what no run at the study temperature comes to
+APART_PS = 48.0  # after the last training frame
 # Pilots (kcal/mol/Å): 4 configurations, 8 starts of 10 ps, error 0.88, of which 0.32 within starts; 9 configurations, 6
 # starts of 3 ps, 1.53 and 0.72. So more starts gain most, and 8 of 2 ps are about 1.4.
 N_STARTS, ANNEAL_PS, EQUILIBRATE_PS, PS_PER_START = 8, 4.0, 1.0, 2.0
@@ -62,41 +61,39 @@ Coords = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Candidates:
-    """coords: [n, n_beads, 3], Å. block: the walker, counted through both runs. time_ps, level, basin: [n]."""
+    """Frames of the runs. coords: [n, n_beads, 3], Å. block, time_ps, temperature, basin: [n].
+
+    block: the walker, counted through both runs. temperature: K.
+    """
 
     coords: Coords
     block: NDArray[np.int64]
     time_ps: NDArray[np.float32]
-    level: NDArray[np.int64]
+    temperature: NDArray[np.float64]
     basin: NDArray[np.str_]
 
     def select(self, index: NDArray[Any]) -> Candidates:
         return Candidates(*(values[index] for values in vars(self).values()))
 
 
-def candidates(runs: Path = RUNS) -> Candidates:
-    """All frames of both runs that may be taken."""
-    positions, _ = read_arrays(runs / "seeds.npz")
-    seeds = positions["positions"][:, build_native(SYSTEM.sequence).ca]
+def candidates(runs: Path, held_out: tuple[float, float]) -> Candidates:
+    """All frames of both runs that may be taken. held_out: ps, the part of the runs that no training frame is from."""
     parts = []
     for number, kind in enumerate(KINDS):
         run = load_exchange(runs / kind)
-        all_coords, levels, n_walkers = run.coords[:N_FRAMES], run.frame_levels[:N_FRAMES], run.coords.shape[1]
-        frame, walker = np.meshgrid(np.arange(len(all_coords)), np.arange(n_walkers), indexing="ij")
-        allowed = (levels <= HOTTEST_LEVEL) & ((frame + 1) * run.frame_ps > DROP_PS)
-        apart = round(APART_PS / run.frame_ps)
-        for seed in seeds:
-            for begun, of in np.argwhere(np.abs(all_coords - seed).max(axis=(2, 3)) < 1e-3):
-                allowed[max(0, begun - apart) : begun + apart + 1, of] = False
-        coords = all_coords[allowed]
+        n_walkers, temperatures = run.coords.shape[1], run.temperatures[run.frame_levels]
+        frame, walker = np.meshgrid(np.arange(len(run.coords)), np.arange(n_walkers), indexing="ij")
+        time = (frame + 1) * run.frame_ps
+        allowed = (temperatures <= HOTTEST) & (time > held_out[0] + APART_PS) & (time <= held_out[1])
+        coords = run.coords[allowed]
         coords -= coords.mean(axis=1, keepdims=True)
         coords = dequantise(quantise(coords, STEPS["coords"]), STEPS["coords"])  # labelled as they are kept
         parts.append(
             Candidates(
                 coords,
                 walker[allowed] + number * n_walkers,
-                ((frame[allowed] + 1) * run.frame_ps).astype(np.float32),
-                levels[allowed],
+                time[allowed].astype(np.float32),
+                temperatures[allowed],
                 basin_of(coords, SYSTEM.native()),
             )
         )
@@ -179,12 +176,12 @@ def facts(labels: Labels, order: NDArray[np.int64], line: Candidates) -> dict[st
         "n_rejected": len(labels.rejected),
         "rejected": dict(Counter(f"{line.basin[order[index]]}: {why}" for index, why in labels.rejected)),
         "temperatures_of_the_walkers_K": dict(
-            sorted(Counter(TEMPERATURES[level] for level in line.level[order[labels.parent]].tolist()).items())
+            sorted(Counter(f"{value:g}" for value in line.temperature[order[labels.parent]].tolist()).items())
         ),
         "cpu_seconds": round(labels.cost_s),
-        "fields": "block: the walker (native 0-5, unfolded 6-11); time_ps: of the frame in it",
-        "training_set": f"{TRAINING}: none of its frames, and no frame of a walker within {APART_PS:g} ps of where one "
-        "of its walkers began; rmsd_to_nearest_training_frame: least, median and largest, Å",
+        "fields": "block: the walker, counted through both runs; time_ps: of the frame in it",
+        "training_set": f"{TRAINING}: from the part of the runs that it leaves out, {APART_PS:g} ps after its last "
+        "frame; rmsd_to_nearest_training_frame: least, median and largest, Å",
     }
 
 
@@ -195,7 +192,7 @@ def pack(oracle: MeanForceOracle, labels: Labels, order: NDArray[np.int64], line
         block=line.block[source],
         time_ps=line.time_ps[source],
         notes=f"{labels.frames.notes}; chosen farthest from one another in each of {len(BASINS)} basins from replica "
-        "exchange at 300 to 378 K",
+        f"exchange up to {HOTTEST:g} K",
     )
     settings = {name: getattr(oracle, name) for name in SETTINGS}
     card = write_packaged(
@@ -218,14 +215,22 @@ def main() -> None:
     parser.add_argument("--n-starts", type=int, default=N_STARTS, help="independently back-mapped starts of each")
     parser.add_argument("--ps-per-start", type=float, default=PS_PER_START, help="ps averaged after each start")
     parser.add_argument("--n-parallel", type=int, default=1, help="local processes")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder with the packed runs 'native' and 'unfolded'")
     parser.add_argument("--seed", type=int, default=0, help="of the choice, of back-mapping and thermostat")
     parser.add_argument("--cache", type=Path, default=Path("outputs") / NAME, help="finished labels")
     parser.add_argument("--data", type=Path, default=DATA, help="where the data set and its card are written")
     parser.add_argument("--pack", action="store_true", help="write what is labelled so far and do not label more")
     arguments = parser.parse_args()
+    card = load_card(TRAINING)
+    if "held_out_ps" not in card["protocol"]:
+        raise InputError(f"the card of {TRAINING} names no part of the runs that is held out: make that set again")
+    force_field = ForceField.named(card["force_field"])
     oracle = MeanForceOracle(
         system=SYSTEM,
-        temperature=load_card(TRAINING)["temperature_K"],
+        temperature=card["temperature_K"],
+        force_field=force_field.protein,
+        solvent=force_field.solvent,
+        surface_term=force_field.surface_term,
         n_starts=arguments.n_starts,
         n_attempts=2 * arguments.n_starts,
         ps_per_start=arguments.ps_per_start,
@@ -235,7 +240,7 @@ def main() -> None:
         seed=arguments.seed,
         n_parallel=arguments.n_parallel,
     )
-    line = chosen(candidates(), arguments.n_each, arguments.seed)
+    line = chosen(candidates(arguments.runs, card["protocol"]["held_out_ps"]), arguments.n_each, arguments.seed)
     labels, order = (
         stored(oracle, line, arguments.cache)
         if arguments.pack

@@ -1,10 +1,10 @@
-"""Make the shipped set chignolin_reference: Chignolin at 300 K, from two independent replica-exchange runs.
+"""Make the shipped set chignolin_reference: Chignolin at one temperature, from two independent replica-exchange runs.
 
 Run from the root of a checkout: ``python scripts/make_chignolin_reference.py``; a minute. It reads the runs that
 ``scripts/sample_chignolin.py`` left, packed in experiments/chignolin_reference or (``--runs``) in a working folder, and
-writes with the data card: frames of all temperatures with their ``weights`` at 300 K; the continuous walkers; and the
-TICA fitted on these. Repeated after the runs have gone on, it makes all of it anew but the TICA, which all comparisons
-share and which is kept unless ``--refit-tica`` is given.
+writes with the data card: frames of all temperatures with their ``weights`` at ``--temperature``; the continuous
+walkers; and the TICA fitted on these. Repeated after the runs have gone on, it makes all of it anew but the TICA, which
+all comparisons share and which is kept unless ``--refit-tica`` is given.
 
 Frames before ``burn_in`` are in the walkers but not in the ensemble.
 """
@@ -27,7 +27,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.cards import DATA
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import TIME_STEP
-from cgexp.reference.all_atom.force_field import HYDROGEN_MASS
+from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField
 from cgexp.reference.equilibrium import (
     FILES,
     RUNS,
@@ -49,8 +49,8 @@ from cgexp.systems.peptide import Peptide
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 PACKED = Path("experiments/chignolin_reference")
 KINDS = ("native", "unfolded")
-TEMPERATURE = 300.0  # K, of the study
-FORCE_FIELD = "ff14SB + OBC2"  # of the packed runs, with the ACE surface term
+TEMPERATURE = 350.0  # K, of the study
+UNSAID = "ff14SB + OBC2"  # force field of runs that do not say theirs: it was the only one
 FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
 STRETCH_PS = 1000.0  # of a walker, a block: longer than an unfolded walker remembers its shape, not than a folded one
 LAG_PS = 1000.0  # of TICA: at a shorter lag rare shapes of the unfolded chain outrank folding (README of the runs)
@@ -76,7 +76,7 @@ def burn_in_ps(pool: Pool) -> float:
     return first_left(pool, rmsd < FOLDED, rmsd > UNFOLDED)
 
 
-def ensemble(pool: Pool, weights: np.ndarray, notes: str) -> Frames:
+def ensemble(pool: Pool, weights: np.ndarray, temperature: float, force_field: str, notes: str) -> Frames:
     """Weighted frames; a block is a stretch of a walker."""
     return Frames(
         coords=pool.coords,
@@ -85,10 +85,11 @@ def ensemble(pool: Pool, weights: np.ndarray, notes: str) -> Frames:
         time_ps=pool.time_ps.astype(np.float32),
         weights=(weights / weights.mean()).astype(np.float32),
         units="molecular",
-        temperature=TEMPERATURE,
+        temperature=temperature,
         system=SYSTEM.name,
-        source=f"OpenMM, {FORCE_FIELD}, replica exchange",
+        source=f"OpenMM, {force_field}, replica exchange",
         force_map="no_forces",
+        force_field=force_field,
         notes=notes,
     )
 
@@ -125,18 +126,25 @@ def run_facts(pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajec
     return facts
 
 
-def make(runs_folder: Path, data: Path, burn_in: float | None = None, refit_tica: bool = False) -> dict[str, Any]:
-    """Write the data set in as many frames as fit; return its card."""
+def make(
+    runs_folder: Path,
+    data: Path,
+    burn_in: float | None = None,
+    refit_tica: bool = False,
+    temperature: float = TEMPERATURE,
+) -> dict[str, Any]:
+    """Write the data set in as many frames as fit; return its card. temperature: K, of the weights."""
     runs = read_runs(runs_folder)
     everything = Pool.of(list(runs.values()))
     burn_in = burn_in_ps(everything) if burn_in is None else burn_in
     pool = everything.select(everything.time_ps > burn_in)
-    weights = pool.weights(TEMPERATURE)
+    weights = pool.weights(temperature)
     facts = run_facts(pool, weights, runs)
     length = min(run.aggregate_ns for run in runs.values())
     stride = 1
     while True:
-        card = _write(data, everything.every(stride), burn_in, stride, refit_tica, facts, runs_folder, length)
+        thinned = everything.every(stride)
+        card = _write(data, thinned, burn_in, stride, refit_tica, facts, runs_folder, length, temperature)
         if sum(path.stat().st_size for path in data.glob(f"{NAME}.*")) <= LARGEST:
             return card
         stride += 1
@@ -151,9 +159,10 @@ def _write(
     facts: list[dict[str, Any]],
     runs_folder: Path,
     length: float,
+    temperature: float,
 ) -> dict[str, Any]:
     pool = everything.select(everything.time_ps > burn_in)
-    weights = pool.weights(TEMPERATURE)
+    weights = pool.weights(temperature)
     size, kept = effective_size(weights), weighty(weights)
     n_all, blocks = len(pool), pool.n_stretches(STRETCH_PS)
     pool, weights = pool.select(kept), weights[kept]
@@ -161,15 +170,16 @@ def _write(
     settings = read_json(runs_folder / KINDS[0] / SETTINGS_FILE)
     frame_ps = settings["exchange_ps"] * settings["cycles_per_save"] * stride
     notes = (
-        "two replica-exchange runs from opposite starts, all temperatures reweighted to 300 K (MBAR); as far as they "
-        "disagree it is not converged: quote w1_tica_resolution beside every distance to it"
+        f"two replica-exchange runs from opposite starts, all temperatures reweighted to {temperature:g} K (MBAR); as "
+        "far as they disagree it is not converged: quote w1_tica_resolution beside every distance to it"
     )
-    frames, walkers = ensemble(pool, weights, notes), walkers_of(everything)
+    force_field = ForceField.named(settings.get("force_field", UNSAID)).name
+    frames, walkers = ensemble(pool, weights, temperature, force_field, notes), walkers_of(everything)
     write_walkers(data / WALKERS.format(NAME), walkers, STEP)
     tica = _tica(data, walkers.frames(frames), refit_tica)
     protocol = {
         **{name: value for name, value in settings.items() if name != "seed"},
-        "force_field": FORCE_FIELD,
+        "force_field": force_field,
         "hydrogen_mass_amu": HYDROGEN_MASS,
         "constraints": "bonds to hydrogen",
         "time_step": settings.get("time_step", TIME_STEP),
@@ -259,8 +269,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="where the data set and its card are written")
     parser.add_argument("--burn-in", type=float, default=None, help=f"ps of both runs to leave out; default: {BURN_IN}")
     parser.add_argument("--refit-tica", action="store_true", help="fit the TICA again: older comparisons lose theirs")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="K, of the study")
     arguments = parser.parse_args()
-    for name, value in make(arguments.runs, arguments.data, arguments.burn_in, arguments.refit_tica).items():
+    card = make(arguments.runs, arguments.data, arguments.burn_in, arguments.refit_tica, arguments.temperature)
+    for name, value in card.items():
         print(f"{name}: {value}")
 
 

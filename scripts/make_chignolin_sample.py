@@ -1,85 +1,144 @@
-"""Make the shipped data sets of Chignolin at 300 K: 17 ns of all-atom simulation, half an hour on two quiet cores.
+"""Make the shipped training sets of Chignolin from the two replica-exchange runs of the reference.
 
-Run from the root of a checkout: ``python scripts/make_chignolin_sample.py --n-parallel 2``. Killed and repeated, it
-goes on where it was. 64 walkers start from the frames in experiments/chignolin_reference/seeds.npz. It writes, each
-with its data card: chignolin_sample (every third frame, forces of the optimal map), chignolin_mini (5,000 of these) and
+Run from the root of a checkout while the working folders of both runs are there (scripts/sample_chignolin.py), after
+scripts/make_chignolin_reference.py, whose burn-in is left out here too: ``python scripts/make_chignolin_sample.py``.
+Frames of the study temperature are taken as they came, evenly in time and as many from each run: equal weights, an
+equilibrium sample as far as the runs agree. The last fifth of the runs is held out, for chignolin_mean_force.
+
+It writes, each with its data card: chignolin_sample (forces of the optimal map), chignolin_mini (5,000 of these) and
 chignolin_maps (10,000 of these with the forces of all maps); and the optimal map itself, chignolin_sample.map.npz.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cgexp.cards import DATA
+from cgexp.cards import DATA, load_card
+from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.all_atom.engine import FRICTION, TIME_STEP
-from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField
-from cgexp.reference.mapping.linear_map import read_map, write_map
+from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField, constraint_pairs, make_system
+from cgexp.reference.all_atom.structure import build_peptide
+from cgexp.reference.mapping.force_maps import make_map
+from cgexp.reference.mapping.linear_map import LinearMap, write_map
+from cgexp.reference.mapping.sites import BeadSites
 from cgexp.reference.mapping.unbiasedness import assess, force_rms
-from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide
 from cgexp.reference.packaged import map_path, write_packaged
-from cgexp.reference.sampling.starts import Seeded
+from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
+from cgexp.store import Chunks, read_json
 from cgexp.systems.peptide import Peptide
 
+RUNS, KINDS = Path("outputs/chignolin_reference"), ("native", "unfolded")
+SYSTEM = Peptide("YYDPETGTWY")
 MAPS = ("optimal", "constraint_group", "residue", "slice")
-EVERY, N_MAPS, N_MINI = 3, 10_000, 5_000
+N_SAMPLE, N_MAPS, N_MINI = 57_600, 10_000, 5_000
+FIT_FRAMES = 4_000  # of even blocks, that the optimal map is fitted to
+HELD_OUT = 0.2  # share of each run, its end, that no training frame is from
+STRETCH_PS = 1000.0  # of a walker, a block
 STEPS = {"coords": 0.001, "forces": 0.01}  # Å and kcal/mol/Å: rounding of the shipped arrays
-FORCE_FIELD = ForceField("ff14SB", "obc2", "ace")
-RECIPE = OpenMMPeptide(
-    name="chignolin_sample",
-    system=Peptide("YYDPETGTWY"),
-    n_beads=10,
-    n_dims=3,
-    units="molecular",
-    temperature=300.0,
-    force_map="optimal",
-    force_field=FORCE_FIELD.protein,
-    solvent=FORCE_FIELD.solvent,
-    surface_term=FORCE_FIELD.surface_term,
-    protocol=Seeded(
-        path=Path("experiments/chignolin_reference/seeds.npz"),
-        n_seeds=64,
-        ps_per_walker=270.0,
-        save_ps=0.1,
-        drop_ps=4.0,
-        segment_ps=30.0,
-        seed=2026,
-    ),
-)
-DYNAMICS = {
-    "force_field": FORCE_FIELD.name,
-    "integrator": "LangevinMiddle",
-    "friction_per_ps": FRICTION,
-    "time_step_ps": TIME_STEP,
-    "hydrogen_mass_amu": HYDROGEN_MASS,
-    "constraints": "bonds to hydrogen",
-}
+COMMAND = "python scripts/make_chignolin_sample.py"
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """Labelled frames: all atoms.
+
+    coords, forces: [n, n_atoms, 3], Å and kcal/mol/Å. run, walker: [n]. time_ps: [n], of the walker.
+    """
+
+    coords: NDArray[np.float32]
+    forces: NDArray[np.float32]
+    run: NDArray[np.int64]
+    walker: NDArray[np.int64]
+    time_ps: NDArray[np.float64]
+
+
+def labelled(folder: Path) -> Iterator[tuple[NDArray[np.float64], dict[str, NDArray[Any]]]]:
+    """Of every stored round: time (ps) of its labelled frames, and its arrays."""
+    settings = read_json(folder / SETTINGS_FILE)
+    for arrays, _ in Chunks(folder):
+        n_cycles = len(arrays["levels"])
+        if not n_cycles or "labelled_walker" not in arrays:  # before the first round, or packed
+            continue
+        n_labels = len(arrays["labelled_walker"])
+        begin = int(arrays["n_cycles"]) - n_cycles
+        yield settings["exchange_ps"] * (begin + n_cycles / n_labels * np.arange(1, n_labels + 1)), arrays
+
+
+def choose(folder: Path, begin: float, end: float, n: int, run: int) -> Atoms:
+    """``n`` labelled frames of one run between two times (ps), evenly spaced; all of them if there are fewer."""
+    times = [time for time, _ in labelled(folder)]
+    inside = [(time > begin) & (time <= end) for time in times]
+    total = sum(int(chosen.sum()) for chosen in inside)
+    if not total:
+        raise InputError(
+            f"{folder} has no labelled frame between {begin:g} and {end:g} ps: sample on (packed runs have none), or "
+            "give --burn-in"
+        )
+    wanted = np.unique(np.linspace(0, total - 1, min(n, total)).round().astype(np.int64))
+    parts: list[tuple[Any, ...]] = []
+    first = 0
+    for (time, arrays), chosen in zip(labelled(folder), inside, strict=True):
+        index = np.flatnonzero(chosen)
+        own = index[wanted[(wanted >= first) & (wanted < first + len(index))] - first]
+        first += len(index)
+        names = ("labelled_coords", "labelled_forces", "labelled_walker")
+        parts.append((*(arrays[name][own] for name in names), time[own]))
+    coords, forces, walker, time_ps = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return Atoms(coords, forces, np.full(len(walker), run), walker.astype(np.int64), time_ps)
+
+
+def blocks(atoms: Atoms) -> NDArray[np.int64]:
+    """[n]: a stretch of a walker of a run, counted from 0."""
+    names = np.stack([atoms.run, atoms.walker, np.ceil(atoms.time_ps / STRETCH_PS).astype(np.int64)], axis=1)
+    return np.unique(names, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def fitted_maps(atoms: Atoms, sites: BeadSites) -> dict[str, LinearMap]:
+    """Every map of MAPS; the optimal one is fitted to even blocks."""
+    even = np.flatnonzero(blocks(atoms) % 2 == 0)
+    fit = even[np.unique(np.linspace(0, len(even) - 1, FIT_FRAMES).round().astype(np.int64))]
+    return {name: make_map(name, sites, atoms.forces[fit]) for name in MAPS}
+
+
+def beads_of(atoms: Atoms, force_map: LinearMap, temperature: float, force_field: str, notes: str) -> Frames:
+    """Frames of the beads with mapped forces, their mean position at the origin, so that coordinates fit 16 bits."""
+    coords = atoms.coords[:, force_map.beads]
+    return Frames(
+        coords=coords - coords.mean(axis=1, keepdims=True),
+        forces=force_map.apply(atoms.forces).astype(np.float32),
+        bead_types=SYSTEM.bead_types,
+        block=blocks(atoms),
+        time_ps=atoms.time_ps.astype(np.float32),
+        units="molecular",
+        temperature=temperature,
+        system=SYSTEM.name,
+        source=f"OpenMM, {force_field}, replica exchange",
+        force_map=force_map.name,
+        force_field=force_field,
+        notes=f"{notes}; force map: {force_map.provenance}, sha256 {force_map.content_hash}",
+    )
 
 
 def verification(frames: Frames) -> dict[str, Any]:
-    """The map's quality on all frames sampled, of which every third ships; the map was fitted on even walkers."""
+    """The map's quality; it was fitted to even blocks."""
     held_out = frames.select(frames.block % 2 == 1)
     return {
         "n_frames": len(frames),
         **assess(frames).card,
-        "force_rms_held_out_walkers": round(force_rms(held_out), 4),
+        "force_rms_held_out_blocks": round(force_rms(held_out), 4),
     }
 
 
-def centred(frames: Frames) -> Frames:
-    """The frames with their mean position at the origin, so that coordinates fit 16 bits."""
-    return frames.with_labels(coords=frames.coords - frames.coords.mean(axis=1, keepdims=True))
-
-
 def coverage(frames: Frames) -> dict[str, float]:
-    """Share of the frames by C-alpha RMSD to the native structure; chosen starts, so no population."""
-    peptide = Peptide("YYDPETGTWY")
-    rmsd = peptide.distance(frames.coords, peptide.native()[None])[:, 0]
+    """Share of the frames by C-alpha RMSD to the native structure."""
+    rmsd = SYSTEM.distance(frames.coords, SYSTEM.native()[None])[:, 0]
     return {
         "folded (< 2 Å)": round(float((rmsd < 2.0).mean()), 3),
         "between (2-4 Å)": round(float(((rmsd >= 2.0) & (rmsd < 4.0)).mean()), 3),
@@ -87,71 +146,79 @@ def coverage(frames: Frames) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Sample in a folder of partial results, then write both data sets and their cards."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, default=Path("outputs/chignolin_sample"), help="partial results")
-    parser.add_argument("--data", type=Path, default=DATA, help="where the data sets and their cards are written")
-    parser.add_argument("--n-parallel", type=int, default=1, help="walkers side by side")
-    arguments = parser.parse_args()
-    recipe = replace(RECIPE, n_parallel=arguments.n_parallel)
-    made = {
-        name: centred(
-            replace(
-                recipe,
-                force_map=name,
-                allow_biased_force_map="shipped for comparison" if name == "slice" else "",
-            ).make(arguments.cache)
-        )
-        for name in MAPS
-    }
-    write_map(map_path("chignolin_sample", arguments.data), read_map(arguments.cache / MAP_FILE.format("optimal")))
+def settings_of(runs: Path) -> dict[str, Any]:
+    """What both runs share. Raises InputError if they were sampled in different force fields."""
+    first, second = (read_json(runs / kind / SETTINGS_FILE) for kind in KINDS)
+    for name in sorted((first.keys() | second.keys()) - {"seed"}):
+        if first.get(name) != second.get(name):
+            raise InputError(f"the runs in {runs} differ in {name}: {first.get(name)} and {second.get(name)}")
+    if "force_field" not in first:
+        raise InputError(f"{runs / KINDS[0] / SETTINGS_FILE} does not say its force_field: sample again")
+    return {name: value for name, value in first.items() if name != "seed"}
+
+
+def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: int = N_SAMPLE) -> list[dict[str, Any]]:
+    """Write the three sets and the optimal map; return the cards. temperature: K, of the level that is labelled."""
+    settings = settings_of(runs)
+    last = [max(time[-1] for time, _ in labelled(runs / kind)) for kind in KINDS]
+    end = (1.0 - HELD_OUT) * min(last)
+    parts = [choose(runs / kind, burn_in, end, n_sample // len(KINDS), run) for run, kind in enumerate(KINDS)]
+    atoms = Atoms(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
+    peptide, force_field = build_peptide(SYSTEM.sequence), ForceField.named(settings["force_field"])
+    sites = BeadSites.on(peptide.atoms, SYSTEM.bead_atoms, constraint_pairs(make_system(peptide.topology, force_field)))
+    maps = fitted_maps(atoms, sites)
+    notes = (
+        f"frames of {temperature:g} K from two replica exchanges as they came, after {burn_in:g} ps: equal weights, an "
+        "equilibrium sample as far as the runs agree"
+    )
+    made = {name: beads_of(atoms, each, temperature, force_field.name, notes) for name, each in maps.items()}
     checks = {name: verification(frames) for name, frames in made.items()}
-    protocol = {**DYNAMICS, **recipe.protocol.settings, "temperature": recipe.temperature}
-    command = "python scripts/make_chignolin_sample.py"
-    sample = made["optimal"].select(slice(EVERY - 1, None, EVERY))
-    card = write_packaged(
-        "chignolin_sample",
-        sample,
-        protocol,
-        command,
-        arguments.data,
-        steps=STEPS,
-        facts={"verification_on_all_frames": checks["optimal"], "coverage": coverage(sample)},
-    )
-    show(card)
-    mini = sample.select(np.linspace(0, len(sample) - 1, N_MINI).round().astype(np.int64))
-    show(
+    protocol = {
+        **settings,
+        "temperature": temperature,
+        "hydrogen_mass_amu": HYDROGEN_MASS,
+        "constraints": "bonds to hydrogen",
+        "burn_in_ps": burn_in,
+        "held_out_ps": [end, min(last)],
+    }
+    write_map(map_path("chignolin_sample", data), maps["optimal"])
+    few = {n: np.linspace(0, len(atoms.run) - 1, n).round().astype(np.int64) for n in (N_MINI, N_MAPS)}
+    other = {name: frames.select(few[N_MAPS]).forces for name, frames in made.items() if name != "optimal"}
+    sets: list[tuple[str, Frames, dict[str, Any], dict[str, Any]]] = [
+        ("chignolin_sample", made["optimal"], {}, checks["optimal"]),
+        ("chignolin_mini", made["optimal"].select(few[N_MINI]), {}, checks["optimal"]),
+        ("chignolin_maps", made["optimal"].select(few[N_MAPS]), {"other_forces": other}, checks),
+    ]
+    return [
         write_packaged(
-            "chignolin_mini",
-            mini,
+            name,
+            frames,
             protocol,
-            command,
-            arguments.data,
+            COMMAND,
+            data,
             steps=STEPS,
-            facts={"verification_on_all_frames": checks["optimal"], "coverage": coverage(mini)},
+            facts={"verification_on_all_frames": check, "coverage": coverage(frames)},
+            **more,
         )
-    )
-    chosen = np.linspace(0, len(sample) - 1, N_MAPS).round().astype(np.int64) * EVERY + EVERY - 1
-    other = {name: frames.select(chosen).forces for name, frames in made.items() if name != "optimal"}
-    card = write_packaged(
-        "chignolin_maps",
-        made["optimal"].select(chosen),
-        protocol,
-        command,
-        arguments.data,
-        steps=STEPS,
-        other_forces=other,
-        facts={"verification_on_all_frames": checks},
-    )
-    show(card)
+        for name, frames, more, check in sets
+    ]
 
 
-def show(card: dict[str, Any]) -> None:
-    """Print a data card."""
-    for name, value in card.items():
-        print(f"{name}: {value}")
-    print()
+def main() -> None:
+    """Write the data sets and print their cards."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=RUNS, help="working folders of the runs, with labelled frames")
+    parser.add_argument("--data", type=Path, default=DATA, help="where the data sets and their cards are written")
+    parser.add_argument("--temperature", type=float, default=350.0, help="K, of the labelled level")
+    parser.add_argument("--burn-in", type=float, default=None, help="ps left out; default: that of chignolin_reference")
+    arguments = parser.parse_args()
+    burn_in = arguments.burn_in
+    if burn_in is None:
+        burn_in = load_card("chignolin_reference", arguments.data)["burn_in_ps"]
+    for card in make(arguments.runs, arguments.data, arguments.temperature, burn_in):
+        for name, value in card.items():
+            print(f"{name}: {value}")
+        print()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ from cgexp.systems.peptide import Peptide
 
 HERE = Path(__file__).parent
 STARTS = {"native": ("from native", "#0072B2"), "unfolded": ("from unfolded", "#D55E00")}
-NAME, TEMPERATURE, SYSTEM = "chignolin_reference", 300.0, Peptide("YYDPETGTWY")
+NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
+TEMPERATURE = float(load_card(NAME)["temperature_K"])  # of the study
 FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
 LEAST_PS = 100.0  # a visit to the folded state that lasts this long is an event
 BLOCK_PS = 500.0  # of the folded fraction
@@ -148,7 +149,7 @@ def needed(events: dict[str, float], aggregate_ns: float, w1: float, w1_sem: flo
 
 @styled
 def figure(folded: dict[str, dict[str, dict[str, Floats]]], numbers: dict[str, Any]) -> Figure:
-    """Folded fraction against time, at 300 K from all temperatures and at each; W1 between the runs against length."""
+    """Folded fraction against time, of all temperatures reweighted and at each; W1 between the runs against length."""
     names = list(next(iter(folded.values())))
     drawn, axes = panels(2, (len(names) + 2) // 2)
     for axis, name in zip(axes, names, strict=False):

@@ -102,8 +102,9 @@ def test_two_runs_become_a_weighted_ensemble_walkers_and_tica(runs: Path, tmp_pa
         own = equilibrium.run == number
         assert run["means"]["rmsd"][0] == pytest.approx(np.average(rmsd[own], weights=frames.weights[own]), abs=1e-3)
         assert run["means"]["rmsd"][1] > 0.0
-    assert find_equilibria(data, system=Peptide().name, temperature_K=300.0) == [NAME]
-    assert find_equilibria(data, temperature_K=350.0) == []
+    assert find_equilibria(data, system=Peptide().name, temperature_K=350.0) == [NAME]
+    assert find_equilibria(data, temperature_K=300.0) == []
+    assert card["force_field"] == "ff14SB + OBC2 + ACE"  # of runs that do not say theirs
 
 
 def test_longer_runs_keep_the_tica_unless_asked(runs: Path, tmp_path: Path) -> None:

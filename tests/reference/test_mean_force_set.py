@@ -17,8 +17,8 @@ from cgexp.config.compose import compose
 from cgexp.frames import Frames
 from cgexp.reference.oracles.oracle import Labels
 from cgexp.reference.packaged import Packaged, find_packaged, load_packaged
-from cgexp.reference.sampling.exchange_trajectory import load_exchange
-from cgexp.store import read_arrays
+from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, load_exchange
+from cgexp.store import Chunks, write_json
 from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.peptide import Peptide
 
@@ -42,9 +42,43 @@ def script() -> Iterator[ModuleType]:
     monkeypatch.undo()
 
 
+HELD_OUT = (400.0, 4000.0)  # ps
+
+
+def made_up(n_frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Configurations of all basins, [n_frames, 10, 3]: native, a shifted hairpin, a frayed one, an extended chain."""
+    native = PEPTIDE.native()
+    along = np.where(np.arange(10) < 3.5, np.arange(10), 7 - np.arange(10))
+    shifted = np.stack([3.4 * along, np.where(np.arange(10) < 3.5, 0.0, 5.0), np.zeros(10)], axis=-1)
+    frayed = native.copy()
+    frayed[8:] = frayed[7] + np.array([[-2.0, 2.5, 2.0], [-4.0, 5.0, 4.0]])
+    extended = np.stack([3.5 * np.arange(10), np.zeros(10), np.zeros(10)], axis=-1)
+    shapes = np.stack([native, shifted, frayed, extended])[rng.integers(4, size=n_frames)]
+    return (shapes + rng.normal(scale=0.15, size=shapes.shape)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
-def pool(script: ModuleType) -> SimpleNamespace:
-    found: SimpleNamespace = script.candidates(ROOT / "experiments" / "chignolin_reference")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two made-up runs of three walkers, 4 ps between frames."""
+    folder, n_frames, rng = tmp_path_factory.mktemp("runs"), 1200, np.random.default_rng(3)
+    for kind in ("native", "unfolded"):
+        settings = {"temperatures": [350.0, 387.0, 408.0], "exchange_ps": 4.0, "cycles_per_save": 1, "seed": 0}
+        write_json(folder / kind / SETTINGS_FILE, settings)
+        levels = np.stack([rng.permutation(3) for _ in range(n_frames)])
+        Chunks(folder / kind).append(
+            {
+                "coords": made_up(n_frames * 3, rng).reshape(n_frames, 3, 10, 3),
+                "levels": levels.astype(np.int8),
+                "energies": np.zeros((n_frames, 3)),
+                "outcomes": np.zeros((n_frames, 2), np.int8),
+            }
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pool(script: ModuleType, runs: Path) -> SimpleNamespace:
+    found: SimpleNamespace = script.candidates(runs, HELD_OUT)
     return found
 
 
@@ -73,21 +107,20 @@ class FakeOracle:
         return Labels(frames, np.flatnonzero(~bad), tuple((int(i), "cis bond") for i in np.flatnonzero(bad)), 1.0)
 
 
-def test_candidates_keep_away_from_the_training_set(script: ModuleType, pool: SimpleNamespace) -> None:
-    """Where a training walker began, 48 ps of that walker are left out on both sides."""
-    seeds = read_arrays(ROOT / "experiments" / "chignolin_reference" / "seeds.npz")[0]["positions"]
-    ca = seeds[:, script.build_native(PEPTIDE.sequence).ca]
-    found = 0
-    for number, kind in enumerate(script.KINDS):
-        run = load_exchange(ROOT / "experiments" / "chignolin_reference" / kind)
-        for seed in ca:
-            for frame, walker in np.argwhere(np.abs(run.coords - seed).max(axis=(2, 3)) < 1e-3):
-                times = pool.time_ps[pool.block == walker + 6 * number]
-                assert np.abs(times - (frame + 1) * run.frame_ps).min() > script.APART_PS
-                found += 1
-    assert found == len(seeds), "every training walker began at a frame of one of the runs"
-    assert pool.level.max() == script.HOTTEST_LEVEL
-    assert pool.time_ps.min() > script.DROP_PS
+def test_candidates_are_of_the_part_of_the_runs_that_is_held_out(
+    script: ModuleType, runs: Path, pool: SimpleNamespace
+) -> None:
+    assert pool.time_ps.min() == HELD_OUT[0] + script.APART_PS + 4.0
+    assert pool.time_ps.max() == HELD_OUT[1]
+    assert set(pool.temperature) == {350.0, 387.0}, "the hottest level is left out"
+    assert set(pool.block) == set(range(6))
+    run, frame = load_exchange(runs / "unfolded"), 900
+    at = (pool.block == 3 + 1) & (pool.time_ps == 4.0 * (frame + 1))
+    if run.frame_levels[frame, 1] < 2:
+        found = PEPTIDE.distance(pool.coords[at], run.coords[frame, 1][None])
+        assert found[0, 0] < 0.01
+    else:
+        assert not at.any()
 
 
 def test_the_order_takes_basins_in_turn_and_farthest_points_in_each(script: ModuleType, pool: SimpleNamespace) -> None:

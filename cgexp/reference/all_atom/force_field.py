@@ -62,6 +62,22 @@ class ForceField:
                 "surface_term=none"
             )
 
+    @classmethod
+    def named(cls, name: str) -> ForceField:
+        """The force field of this ``name``. Raises InputError if it is the name of none."""
+        known = [cls("ff14SBonlysc", "tip3p", "none"), cls("ff14SB", "tip3p", "none")] + [
+            cls(protein, solvent, term)
+            for protein in ("ff14SBonlysc", "ff14SB")
+            for solvent in ("gbn2", "obc2")
+            for term in ("ace", "none")
+        ]
+        for force_field in known:
+            if force_field.name == LEGACY.get(name, name):
+                return force_field
+        raise InputError(
+            f"force field '{name}' cannot be simulated here: expected one of {', '.join(each.name for each in known)}"
+        )
+
     @property
     def name(self) -> str:
         """For cards and metadata, such as 'ff14SBonlysc + GBn2 + ACE'."""

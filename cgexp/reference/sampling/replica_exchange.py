@@ -99,6 +99,7 @@ def run_replica_exchange(
     executor: Executor | None = None,
     platform: PlatformName = "auto",
     progress: Report | None = None,
+    force_field: str = "",
 ) -> Chunks:
     """Go on until ``n_rounds`` rounds are in ``folder``; return its chunks, for ``load_exchange`` to read.
 
@@ -106,13 +107,13 @@ def run_replica_exchange(
     relaxed first. atoms: indices of the atoms whose positions are stored every save; None stores all. labelled_level:
     the level whose walker has positions and forces of all atoms stored as well, as ``labelled_coords`` and
     ``labelled_forces`` [n_frames, n_atoms, 3], with ``labelled_walker`` [n_frames]; see ``labels_per_cycle``.
-    executor: runs the segments; None runs them here.
+    executor: runs the segments; None runs them here. force_field: its name, kept with the settings.
     Raises InputError if the folder holds a run with other settings.
     """
     if len(starts) != protocol.n_walkers:
         raise InputError(f"{len(starts)} starts for {protocol.n_walkers} temperatures: expected one a walker")
     folder = Path(folder)
-    _check_settings(folder / SETTINGS_FILE, protocol)
+    _check_settings(folder / SETTINGS_FILE, protocol, force_field)
     chunks, packed = Chunks(folder), system if isinstance(system, str) else pack_system(system)
     done = n_rounds_done(chunks, protocol)
     tally = Tally(
@@ -132,8 +133,10 @@ def n_rounds_done(chunks: Chunks, protocol: ReplicaExchange) -> int:
     return n_cycles(chunks.folder) // protocol.cycles_per_round
 
 
-def _check_settings(path: Path, protocol: ReplicaExchange) -> None:
+def _check_settings(path: Path, protocol: ReplicaExchange, force_field: str) -> None:
     settings = {**asdict(protocol), "temperatures": list(protocol.temperatures)}
+    if force_field:
+        settings["force_field"] = force_field
     if not path.exists():
         write_json(path, settings)
         return

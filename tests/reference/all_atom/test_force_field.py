@@ -135,6 +135,19 @@ def test_names_are_for_cards() -> None:
 
 
 @pytest.mark.parametrize(
+    "choice", [DEFAULT, ForceField("ff14SB", "obc2", "none"), ForceField("ff14SB", "tip3p", "none")]
+)
+def test_a_name_says_which_it_is(choice: ForceField) -> None:
+    assert ForceField.named(choice.name) == choice
+
+
+def test_older_names_are_known_and_unknown_ones_refused() -> None:
+    assert ForceField.named("ff14SB + OBC2") == ForceField("ff14SB", "obc2", "ace")
+    with pytest.raises(InputError, match=r"force field 'CHARMM22\*' cannot be simulated here"):
+        ForceField.named("CHARMM22*")
+
+
+@pytest.mark.parametrize(
     ("choice", "words"),
     [
         (("ff14SBonlysc", "tip3p", "ace"), "explicit water has no surface term; set surface_term=none"),
