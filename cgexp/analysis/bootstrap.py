@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
 RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
@@ -133,18 +133,16 @@ class UnitMeans:
         return np.asarray(np.sqrt(n_units / (n_units - 1.0)) * np.std(draws, axis=0, ddof=1))
 
 
-def not_below_runs(
-    sem: NDArray[np.float64] | None, of_runs: Sequence[NDArray[np.float64]]
-) -> NDArray[np.float64] | None:
+def not_below_runs(sem: NDArray[np.float64] | float | None, of_runs: Sequence[ArrayLike]) -> NDArray[np.float64] | None:
     """Standard errors [...] that are not below half the difference of independent runs, whose values are [...] each.
 
     Blocks of a run know nothing of a state that the run has never reached: where runs disagree, their spread alone is
     too small. Without runs ``sem`` as it is.
     """
     if not of_runs:
-        return sem
+        return None if sem is None else np.asarray(sem)
     half = 0.5 * np.ptp(np.stack([np.asarray(values) for values in of_runs]), axis=0)
-    return half if sem is None else np.maximum(sem, half)
+    return np.asarray(half if sem is None else np.maximum(sem, half))
 
 
 def independent_units(samples: NDArray[Any], min_units: int = MIN_UNITS) -> NDArray[Any]:

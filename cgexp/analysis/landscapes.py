@@ -42,9 +42,9 @@ def free_energy_curve(
 
     Each: x, reference, model, their _sem, and difference = model - reference with difference_sem, [n_bins] in kT. Both
     are shifted by what brings the reference's minimum to zero, so that the difference is ln(p_reference / p_model). NaN
-    in bins that a side has not visited, and where it is only known to be above something: there reference_above or
-    model_above has that bound, -ln(p + error), and is NaN elsewhere; difference_above and difference_below are what
-    follows for the difference. outside: share of the simulation beyond the bins.
+    in bins that a side has not visited. Where a run has never been, or the error is as large as p, one side alone is
+    known: _sem is NaN there, reference_above or model_above the bound -ln(p + error) (else NaN), and the difference
+    difference_above or difference_below. outside: share of the simulation beyond the bins.
     """
     curves: dict[str, dict[str, Any]] = {}
     sides = {"reference": reference} | ({} if model is None else {"model": model})
@@ -60,17 +60,18 @@ def free_energy_curve(
             curve |= {f"{side}{ending}": values for ending, values in _energy(p, sem, of_runs).items()}
             if side == "model":
                 curve["outside"] = max(0.0, 1.0 - float(p.sum()))
-        known = curve["reference"] if np.isfinite(curve["reference"]).any() else curve["reference_above"]
-        for side in sides:
-            curve[side] = curve[side] - np.nanmin(known)
-            if f"{side}_above" in curve:
-                curve[f"{side}_above"] = curve[f"{side}_above"] - np.nanmin(known)
+        lowest = np.nanmin(curve["reference"])
+        for key in [f"{side}{ending}" for side in sides for ending in ("", "_above")]:
+            if key in curve:
+                curve[key] = curve[key] - lowest
         if model is not None:
             curve["difference"] = curve["model"] - curve["reference"]
             if {"reference_sem", "model_sem"} <= curve.keys():
                 curve["difference_sem"] = np.hypot(curve["model_sem"], curve["reference_sem"])
-                curve["difference_above"] = curve["model_above"] - curve["reference"]
-                curve["difference_below"] = curve["model"] - curve["reference_above"]
+                known = np.isnan([curve["reference_above"], curve["model_above"]])
+                curve["difference"] = np.where(known.all(axis=0), curve["difference"], np.nan)
+                curve["difference_above"] = np.where(known[0], curve["model_above"] - curve["reference"], np.nan)
+                curve["difference_below"] = np.where(known[1], curve["model"] - curve["reference_above"], np.nan)
         curves[name] = curve
     return curves
 
@@ -80,14 +81,14 @@ def _shares(values: Array, edges: Array, ensemble: Ensemble) -> UnitMeans:
 
 
 def _energy(p: Array, sem: Array | None, of_runs: list[Array]) -> dict[str, Array]:
-    """-ln p of every bin with its error '_sem'; '_above', where a run has never been or the error is as large as p."""
+    """-ln p of every bin, its error '_sem', and '_above' where a run has never been or the error is as large as p."""
     energy = -np.log(np.where(p > 0, p, np.nan))
     if sem is None:
         return {"": energy}
     vague = (p > 0) & ((sem >= p) | np.any([run <= 0.0 for run in of_runs], axis=0))
     known = np.where((p > 0) & ~vague, p, np.nan)
     above = -np.log(np.where(vague, p + sem, np.nan))
-    return {"": np.where(vague, np.nan, energy), "_sem": sem / known, "_above": above}
+    return {"": energy, "_sem": sem / known, "_above": above}
 
 
 def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.bootstrap import mean_and_sem
+from cgexp.analysis.bootstrap import mean_and_sem, not_below_runs
 from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.peptide import superposed_rmsd
 
@@ -55,11 +55,13 @@ def representatives(
     n_bootstrap: int,
     rng: np.random.Generator,
     weights: NDArray[np.floating] | None = None,
+    run: NDArray[np.integer] | None = None,
 ) -> tuple[list[Representative], Array]:
     """The medoid of every basin that the ensemble visits, in the order of BASINS, and where its atoms are.
 
     ca: C-alpha coordinates [n_frames, n_residues, 3], Å. block: independent unit of each frame, [n_frames]. native:
-    [n_residues, 3]. weights: of frames, [n_frames]. Returns the representatives and [n_representatives, n_residues, 3].
+    [n_residues, 3]. weights: of frames, [n_frames]. run: which independent run each is of, [n_frames]; the errors of
+    shares are then not below half the difference of runs. Returns the representatives and [n, n_residues, 3].
     """
     weight = np.ones(len(ca)) if weights is None else np.asarray(weights, dtype=np.float64)
     basin = basins_of(ca, native)
@@ -68,10 +70,14 @@ def representatives(
         members = np.flatnonzero((basin == name) & (weight > 0.0))
         if len(members):
             share, sem = mean_and_sem(basin == name, block, n_bootstrap, rng, weight)
+            own = [] if run is None else [run == number for number in np.unique(run)]
+            of_runs = [np.average(basin[o] == name, weights=weight[o]) for o in own if weight[o].any()]
+            error = not_below_runs(sem, of_runs if len(of_runs) > 1 else [])
+            share_sem = None if error is None else float(error)
             best, spread = medoid(ca[members], weight[members])
             structure = np.asarray(ca[members[best]], dtype=np.float64)
             rmsd = None if native is None else float(superposed_rmsd(structure[None], native[None])[0, 0])
-            found.append(Representative(name, share, sem, rmsd, spread, len(members)))
+            found.append(Representative(name, share, share_sem, rmsd, spread, len(members)))
             coords.append(structure)
     return found, np.array(coords, dtype=np.float64).reshape(-1, *ca.shape[1:])
 

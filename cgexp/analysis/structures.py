@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import independent_units
 from cgexp.analysis.representatives import (
@@ -65,17 +66,24 @@ class Structures:
 
 
 def structures_of(
-    system: Peptide, reference: Frames, trajectory: Any, burn_in: float, n_bootstrap: int, seed: int
+    system: Peptide,
+    reference: Frames,
+    trajectory: Any,
+    burn_in: float,
+    n_bootstrap: int,
+    seed: int,
+    run: NDArray[np.integer] | None = None,
 ) -> Structures:
     """Structures of a reference and of a simulation, if there is one.
 
     trajectory: simulation.Trajectory or None; its healthy replicas count, without their first ``burn_in`` (a fraction).
-    n_bootstrap: draws for the errors of the basins' shares; seed: of these draws.
+    n_bootstrap: draws for the errors of the basins' shares; seed: of these draws. run: which independent run each frame
+    of the reference is of, [n_frames].
     """
     rng = np.random.default_rng(seed)
     native = principal(system.native()) if system.sequence in NATIVE else None
     ca = reference.coords[:, system.ca]
-    found = {REFERENCE: representatives(ca, reference.block, native, n_bootstrap, rng, reference.weights)}
+    found = {REFERENCE: representatives(ca, reference.block, native, n_bootstrap, rng, reference.weights, run)}
     target = principal(found[REFERENCE][1][0]) if native is None else native
     played, time, replica, continuous = np.zeros((0, *ca.shape[1:])), np.zeros(0), None, True
     production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.ca]

@@ -9,7 +9,7 @@ from typing import ClassVar
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.recipe import Recipe
-from cgexp.reference.stated_units import Stated, check_forces, check_lengths
+from cgexp.reference.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.store import read_frames
 from cgexp.systems.peptide import Peptide
 
@@ -50,8 +50,15 @@ class FramesFile(Recipe):
             self._test(frames, self.system)
         return chosen
 
+    def verdict(self, frames: Frames) -> str:
+        """What the identities say of the force map, in words."""
+        return verdict_in_words(frames, self.system) if self._sampled(frames) else ""
+
+    def _sampled(self, frames: Frames) -> bool:
+        return self.thermally_sampled and not frames.arrays.keys() & set(SELECTED)
+
     def _test(self, frames: Frames, system: Peptide) -> None:
         stated = Stated(keys=False)
         check_lengths(frames, system, self.name, stated)
-        if self.thermally_sampled and not frames.arrays.keys() & set(SELECTED):
+        if self._sampled(frames):
             check_forces(frames, system, self.name, stated, bool(self.allow_biased_force_map.strip()))

@@ -26,6 +26,7 @@ from cgexp.reference.mapping.unbiasedness import check_unbiased
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling.protocol import Protocol, sample
 from cgexp.reference.sampling.task import Task
+from cgexp.reference.stated_units import verdict_in_words
 from cgexp.signatures import PositiveInt
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
@@ -75,6 +76,10 @@ class OpenMMPeptide(Recipe):
         frames = self._coarse_grain(task, walkers, force_map)
         check_unbiased(frames, pairs=self.system.bonds, allow_biased_map=bool(self._reason))
         return self.check(self.thin(frames))
+
+    def verdict(self, frames: Frames) -> str:
+        """What the identities say of the force map, in words."""
+        return verdict_in_words(frames, self.system)
 
     @property
     def _reason(self) -> str:

@@ -86,6 +86,10 @@ class Recipe(ABC):
             )
         return frames
 
+    def verdict(self, frames: Frames) -> str:
+        """What is known of the force map of these frames, in words; empty where the set's own card says it."""
+        return ""
+
     def thin(self, frames: Frames) -> Frames:
         """``n_frames`` of the frames, evenly spaced; all of them if n_frames is None or more than there are."""
         if self.n_frames is None or self.n_frames >= len(frames):

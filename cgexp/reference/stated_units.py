@@ -6,6 +6,7 @@ which the one along the bonds knows their scale to a hundredth in some thousand 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,8 +15,11 @@ import numpy as np
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.unbiasedness import N_SEM, SCALE_MARGIN, Unbiasedness, assess
+from cgexp.systems.base import System
 from cgexp.systems.peptide import Peptide
 from cgexp.units import KCAL_IN_KJ, MOLECULAR, NM_IN_ANGSTROM
+
+log = logging.getLogger(__name__)
 
 LENGTHS = {"A": 1.0, "nm": NM_IN_ANGSTROM}  # Å per unit
 BOND_LENGTHS = {"ca": 3.8, "backbone5": 1.45}  # Å, median over the bonds of a mapping
@@ -74,9 +78,11 @@ def check_forces(
     """Return what the identities say; InputError if forces disagree with coords, unit and temperature, or are biased.
 
     allow_biased_map: a biased map passes, a wrong scale does not. Forces stated in kT say nothing of the temperature.
-    Too few frames pass unverified.
+    Too few frames pass unverified, with a warning.
     """
     found = assess(frames, pairs=system.bonds)
+    if found.verdict == "not verifiable":
+        log.warning("force map of data set '%s' not verifiable: %s", name, found.reason)
     if not np.isfinite(found.scale):
         return found
     if abs(found.scale - 1.0) > max(N_SEM * found.scale_sem, SCALE_MARGIN):
@@ -93,6 +99,14 @@ def check_forces(
     if found.verdict == "biased" and not allow_biased_map:
         raise InputError(f"{found.reason}, or say in words why with dataset.allow_biased_force_map='<reason>'")
     return found
+
+
+def verdict_in_words(frames: Frames, system: System) -> str:
+    """What the identities say of the force map of sampled frames of a peptide; empty for others, and without forces."""
+    if not isinstance(system, Peptide) or frames.forces is None:
+        return ""
+    found = assess(frames, pairs=system.bonds)
+    return f"{found.verdict}: {found.reason}"
 
 
 def _explanations(found: Unbiasedness, temperature: float, stated: Stated) -> Iterator[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cgexp.report.html import Cell, Table
-from cgexp.report.table import SEM, unit_of, with_error
+from cgexp.report.table import BOUNDS, RESOLUTION, SEM, unit_of, with_error, without_bound
 
-RESOLUTION = "_resolution"  # of a distance: the same between the two runs of the reference
 # The numbers to look at first, in this order, and how to read them; docs/metrics.md has the formulas.
 KEY = {
     "force_rmse_relative": "error of the mean force: 0 is exact, 1 no better than a constant",
@@ -23,6 +22,8 @@ KEY = {
     "contact_rmse": "error of the probabilities of contacts between residues",
     "folded_fraction": "share of the simulation within analysis.folded_rmsd of the native structure",
     "folded_fraction_reference": "the same of the reference",
+    "folded_fraction_drift": "how much more of the simulation's second half is folded than of its first",
+    "resolution_relative": "how far the reference's two runs are apart, in distances of folded from unfolded",
     "mean_force_rmse": "error of the force against mean forces of all-atom simulations, their noise taken off",
     "mean_force_rmse_prior_only": "the same of the prior alone",
     "mean_force_rmse_zero_force": "the same of no force at all",
@@ -56,9 +57,9 @@ def metrics_table(metrics: Mapping[str, float], units: str) -> Table:
     for name in sorted(metrics):
         if not (name.endswith(SEM) and name.removesuffix(SEM) in metrics):
             error = number(metrics[name + SEM]) if name + SEM in metrics else Cell("")
-            rows.append(
-                [Cell(name, kind="code"), number(metrics[name]), error, Cell(unit_of(name, units), kind="unit")]
-            )
+            sign = next((f"{sign} " for ending, sign in BOUNDS.items() if name.endswith(ending)), "")
+            value = Cell(f"{sign}{metrics[name]:.4g}", metrics[name], kind="number")
+            rows.append([Cell(without_bound(name), kind="code"), value, error, Cell(unit_of(name, units), kind="unit")])
     return Table("metrics", "All metrics", ("metric", "value", "standard error", "unit"), rows, has_filter=True)
 
 

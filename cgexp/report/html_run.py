@@ -12,6 +12,7 @@ import yaml
 
 from cgexp.analysis.structures import Structures
 from cgexp.frames import Frames
+from cgexp.report.findings import in_words
 from cgexp.report.html import Cell, Table, pictures, render
 from cgexp.report.html_metrics import key_table, metrics_table
 from cgexp.report.html_summary import summary, warnings
@@ -50,8 +51,11 @@ def run_page(run: RunContent) -> bytes:
         title=f"{run.experiment} {run.run_id}",
         experiment=run.experiment,
         run_id=run.run_id,
-        sentences=summary(run.config, run.metrics, run.frames, run.notes, run.n_frames_prior),
-        warnings=warnings(run.config, run.metrics, run.notes),
+        sentences=[
+            *in_words(run.metrics, units, run.structures),
+            *summary(run.config, run.metrics, run.frames, run.notes, run.n_frames_prior),
+        ],
+        warnings=warnings(run.config, run.metrics, run.notes, run.provenance["data"].get("force_map", "")),
         key=key_table(run.metrics, units),
         metrics=metrics_table(run.metrics, units),
         pictures=pictures(run.figures),
@@ -95,6 +99,7 @@ def _facts(run: RunContent) -> Table:
     facts = {
         "data set": run.config["dataset"]["name"],
         "SHA-256 of the data": run.provenance["data"]["content_hash"],
+        "force map of the data": run.provenance["data"].get("force_map"),
         "system": run.frames.system,
         "run id (hash of the physics config)": run.run_id,
         "taken from run": run.provenance.get("parent"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cgexp.frames import Frames
+from cgexp.report.findings import not_converged
 from cgexp.report.table import SEM, with_error
 
 Config = Mapping[str, Any]
@@ -32,9 +33,14 @@ def no_markov_model(metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
     return [f"{notes['msm'][:1].upper()}{notes['msm'][1:]}."]
 
 
-def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
-    """What a reader must not overlook."""
-    found = []
+def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any], force_map: str = "") -> list[str]:
+    """What a reader must not overlook. force_map: what is known of the data's, in words (Recipe.verdict)."""
+    found = not_converged(metrics)
+    if force_map.startswith("not verifiable"):
+        found.append(
+            f"Whether the force map of the data is biased could not be told ({force_map.partition(': ')[2]}): if it "
+            "is, the model has learned another ensemble."
+        )
     if config["choices"].get("debug", "none") != "none":
         found.append(f"This run is a rehearsal (debug={config['choices']['debug']}): its numbers mean nothing.")
     if notes.get("reference_is_equilibrium") is False:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -75,7 +76,8 @@ def free_energy_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def _band(panel: Axes, curve: Mapping[str, Any], name: str, colour: str, label: str) -> None:
-    x, y, sem = curve["x"], curve[name], curve.get(f"{name}_sem")
+    x, sem, above = curve["x"], curve.get(f"{name}_sem"), curve.get(f"{name}_above")
+    y = curve[name] if above is None else np.where(np.isnan(above), curve[name], np.nan)
     panel.plot(x, y, ".-", ms=3, color=colour, label=label)  # dots: a bin between empty ones has no line
     if sem is not None:
         panel.fill_between(x, y - sem, y + sem, color=colour, alpha=0.25, lw=0)

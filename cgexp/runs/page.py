@@ -35,7 +35,8 @@ def write_page(
         reference = equilibrium["equilibrium"].frames if equilibrium else context.frames
         burn_in = 0.0 if trajectory is None else config["simulation"]["burn_in"]
         draws, seed = DRAWS * config["analysis"]["n_bootstrap"], config["analysis"]["seed"]
-        structures = structures_of(system, reference, trajectory, burn_in, draws, seed)
+        run = equilibrium["equilibrium"].run if equilibrium else None
+        structures = structures_of(system, reference, trajectory, burn_in, draws, seed, run)
         write_arrays(folder.structures, *structures.to_arrays(), compress=True)
     content = RunContent(
         experiment=config["choices"].get("experiment", "run"),

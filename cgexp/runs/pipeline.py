@@ -139,7 +139,7 @@ def _work(config: Config, folder: RunFolder, verb: str) -> None:
         discard(folder, VERBS[verb][0])
     _check_same_data(folder, frames.content_hash)
     folder.write_config(config)
-    record = provenance.begin(folder.provenance, frames.content_hash, _relative(data_path))
+    record = provenance.begin(folder.provenance, frames.content_hash, _relative(data_path), recipe.verdict(frames))
     group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
     with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, verb) as tracker:
         context = Context(config, folder, frames, recipe, tracker)

@@ -30,10 +30,13 @@ def code_version() -> dict[str, Any]:
     }
 
 
-def begin(path: Path, data_hash: str, data_path: str | None) -> dict[str, Any]:
-    """The record of a run, as it is on disk or new: its data, and what made each stage."""
+def begin(path: Path, data_hash: str, data_path: str | None, force_map: str = "") -> dict[str, Any]:
+    """The record of a run, as it is on disk or new: its data, and what made each stage.
+
+    force_map: what is known of the data's force map, in words (Recipe.verdict).
+    """
     record: dict[str, Any] = read_json(path) if path.is_file() else {"stages": {}}
-    record["data"] = {"content_hash": data_hash, "path": data_path}
+    record["data"] = {"content_hash": data_hash, "path": data_path} | ({"force_map": force_map} if force_map else {})
     write_json(path, record)
     return record
 

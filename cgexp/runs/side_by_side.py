@@ -40,15 +40,15 @@ def lines(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[s
 
     names: 'ic1', 'ic2', 'rmsd', 'end_to_end'. curves: label -> (energy, error) in kT, [n_bins] each; the error is the
     standard deviation over runs, of the reference its standard error. All are shifted by what brings the reference's
-    minimum to zero; NaN where no frame is.
+    minimum to zero; NaN where no frame is, and where one side alone of the reference's is known.
     """
     curves = {arm: [_curves(run)["free_energy"] for run in results.runs(arm)] for arm in arms}
     found = {}
     for name in names:
         first = curves[arms[0]][0][name]
-        by_label = {
-            first["reference_name"]: (first["reference"], first.get("reference_sem", np.zeros_like(first["x"])))
-        }
+        known = np.isnan(first.get("reference_above", np.full_like(first["x"], np.nan)))
+        reference = np.where(known, first["reference"], np.nan)
+        by_label = {first["reference_name"]: (reference, first.get("reference_sem", np.zeros_like(first["x"])))}
         for arm, of_runs in curves.items():
             p = np.array([np.exp(-np.nan_to_num(curve[name]["model"], nan=np.inf)) for curve in of_runs])
             energy, spread = _free_energy(p.mean(axis=0)), p.std(axis=0, ddof=1) if len(p) > 1 else 0.0 * p[0]

@@ -10,6 +10,7 @@ from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
+from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import no_markov_model
 from cgexp.report.table import metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
@@ -38,7 +39,10 @@ def print_table(config: Config) -> None:
     if not path.is_file():
         return
     metrics = read_json(path)
-    print(metrics_table(metrics, units=folder.read_config()["dataset"]["units"]))
+    units = folder.read_config()["dataset"]["units"]
+    print(metrics_table(metrics, units=units))
+    for sentence in [*in_words(metrics, units), *not_converged(metrics)]:
+        print(sentence)
     if "w1_tica_resolution" in metrics:
         print("compared with an equilibrium ensemble, whose two runs are w1_tica_resolution apart: quote both")
     elif "folded_fraction_reference" in metrics:

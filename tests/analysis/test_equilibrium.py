@@ -117,7 +117,8 @@ def test_errors_of_a_reference_are_not_below_half_the_difference_of_its_runs(equ
     assert with_runs["folded_free_energy_reference_above"] == pytest.approx(0.0), "at 0.25 + 0.25"
     curve = free_energy_curve(two, one, Bins.over(two, 20, 20), "reference", 50, rng)["rmsd"]
     native = np.digitize(1.0, Bins.over(two, 20, 20).observables["rmsd"]) - 1
-    assert np.isnan(curve["reference"][native])
+    assert np.isnan(curve["reference_sem"][native])
+    assert np.isnan(curve["difference"][native])
     assert curve["reference_above"][native] == pytest.approx(np.log(0.75 / 0.5))
     assert curve["difference_below"][native] == pytest.approx(curve["model"][native] - curve["reference_above"][native])
 

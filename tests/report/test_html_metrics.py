@@ -40,3 +40,8 @@ def test_an_error_without_its_value_is_not_lost() -> None:
 
 def test_what_a_sweep_prints_is_explained_on_the_page() -> None:
     assert set(HEADLINES) - {"w1_tica_resolution"} <= set(KEY)
+
+
+def test_a_bound_is_shown_as_one() -> None:
+    ((name, value, *_),) = metrics_table({"folded_free_energy_above": 2.413}, "molecular").rows
+    assert (name.text, value.text, value.value) == ("folded_free_energy", "> 2.413", 2.413)

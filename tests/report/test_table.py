@@ -116,3 +116,9 @@ def test_small_and_large_numbers_share_a_power_of_ten() -> None:
 def test_units_of_observables_are_those_of_their_distances() -> None:
     for name, quantity in QUANTITIES.items():
         assert unit_of(f"w1_{name}", "molecular") == quantity.unit, "give it a line in UNITS"
+
+
+def test_what_is_known_to_one_side_is_shown_as_a_bound() -> None:
+    lines = metrics_table({"folded_free_energy_reference_above": 2.413, "msm_timescale_1_below": 7.0}, "molecular")
+    rows = [line.split() for line in lines.splitlines()]
+    assert rows == [["folded_free_energy_reference", ">", "2.413", "kT"], ["msm_timescale_1", "<", "7", "ps"]]

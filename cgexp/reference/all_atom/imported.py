@@ -6,6 +6,7 @@ out at the length of bonds; forces and their unit are believed only if they are 
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from cgexp.reference.mapping.unbiasedness import check_unbiased
 from cgexp.systems.peptide import Peptide
 from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 
+log = logging.getLogger(__name__)
 __all__ = ["coarse_grain", "match_atoms", "read_forces", "read_structure", "read_trajectory"]
 
 FORCE_UNITS = {"kcal/mol/A": 1.0, "kJ/mol/nm": KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM}
@@ -29,6 +31,8 @@ BOND_LENGTHS = (1.0, 2.0)  # Å, shortest and longest
 HYDROGEN_BOND_LENGTHS = (0.7, 1.5)  # Å, of bonds to hydrogen
 N_CHECKED = 10  # frames whose bonds are measured
 N_BLOCKS = 10
+RIGID = 0.012  # Å, standard deviation of a bond below which it was constrained; XTC rounds to 0.01 Å
+N_RIGID = 200  # frames that this is taken from
 
 Array = NDArray[np.float64]
 
@@ -117,7 +121,9 @@ def coarse_grain(
     the frames as one trajectory and cuts it into ten. time_ps: [n_frames]. thermally_sampled: False for frames that
     were selected, on which a force map cannot be verified. allow_biased_force_map: why a biased map is acceptable here.
     force_field: that of the atoms, such as 'CHARMM22* + TIP3P'; labels in another one are then refused.
-    Raises InputError if shapes or the map do not fit, if the map is biased, or the units are wrong.
+    Where the frames are too few to verify the map, a warning says so and how many would do, and so do their notes.
+    Raises InputError if shapes or the map do not fit, if the map is biased or not valid for the bonds that are rigid in
+    these positions, or if the units are wrong.
     """
     positions, forces = np.asarray(positions), np.asarray(forces)
     if positions.shape != forces.shape or positions.ndim != 3:
@@ -132,6 +138,8 @@ def coarse_grain(
             "bead_atoms"
         )
     n_frames = len(positions)
+    if not allow_biased_force_map:
+        _check_rigid_bonds(positions, force_map, build_peptide(system.sequence))
     frames = Frames(
         coords=positions[:, force_map.beads],
         forces=force_map.apply(forces),
@@ -146,9 +154,42 @@ def coarse_grain(
         force_field=force_field,
         notes=f"biased force map allowed: {allow_biased_force_map}" if allow_biased_force_map else "",
     )
-    if thermally_sampled:
-        check_unbiased(frames, pairs=system.bonds, allow_biased_map=bool(allow_biased_force_map))
-    return frames
+    if not thermally_sampled:
+        return frames
+    found = check_unbiased(frames, pairs=system.bonds, allow_biased_map=bool(allow_biased_force_map))
+    if found.verdict != "not verifiable":
+        return frames
+    unverified = f"force map not verifiable: {found.reason}"
+    log.warning("frames of '%s': %s", system.name, unverified)
+    return frames.with_labels(notes="; ".join(filter(None, [frames.notes, unverified])))
+
+
+def rigid_bonds(positions: NDArray[np.floating], peptide: AllAtom) -> NDArray[np.int64]:
+    """The covalent bonds that never change their length in positions [n_frames, n_atoms, 3], Å: [n_bonds, 2].
+
+    A flexible bond to hydrogen varies by 0.02 Å and more at room temperature, a constrained one by rounding alone. None
+    can be told from fewer than N_CHECKED frames.
+    """
+    bonds = np.array([(a.index, b.index) for a, b in peptide.topology.bonds()], dtype=np.int64)
+    if len(positions) < N_CHECKED:
+        return bonds[:0]
+    chosen = positions[np.linspace(0, len(positions) - 1, min(len(positions), N_RIGID)).astype(int)]
+    lengths = np.linalg.norm(chosen[:, bonds[:, 0]] - chosen[:, bonds[:, 1]], axis=-1)
+    return bonds[lengths.std(axis=0) < RIGID]
+
+
+def _check_rigid_bonds(positions: NDArray[np.floating], force_map: LinearMap, peptide: AllAtom) -> None:
+    """Raise InputError if the map weighs two atoms differently whose bond is rigid in these positions."""
+    rigid = rigid_bonds(positions, peptide)
+    if force_map.valid_for(rigid):
+        return
+    broken = next(pair for pair in rigid if not force_map.valid_for(pair[None]))
+    first, second = (in_words(peptide.atoms[atom], peptide) for atom in broken)
+    raise InputError(
+        f"force map '{force_map.name}' is biased: it takes {first} and {second} with different weights, and their bond "
+        "never changes its length, so that it was constrained; use constraint_group or optimal with these constraints, "
+        "or say in words why with allow_biased_force_map"
+    )
 
 
 def _load_array(path: Path) -> NDArray[np.floating]:

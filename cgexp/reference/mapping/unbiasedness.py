@@ -116,8 +116,24 @@ def assess(frames: Frames, *, n_sem: float = N_SEM, pairs: Pairs | None = None) 
             "constraint_group or optimal, or check temperature and units",
         )
     if not sem <= LARGEST_SEM or abs(mean - expected) > max(CLEAR_SEM * sem, MARGIN):
-        return verdict("not verifiable", f"{identity}: more frames are needed to tell whether the map is biased")
+        enough = frames_to_tell(len(frames), mean - expected, sem)
+        more = f"about {enough:,} frames like these would tell whether the map is biased, there are {len(frames):,}"
+        return verdict("not verifiable", f"{identity}: {more}")
     return verdict("unbiased", identity)
+
+
+def frames_to_tell(n_frames: int, deviation: float, sem: float) -> int:
+    """How many frames, to two digits, would bring the virial's standard error (kT) as far down as a verdict needs.
+
+    That is LARGEST_SEM, or where the deviation is suspicious (two standard errors) what makes it N_SEM of them. Errors
+    fall with the root of the number of frames.
+    """
+    needed = LARGEST_SEM
+    if abs(deviation) > 2.0 * sem:
+        needed = min(needed, max(abs(deviation), MARGIN) / N_SEM)
+    wanted = n_frames * max(sem / needed, 1.0) ** 2
+    scale = 10.0 ** max(np.floor(np.log10(wanted)) - 1.0, 0.0)
+    return int(np.ceil(wanted / scale) * scale)
 
 
 def not_applicable(reason: str) -> Unbiasedness:

@@ -15,7 +15,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.published.download import Download
 from cgexp.reference.recipe import Recipe
-from cgexp.reference.stated_units import LENGTHS, Stated, check_forces, check_lengths, force_factors
+from cgexp.reference.stated_units import LENGTHS, Stated, check_forces, check_lengths, force_factors, verdict_in_words
 from cgexp.signatures import Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
 
@@ -77,6 +77,10 @@ class Published(Recipe):
         check_lengths(frames, self.peptide, self.name, stated)
         if forces:
             check_forces(frames, self.peptide, self.name, stated, bool(self.allow_biased_force_map.strip()))
+
+    def verdict(self, frames: Frames) -> str:
+        """What the identities say of the force map, in words."""
+        return verdict_in_words(frames, self.peptide)
 
     @property
     def peptide(self) -> Peptide:

@@ -275,6 +275,33 @@ def test_forces_in_the_wrong_unit_are_noticed() -> None:
     assert len(selected) == len(positions)
 
 
+def test_a_map_that_the_rigid_bonds_make_invalid_is_refused_however_few_frames_there_are() -> None:
+    system = Peptide(SEQUENCE)
+    positions, forces = sampled()
+    rigid = imported.rigid_bonds(positions, peptide())
+    names = {frozenset(peptide().atoms[atom][1][0] for atom in pair) for pair in rigid}
+    assert len(rigid) > 15
+    assert all("H" in pair for pair in names), "bonds to hydrogen, and no others, are constrained"
+    plain = make_map("slice", sites(system))
+    with pytest.raises(InputError, match=r"'slice' is biased: it takes .* and their bond never changes its length"):
+        imported.coarse_grain(system, positions[:30], forces[:30], plain, 350.0, "x")
+    allowed = imported.coarse_grain(
+        system, positions[:30], forces[:30], plain, 350.0, "x", allow_biased_force_map="to see what it does"
+    )
+    assert allowed.notes.startswith("biased force map allowed: to see what it does")
+    moving = positions + 0.03 * np.random.default_rng(0).normal(size=positions.shape)
+    assert not len(imported.rigid_bonds(moving, peptide()))
+    assert not len(imported.rigid_bonds(positions[:3], peptide())), "three frames cannot tell"
+
+
+def test_a_map_that_cannot_be_verified_is_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
+    system, group = Peptide(SEQUENCE), make_map("constraint_group", sites(Peptide(SEQUENCE)))
+    frames = imported.coarse_grain(system, *(part[:90] for part in sampled()), group, 350.0, "few")
+    assert "force map not verifiable" in frames.notes
+    assert "force map not verifiable" in caplog.text
+    assert "90 frames are too few to verify the force map: expected at least 100" in frames.notes
+
+
 def test_what_does_not_fit_is_refused() -> None:
     positions, forces = sampled()
     group = make_map("constraint_group", sites(Peptide(SEQUENCE)))

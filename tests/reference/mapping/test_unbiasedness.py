@@ -15,6 +15,7 @@ from cgexp.reference.mapping.unbiasedness import (
     check_unbiased,
     force_rms,
     force_scale,
+    frames_to_tell,
     not_applicable,
     virial,
 )
@@ -155,7 +156,7 @@ def test_too_few_frames_cannot_be_verified(mini: Frames) -> None:
     noisy = assess(mini.select(np.arange(0, len(mini), 10)))
     assert noisy.verdict == "not verifiable"
     assert noisy.sem > 0.5
-    assert "more frames are needed" in noisy.reason
+    assert "would tell whether the map is biased" in noisy.reason
 
 
 @pytest.mark.parametrize(("deviation", "verdict"), [(2.9, "unbiased"), (3.5, "not verifiable"), (4.1, "biased")])
@@ -192,3 +193,16 @@ def test_cards_are_json(mini: Frames) -> None:
     selected = not_applicable("selected for diversity; the map is that of chignolin_mini").card
     assert json.loads(json.dumps(selected, allow_nan=False))["virial_kT"] is None
     assert "selected" in selected["unbiasedness_reason"]
+
+
+def test_how_many_frames_would_tell() -> None:
+    assert frames_to_tell(3001, -1.80, 0.82) == 10_000, "until 1.8 kT are four standard errors"
+    assert frames_to_tell(1000, 0.1, 1.0) == 4000, "until the error is half a kT"
+    coords, forces = harmonic_chain(400, 3, 11)
+    forces += np.random.default_rng(0).normal(size=forces.shape) * 30.0
+    few = assess(frames_of(coords, forces, 40))
+    assert few.verdict == "not verifiable"
+    enough = frames_to_tell(400, few.mean + 3.0, few.sem)
+    coords, forces = harmonic_chain(enough, 3, 12)
+    forces += np.random.default_rng(1).normal(size=forces.shape) * 30.0
+    assert assess(frames_of(coords, forces, 40)).sem <= 0.55
