@@ -119,7 +119,7 @@ def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Fou
     n_draws = settings.n_bootstrap if len(names) > 1 else 0
     chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
     draws = [drawn for drawn in map(measure, chosen) if drawn is not None]
-    metrics = _metrics(model, draws, lags, settings.lag, step)
+    metrics = _metrics(model, draws, lags, settings.lag, step, len(names))
     length = (n_frames - 1) * step
     curve = _curve(model, draws, step) | {
         "lags": np.array(lags) * step,
@@ -163,7 +163,7 @@ def _with_reference(found: Found, reference: Walkers, settings: KineticSettings)
     near = [value for value in lags if lag <= value <= LONGER * lag]
     drawn = np.array([[timescales(value, times) for value in near] for times in [None, *chosen]])
     for i in range(N_TIMESCALES):
-        metrics |= _timescale(f"msm_timescale_{i + 1}_reference", drawn[:, :, i], near, lag)
+        metrics |= _timescale(f"msm_timescale_{i + 1}_reference", drawn[:, :, i], near, lag, len(names))
     slow = np.array([timescales(lag) for lag in lags])
     note = note.replace(NO_REFERENCE, f"the reference's model has a lag of {lag * step:g} ps")
     return metrics, curve | {"reference_lags": np.array(lags) * step, "reference_timescales": slow, "note": note}, note
@@ -195,15 +195,17 @@ def _lags(lag: int, n_frames: int) -> list[int]:
     return sorted({lag, *np.unique(np.geomspace(1, longest, N_LAGS).round().astype(int)).tolist()})
 
 
-def _metrics(model: _Model, draws: list[_Model], lags: list[int], lag: int, step: float) -> dict[str, float]:
+def _metrics(
+    model: _Model, draws: list[_Model], lags: list[int], lag: int, step: float, n_units: int
+) -> dict[str, float]:
     slow = step * np.array([m.timescales for m in (model, *draws)])
     metrics: dict[str, float] = {}
     for i in range(N_TIMESCALES):
-        metrics |= _timescale(f"msm_timescale_{i + 1}", slow[:, :, i], lags, lag)
-    return metrics | _with_error("msm_ck_error", [m.ck_error for m in (model, *draws)])
+        metrics |= _timescale(f"msm_timescale_{i + 1}", slow[:, :, i], lags, lag, n_units)
+    return metrics | _with_error("msm_ck_error", [m.ck_error for m in (model, *draws)], n_units)
 
 
-def _timescale(name: str, slow: Array, lags: list[int], lag: int) -> dict[str, float]:
+def _timescale(name: str, slow: Array, lags: list[int], lag: int, n_units: int) -> dict[str, float]:
     """A timescale at ``lag`` with its error, or ``<name>_above`` where it still grows with the lag.
 
     slow: at all lags, of the whole and of each draw, [1 + n_draws, n_lags]. It grows if at a lag up to LONGER times as
@@ -217,16 +219,18 @@ def _timescale(name: str, slow: Array, lags: list[int], lag: int) -> dict[str, f
         spread = rise[1:][np.isfinite(rise[1:])]
         if len(spread) < 2 or rise[0] > 2.0 * np.std(spread, ddof=1):
             return {f"{name}{ABOVE}": float(at_lag[0])}
-    return _with_error(name, at_lag.tolist())
+    return _with_error(name, at_lag.tolist(), n_units)
 
 
-def _with_error(name: str, values: list[float]) -> dict[str, float]:
-    """The first of the values, and the spread of the others as its error, as far as they are finite."""
+def _with_error(name: str, values: list[float], n_units: int) -> dict[str, float]:
+    """The first of the values, and its error from the others, draws of n_units replicas, as far as they are finite."""
     value, *others = values
     if not np.isfinite(value):
         return {}
-    spread = {f"{name}_sem": float(np.std(others, ddof=1))} if len(others) > 1 and np.isfinite(others).all() else {}
-    return {name: float(value)} | spread
+    if len(others) < 2 or not np.isfinite(others).all():
+        return {name: float(value)}
+    correction = np.sqrt(n_units / (n_units - 1.0))  # as in bootstrap.bootstrap_sem
+    return {name: float(value), f"{name}_sem": float(correction * np.std(others, ddof=1))}
 
 
 def _curve(model: _Model, draws: list[_Model], step: float) -> dict[str, Any]:
