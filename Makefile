@@ -36,5 +36,5 @@ types: install
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean:
-	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache
+clean:  ## build products and caches; runs and data in outputs/ are yours to delete
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -35,6 +35,22 @@ def serve(parent: int, told_threads: bool) -> None:
 
 
 @contextmanager
+def threads_for(n_beads: int) -> Iterator[None]:
+    """One thread for a toy, within, unless the user has said how many: more are slower, above all beside other work."""
+    if n_beads > 1 or is_told_threads():
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def ends_on_terminate() -> Iterator[None]:
     """SIGTERM is as Ctrl-C, within: launchers then end the processes that they have begun."""
     if threading.current_thread() is not threading.main_thread():

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+NOT_A_STYLE = ("backend", "backend_fallback", "date.epoch", "interactive", "timezone", "toolbar")
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {
     "exact": "black",
@@ -32,7 +33,9 @@ COLOURS = {
 }
 # what has no meaning of its own: states, processes
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+# over matplotlib's own defaults, so that a matplotlibrc of the user (usetex without a LaTeX, say) changes nothing
 STYLE: Any = {
+    **{key: value for key, value in rcParamsDefault.items() if key not in NOT_A_STYLE},
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 10,

@@ -13,6 +13,7 @@ from cgexp.active.loop import Loop, Record
 from cgexp.active.rounds import ROUNDS, data_of, initial_data, records_of
 from cgexp.build import build
 from cgexp.config.compose import Config
+from cgexp.config.processes import threads_for
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun, open_wandb
@@ -42,7 +43,7 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
     if folder.done("evaluate") and not config["force"]:
         say(f"{folder.path}: finished, skipped; force=true runs it again")
         return folder
-    with lock(folder.path):
+    with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
         say(f"{folder.path}")
         try:
             _work(config, folder, say)

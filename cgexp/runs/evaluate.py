@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cgexp.build import build
-from cgexp.errors import InputError
+from cgexp.errors import InputError, sentence_of
 from cgexp.models.potential_store import load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
@@ -44,8 +46,20 @@ def evaluate(context: Context) -> dict[str, float]:
     metrics["memory_peak_mb"] = peak_memory_mb()
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
-    images = _figures(context, result.curves, metrics)
-    write_page(context, trajectory, equilibrium, result.curves.get("notes", {}), metrics, images)
+    try:
+        images = _figures(context, result.curves, metrics)
+        write_page(context, trajectory, equilibrium, result.curves.get("notes", {}), metrics, images)
+    except InputError:
+        raise
+    except Exception as error:  # nobody shall lose a run's numbers to its figures
+        if os.environ.get("CGEXP_TRACEBACK"):
+            raise
+        images = {}
+        warnings.warn(
+            f"figures and report could not be made ({sentence_of(error)}); the metrics are complete, and "
+            f"`cgexp evaluate run={folder.path} force=true` tries again",
+            stacklevel=2,
+        )
     write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
     context.tracker.summarise(metrics)
     context.tracker.images(images)

@@ -10,6 +10,7 @@ from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.identity import differences
+from cgexp.config.processes import threads_for
 from cgexp.errors import InputError
 from cgexp.report.wandb import open_wandb
 from cgexp.runs import provenance
@@ -53,7 +54,7 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
         return folder
     if parent is None:
         _require_earlier(config, folder, verb)
-    with lock(folder.path):
+    with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
         say(f"{folder.path}")
         try:
             if parent is not None:

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
@@ -30,7 +31,6 @@ from cgexp.training.forward_logger import ForwardLogger, Log
 from cgexp.training.history import History
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
-from cgexp.training.no_profiler import NoProfiler
 from cgexp.training.noise import NoiseAugmentation
 
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
@@ -185,10 +185,10 @@ def _trainer(
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         logger=ForwardLogger(log) if log else False,
-        plugins=[ArrayCheckpointIO()],
+        # a run is one process: what SLURM says of its job (--ntasks, requeueing at USR1) is not Lightning's to act on
+        plugins=[ArrayCheckpointIO(), LightningEnvironment()],
         default_root_dir=folder,
         inference_mode=False,  # forces are gradients, also in validation and test
-        profiler=NoProfiler(),
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

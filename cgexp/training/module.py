@@ -56,13 +56,6 @@ class ForceMatching(pl.LightningModule):
         self._graphed, self._step = graphed, cast(GraphedStep | None, None)
         self._sums = torch.zeros(0)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes the name of each hook here, fifty times a step; a plain value needs none of the module's care
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def on_train_start(self) -> None:
         """Choose kernel and kind of step, now that weights and data are where they stay and a checkpoint is loaded."""
         data: ResidentData = self.trainer.datamodule

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from cgexp.config.processes import ends_on_terminate
+from cgexp.config.processes import ends_on_terminate, threads_for
 
 CHILD = "import os, sys, time; from cgexp.config.processes import serve; serve(os.getppid(), sys.argv[1] == 'told'); print(os.getpid(), os.environ.get('OMP_NUM_THREADS'), flush=True); time.sleep(60)"  # fmt: skip  # noqa: E501
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
@@ -37,3 +38,20 @@ def test_sigterm_is_as_ctrl_c_and_means_what_it_did_afterwards() -> None:
     with pytest.raises(KeyboardInterrupt), ends_on_terminate():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(("told", "n_beads", "expected"), [(None, 1, 1), (None, 10, 3), ("2", 1, 3)])
+def test_a_toy_has_one_thread_unless_told(
+    told: str | None, n_beads: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if told:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with threads_for(n_beads):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

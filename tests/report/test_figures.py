@@ -256,3 +256,12 @@ def test_global_style_is_left_alone() -> None:
     before = dict(mpl.rcParams)
     draw(all_curves())
     assert dict(mpl.rcParams) == before
+
+
+def test_a_matplotlibrc_of_the_user_changes_no_byte(tmp_path: Path) -> None:
+    drawn = {}
+    for name, settings in (("plain", {}), ("own", {"text.usetex": True, "font.size": 30, "axes.facecolor": "red"})):
+        with mpl.rc_context(settings):
+            (figure,) = draw({"plane": plane_curve()}).values()
+            drawn[name] = [path.read_bytes() for path in save(figure, tmp_path / name, "plane")]
+    assert drawn["own"] == drawn["plain"]

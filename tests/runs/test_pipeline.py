@@ -357,3 +357,13 @@ def test_figures_of_a_run_can_be_left_out_and_drawn_later(outputs: Path) -> None
     assert not folder.figures.exists()
     run(compose([f"run={folder.path}", "figures=png", "force=true"]), "evaluate", say=quiet)
     assert {path.suffix for path in folder.figures.iterdir()} == {".png"}
+
+
+def test_metrics_are_written_although_a_figure_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no LaTeX")
+
+    monkeypatch.setattr("cgexp.runs.evaluate.draw", fail)
+    with pytest.warns(UserWarning, match=r"figures and report could not be made .*no LaTeX.* the metrics are complete"):
+        folder = run(configure(tmp_path, "experiment=toy_cgnet"), say=quiet)
+    assert folder.done("evaluate")

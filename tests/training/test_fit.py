@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -251,3 +252,26 @@ def test_checkpoints_hold_no_pickle_and_come_back_whole(tmp_path: Path) -> None:
     content = (tmp_path / LAST).read_bytes()
     assert content[:2] == b"PK"
     assert b"torch._utils" not in content
+
+
+def test_a_slurm_job_of_several_tasks_trains_once_and_is_not_requeued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {
+        "SLURM_NTASKS": "4",
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOB_NAME": "cgexp",
+        "SLURM_PROCID": "0",
+        "SLURM_NODEID": "0",
+    }
+    for name, value in {**job, "SLURM_LOCALID": "0", "SLURM_NNODES": "1", "SLURM_NODELIST": "node1"}.items():
+        monkeypatch.setenv(name, value)
+    handlers = []
+
+    class Look(pl.Callback):
+        def on_train_start(self, *_: Any) -> None:
+            handlers.append(signal.getsignal(signal.SIGUSR1))
+
+    settings = Training(max_epochs=1, batch_size=16, validation_fraction=0.2, callbacks={"look": Look()})
+    train(tmp_path, make_toy(), spring_frames(), settings=settings)
+    assert handlers == [signal.SIG_DFL]
