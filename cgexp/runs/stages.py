@@ -33,10 +33,9 @@ from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.stability import friction_of, time_step_problem
 from cgexp.store import read_json, write_json
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training, fit, untrained
 from cgexp.training.losses import Loss
 from cgexp.training.noise import with_noise
-from cgexp.training.untrained import untrained
 
 log = logging.getLogger(__name__)
 FORCE_BATCH = 4096  # frames per evaluation of the prior's forces

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.signatures import NonNegative, Positive
-from cgexp.training.directions import random_directions
-from cgexp.training.losses import Batch, ForceField, Penalty
+from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 
 class Circulation(Penalty):

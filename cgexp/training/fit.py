@@ -1,4 +1,7 @@
-"""fit: trains a potential's network on frames with Lightning and returns the numbers of the training."""
+"""fit: trains a potential's network on frames with Lightning and returns the numbers of the training.
+
+``untrained`` returns those of a prior alone, where there is nothing to train.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,8 @@ from cgexp.progress import Report
 from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.checkpoint import ArrayCheckpointIO
-from cgexp.training.data import ResidentData
-from cgexp.training.forward_logger import ForwardLogger, Log
-from cgexp.training.history import History
+from cgexp.training.data import ResidentData, split_by_block
+from cgexp.training.history import ForwardLogger, History, Log
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
@@ -235,6 +237,24 @@ def loss_levels(frames: Frames, prior_forces: NDArray[Any], validation_index: ND
         f"loss_{name}": float(np.average(np.square(forces, dtype=np.float64).mean(axis=(1, 2)), weights=weights))
         for name, forces in rest.items()
     }
+
+
+def untrained(
+    frames: Frames, prior_forces: NDArray[Any], settings: Training, folder: Path, seed: int
+) -> dict[str, float]:
+    """The numbers of ``fit`` for the prior alone, on the same split of the frames; writes a history of one row.
+
+    prior_forces: [n_frames, n_beads, n_dims], force unit of the frames. Raises InputError if these cannot be split.
+    """
+    train, validation = split_by_block(frames.block, settings.validation_fraction, seed, settings.fold)
+    levels = loss_levels(frames, prior_forces, validation)
+    losses = {"loss_train": loss_levels(frames, prior_forces, train)["loss_prior_only"]}
+    if len(validation):
+        losses["loss_validation"] = levels["loss_prior_only"]
+    history = History(folder / "history.csv")
+    history.rows.append({"epoch": 0, "step": 0, "lr": 0.0, "objective": losses["loss_train"], **losses, "seconds": 0.0})
+    history.write()
+    return {**losses, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
 
 
 class _quiet:

@@ -1,21 +1,24 @@
-"""The training history: one row an epoch, kept in the checkpoint and written to CSV, so that resuming loses no row."""
+"""What a training tells: its history, kept in the checkpoint and as CSV, so that resuming loses no row; a logger."""
 
 from __future__ import annotations
 
 import csv
 import io
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
 
 from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.store import write_bytes
 
 WRITE_EVERY_S = 5.0
+Log = Callable[[Mapping[str, float], int], None]
 COLUMNS = ("epoch", "step", "lr", "objective", "loss_train", "loss_validation", "seconds")
 
 
@@ -81,3 +84,28 @@ class History(Callback):
 def current_lr(trainer: pl.Trainer) -> float:
     """Learning rate of the first parameter group."""
     return float(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+class ForwardLogger(Logger):
+    """Hands every number that the module and Lightning's callbacks log to ``log(metrics, step)``.
+
+    So training knows no particular logger; W&B has its one door in report/wandb.py, for all stages of a run.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._forward = log
+
+    @property
+    def name(self) -> str:
+        return "cgexp"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self._forward(metrics, step or 0)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The run's config is recorded by runs/, not here."""

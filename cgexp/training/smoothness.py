@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from cgexp.signatures import NonNegative, Positive
-from cgexp.training.directions import random_directions
-from cgexp.training.losses import Batch, ForceField, Penalty
+from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 
 class Smoothness(Penalty):

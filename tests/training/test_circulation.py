@@ -11,8 +11,7 @@ from cgexp.models.toy_mlp import ToyMLP
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.loss_checks import PenaltyChecks
 from cgexp.training.circulation import Circulation
-from cgexp.training.directions import random_directions
-from cgexp.training.losses import Batch
+from cgexp.training.losses import Batch, random_directions
 
 
 class TestCirculation(PenaltyChecks):

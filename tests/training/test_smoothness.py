@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from cgexp.testing.loss_checks import PenaltyChecks
-from cgexp.training.directions import random_directions
-from cgexp.training.losses import Batch
+from cgexp.training.losses import Batch, random_directions
 from cgexp.training.smoothness import Smoothness
 
 
