@@ -7,15 +7,17 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 TYPE_CHECKING = False  # as typing has it, whose import would be a fifth of the time of `cgexp --help`
-__all__ = ["Frames", "load", "load_dataset"]
+__all__ = ["Frames", "allow_parts", "load", "load_dataset"]
 
 if TYPE_CHECKING:
     from cgexp.frames import Frames
+    from cgexp.parts.allowed import allow_parts
     from cgexp.reference.packaged import load_packaged as load_dataset
     from cgexp.runs.load import load
 
 _PUBLIC = {
     "Frames": ("cgexp.frames", "Frames"),
+    "allow_parts": ("cgexp.parts.allowed", "allow_parts"),
     "load": ("cgexp.runs.load", "load"),
     "load_dataset": ("cgexp.reference.packaged", "load_packaged"),
 }

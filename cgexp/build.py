@@ -1,87 +1,89 @@
-"""build(spec): makes an object from a config node ``{_target_: dotted.name, argument: value, ...}``.
+"""build(spec, kind): makes an object from a config node ``{_target_: dotted.name, argument: value, ...}``.
 
-Only targets on the allow-list are made. Arguments are checked against the target's signature, which is read from its
-source text (signatures.py), so that a config can be checked in milliseconds without importing torch.
+Every place has a kind, the class that stands there or inherits from it; only what is of that kind is imported. Names
+are held to the allow-list (parts/allowed.py), arguments to the signature (parts/signatures.py), both from source text,
+so that a config can be checked in milliseconds without importing torch.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from cgexp.errors import InputError, did_you_mean
-from cgexp.signatures import Signature, ancestors, mismatch, object_type, read_signature
+from cgexp.errors import InputError, did_you_mean, shown
+from cgexp.parts.allowed import not_allowed
+from cgexp.parts.signatures import Signature, read_signature
+from cgexp.parts.sources import find_class
+from cgexp.parts.values import LISTS, MAPPINGS, UnknownAnnotation, is_mapping, items_of, kinds, mismatch
 
 TARGET = "_target_"
-ALLOWED = ("cgexp.", "torch.optim.", "pytorch_lightning.")
-# Ranges of arguments that other packages leave unchecked.
-FOREIGN_RANGES = {
-    "lr": "Positive",
-    "max_lr": "Positive",
-    "eps": "Positive",
-    "weight_decay": "NonNegative",
-    "patience": "NonNegativeInt",
-    "decay": "Fraction",
-    "pct_start": "OpenFraction",
-    "factor": "OpenFraction",
-    "gamma": "Positive",
-}
+Kinds = tuple[str, ...]  # dotted names of classes, one of which fits
+T = TypeVar("T")
 
 
 def is_spec(node: Any) -> bool:
     """Whether a config node describes an object."""
-    return isinstance(node, Mapping) and TARGET in node
+    return is_mapping(node) and TARGET in node
 
 
-def build(spec: Mapping[str, Any], **provided: Any) -> Any:
-    """Make the object that ``spec`` describes; nested specs are made first.
+def build(spec: Mapping[str, Any], kind: type[T], **provided: Any) -> T:
+    """Make the object that ``spec`` describes, a ``kind``; nested specs are made first.
 
     ``provided`` are run-time arguments (data, parameters): each is passed if the target takes it. A None in a
     mapping of specs (a term or callback switched off) is dropped. Raises InputError for a target that is not
-    allowed, unknown or missing arguments, and values of the wrong type or range.
+    allowed or not of the kind, unknown or missing arguments, and values of the wrong type or range.
     """
-    for problem in problems(spec, provided=provided.keys()):
+    wanted = (f"{kind.__module__}.{kind.__qualname__}",)
+    for problem in problems(spec, wanted, provided=provided.keys()):
         raise InputError(problem)
+    return cast(T, _make(spec, wanted, provided))
+
+
+def _make(spec: Mapping[str, Any], wanted: Kinds, provided: Mapping[str, Any]) -> Any:
     signature = read_signature(spec[TARGET])
     assert signature is not None  # else there was a problem
-    arguments = {name: _build_value(value) for name, value in spec.items() if name != TARGET}
-    for name, value in arguments.items():
-        if isinstance(value, dict) and object_type(signature.parameters.get(name)) is not None:
-            arguments[name] = {key: item for key, item in value.items() if item is not None}
+    arguments = {name: _value(value, signature.parameters.get(name)) for name, value in spec.items() if name != TARGET}
     for name, value in provided.items():
         if name in signature.parameters and name not in arguments:
             arguments[name] = value
-    return _import(spec[TARGET])(**arguments)
+    return _import(spec[TARGET], wanted)(**arguments)
 
 
-def problems(
-    spec: Mapping[str, Any], where: str = "", provided: Collection[str] = (), kind: str | None = None
-) -> Iterator[str]:
+def _value(value: Any, hint: Any) -> Any:
+    if is_spec(value):
+        return _make(value, tuple(kind.dotted for kind in kinds(hint)), {})
+    if is_mapping(value):
+        inner = items_of(hint, MAPPINGS)
+        return {key: _value(child, inner) for key, child in value.items() if child is not None or not kinds(inner)}
+    if isinstance(value, list | tuple):
+        return [_value(child, items_of(hint, LISTS)) for child in value]
+    return value
+
+
+def problems(spec: Mapping[str, Any], kind: Kinds, where: str = "", provided: Collection[str] = ()) -> Iterator[str]:
     """Yield a sentence for everything wrong with ``spec`` and the specs inside it.
 
-    ``where`` is its place, ``kind`` the class that it must be or inherit from.
+    ``kind``: dotted names of the classes, one of which it must be or inherit from. ``where`` is its place.
     """
     target = spec.get(TARGET)
-    if not isinstance(target, str) or not target.startswith(ALLOWED):
-        yield (
-            f"{_join(where, TARGET)}={target} is not allowed: expected a name that starts with "
-            f"{', '.join(ALLOWED[:-1])} or {ALLOWED[-1]}"
-        )
+    if (reason := not_allowed(target)) is not None:
+        yield f"{_join(where, TARGET)}={shown(target)} is not allowed: {reason}"
         return
-    signature = read_signature(target)
-    if signature is None:
-        yield f"{_join(where, TARGET)}={target} is no class: check the spelling of the module and the class"
+    target = str(target)
+    signature, found = read_signature(target), find_class(target)
+    if signature is None or found is None:
+        yield f"{_join(where, TARGET)}={shown(target)} is no class: check the spelling of the module and the class"
         return
-    if kind is not None and kind not in ancestors(target):
-        yield f"{_join(where, TARGET)}={target} is no {kind}, which belongs there: choose another class"
+    if not found.lineage.intersection(kind):
+        names = " or ".join(name.rpartition(".")[2] for name in kind) or "object at all"
+        yield f"{_join(where, TARGET)}={shown(target)} is no {names}, which belongs there: choose another class"
         return
     for name, value in spec.items():
-        if name != TARGET:
-            if name in provided:
-                yield f"{_join(where, name)} is filled in at run time: leave it out"
-            else:
-                yield from _argument_problems(signature, _join(where, name), name, value)
+        if name in provided:
+            yield f"{_join(where, name)} is filled in at run time: leave it out"
+        elif name != TARGET:
+            yield from _argument_problems(signature, _join(where, shown(name)), str(name), value)
     for name in signature.required:
         if name not in spec and name not in provided:
             yield f"{_join(where, name)} is missing: {target} needs it; set {_join(where, name)}=<value>"
@@ -98,46 +100,51 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     if value == "???":
         yield f"{place} is missing a value: set {place}=<value>"
         return
-    annotation = signature.parameters.get(name)
-    if not signature.target.startswith("cgexp.") and name in FOREIGN_RANGES:
-        annotation = FOREIGN_RANGES[name]
-    expected = mismatch(annotation, value) if annotation else None
+    hint = signature.parameters.get(name)
+    try:
+        expected = mismatch(hint, value)
+    except UnknownAnnotation:
+        yield (
+            f"{place} cannot be set from a config: the annotation of {name} in {signature.target} is none that a value "
+            "could be checked against"
+        )
+        return
     if expected:
-        yield f"{place}={value} is not valid: expected {expected}"
-    yield from _nested_problems(place, value, object_type(annotation))
+        yield f"{place}={shown(value)} is not valid: expected {expected}"
+    yield from _nested_problems(place, value, hint)
 
 
-def _nested_problems(place: str, value: Any, kind: str | None) -> Iterator[str]:
-    """Problems of an object, or of a mapping of objects of class ``kind``, in which null switches one off."""
+def _nested_problems(place: str, value: Any, hint: Any) -> Iterator[str]:
+    """Problems of an object, or of a list or mapping of objects, in which null switches one off."""
     if is_spec(value):
-        yield from problems(value, place, kind=kind)
-    elif isinstance(value, Mapping):
-        objects = [name for name, child in value.items() if is_spec(child)]
+        yield from problems(value, tuple(kind.dotted for kind in kinds(hint)), place)
+    elif is_mapping(value):
+        inner = items_of(hint, MAPPINGS)
+        objects = [str(name) for name, child in value.items() if is_spec(child)]
         for name, child in value.items():
-            child_place = _join(place, str(name))
-            if kind is not None and child is not None and not is_spec(child):
+            child_place = _join(place, shown(name))
+            if kinds(inner) and child is not None and not is_spec(child):
                 yield (
-                    f"{child_place} is no {kind}{did_you_mean(str(name), objects)}: expected null or an object with "
-                    f"{TARGET}"
+                    f"{child_place} is no {kinds(inner)[0].__name__}{did_you_mean(str(name), objects)}: expected null "
+                    f"or an object with {TARGET}"
                 )
             else:
-                yield from _nested_problems(child_place, child, kind)
+                yield from _nested_problems(child_place, child, inner)
+    elif isinstance(value, list | tuple):
+        for number, child in enumerate(value):
+            yield from _nested_problems(f"{place}.{number}", child, items_of(hint, LISTS))
 
 
-def _build_value(value: Any) -> Any:
-    if is_spec(value):
-        return build(value)
-    if isinstance(value, Mapping):
-        return {key: _build_value(child) for key, child in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _import(target: str) -> Any:
+def _import(target: str, wanted: Kinds) -> Any:
     module, _, name = target.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise InputError(f"cannot import {target}: {error}; check that it is installed") from error
+    lineage = {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__} if isinstance(found, type) else set()
+    if not lineage.intersection(wanted):
+        raise InputError(f"{target} is no {' or '.join(wanted)}, though its source says so: choose another class")
+    return found
 
 
 def _join(where: str, name: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cgexp.frames import Frames
+from cgexp.parts.part import Part
 
 
-class EnergyTerm(nn.Module):
+class EnergyTerm(Part, nn.Module):
     """A differentiable energy of a configuration.
 
     A subclass implements ``energy``; what it learns from data before training (normalisation, a fit) it does in
@@ -17,6 +21,9 @@ class EnergyTerm(nn.Module):
     """
 
     conservative = True
+    trains: ClassVar[bool] = True  # whether there is anything to train
+    # name -> class of a kernel (kernels/) that is made for this very class; a subclass says its own
+    kernels: ClassVar[Mapping[str, str]] = {}
 
     def fit(self, frames: Frames) -> None:
         """Adapt buffers to the training frames; the default needs nothing."""

@@ -9,8 +9,16 @@ class InputError(ValueError):
     """A mistake in the input; its text is one sentence and the command line exits with code 2."""
 
 
+def shown(value: object, limit: int = 60) -> str:
+    """A value as it is echoed in a sentence: one that is long is cut."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest of ``known``, or an empty string."""
+    if len(word) > 100:
+        return ""
     import difflib  # only now: `cgexp --help` has no use for it
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -14,7 +14,7 @@ import cgexp
 
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
-    ("units", "frames", "build", "errors", "signatures", "stability", "progress", "cards", "messages"),
+    ("units", "frames", "build", "errors", "parts", "stability", "progress", "cards", "messages"),
     ("config", "systems", "geometry", "store", "energy"),
     ("priors", "models", "analysis"),
     ("kernels",),
@@ -25,8 +25,8 @@ FLOORS = (
     ("cli", "testing"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# signatures serves build, errors and units serve all: the ground floor has a cellar
-CELLAR = ("errors", "units", "signatures")
+# parts, errors and units serve all: the ground floor has a cellar
+CELLAR = ("errors", "units", "parts")
 ONLY_IN = {"hydra": "config", "pytorch_lightning": "training", "wandb": "report", "openmm": "reference"}
 
 

@@ -13,6 +13,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.errors import InputError
 from cgexp.kernels.coverage import largest
 from cgexp.models.potential import Potential
+from cgexp.parts.part import Part
 from cgexp.systems.base import System
 
 Coords = NDArray[np.floating]
@@ -32,7 +33,7 @@ class Context:
     seed: int = 0
 
 
-class Acquisition(ABC):
+class Acquisition(Part, ABC):
     """A rule; a subclass implements ``choose``. Its choice depends on nothing but the arguments of ``select``."""
 
     def select(self, candidates: Coords, known: Coords, n: int, context: Context) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Acquisition, Context, Coords
-from cgexp.signatures import PositiveInt
+from cgexp.parts.ranges import PositiveInt
 
 
 class Filtered(Acquisition):

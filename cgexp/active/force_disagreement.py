@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from cgexp.active.acquisition import Context, Coords, ScoreRule
 from cgexp.errors import InputError
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.models.potential import Potential
-from cgexp.signatures import PositiveInt
+from cgexp.parts.ranges import PositiveInt
 
 
 class ForceDisagreement(ScoreRule):
@@ -23,6 +23,8 @@ class ForceDisagreement(ScoreRule):
     Materials 3, 023804, eq. 2); of a frame the maximum or the mean over its beads. Where a force is not finite, the
     frame is out of every model's range and comes last. batch_size: frames whose forces are held at a time.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("models",)
 
     def __init__(self, over_beads: Literal["max", "mean"] = "max", batch_size: PositiveInt = 10_000) -> None:
         self.over_beads = over_beads

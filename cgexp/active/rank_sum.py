@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Context, Coords, ScoreRule
 from cgexp.errors import InputError, did_you_mean
-from cgexp.signatures import NonNegative
+from cgexp.parts.ranges import NonNegative
 
 
 class RankSum(ScoreRule):

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.marks import ExecutionOnly
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActiveLearning:
+class ActiveLearning(Part):
     """How to learn actively: the config group ``active``.
 
     n_rounds: rounds that add labels; the model trained after the last is judged, too. n_per_round: configurations that
@@ -37,7 +39,7 @@ class ActiveLearning:
     proposals: Mapping[str, Any] | None = None
     budget_calls: PositiveInt | None = None
     budget_s: Positive | None = None
-    timeout_s: Positive | None = None
+    timeout_s: ExecutionOnly[Positive | None] = None
     stop_coverage: NonNegative | None = None
     stop_metric: str | None = None
     stop_patience: PositiveInt = 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Context, Coords, ScoreRule
 from cgexp.errors import InputError
-from cgexp.signatures import PositiveInt
+from cgexp.parts.ranges import PositiveInt
 
 
 class TicaDensity(ScoreRule):
@@ -17,6 +19,8 @@ class TicaDensity(ScoreRule):
     Math. Stat. 36, 1049). Unlike a histogram or a kernel it has no bandwidth to choose and still ranks frames that are
     far outside of all known ones. n_neighbours: k; with fewer known frames, all of them.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("tica",)
 
     def __init__(self, n_neighbours: PositiveInt = 10) -> None:
         self.n_neighbours = n_neighbours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cgexp.analysis.result import Analysis, Evaluation
-from cgexp.signatures import NonNegativeInt
+from cgexp.parts.ranges import NonNegativeInt
 
 
 class ForceAnalysis(Analysis):

@@ -28,7 +28,7 @@ from cgexp.analysis.sliced import sliced_metrics
 from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
 from cgexp.systems.basins import CONTACT
 from cgexp.systems.peptide import Peptide
 

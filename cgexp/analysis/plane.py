@@ -14,7 +14,7 @@ from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.analysis.toy import as_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.ranges import Positive, PositiveInt
 from cgexp.systems.plane import Plane
 
 BATCH = 8192  # points at a time: bounds the memory of the derivatives

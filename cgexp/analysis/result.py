@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from cgexp.frames import Frames
+from cgexp.parts.part import Part
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Evaluation:
     definitions: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
 
-class Analysis(ABC):
+class Analysis(Part, ABC):
     """What the config group ``analysis`` makes. needs_simulation: whether there is nothing to do without one."""
 
     needs_simulation = False
+    # name of a curve -> the function that draws it, by its dotted name, for figures of a package of one's own
+    figures: ClassVar[Mapping[str, str]] = {}
 
-    def check(self, frames: Frames) -> None:  # noqa: B027 (most analyses need nothing)
+    def check(self, frames: Frames) -> None:
         """Raise InputError if ``evaluate`` could not use these frames; asked before anything is computed."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.signatures import NonNegativeInt, PositiveInt
+from cgexp.parts.ranges import NonNegativeInt, PositiveInt
 from cgexp.systems.toy import ToyPotential
 
 N_QUADRATURE = 2001  # points over the system's x_range

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cgexp.config.checks import GROUPS, check
+from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose, expand, without_globs
+from cgexp.config.paths import use_conf_dir
 from cgexp.errors import sentence_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ log = logging.getLogger(__name__)
 
 def main(given: argparse.Namespace) -> int:
     """Compose and check the config, or every config of a multirun, then do the verb's job; return the exit code."""
+    if given.config_dir is not None:
+        use_conf_dir(Path(given.config_dir))
     overrides: list[str] = without_globs(given.words)
     configs = [compose(o) for o in expand(overrides)] if given.multirun else [compose(overrides)]
     # mistakes in groups that the job does not use do not matter to it
-    groups = ("dataset",) if given.verb == "data" else tuple(GROUPS)
+    groups = ("dataset",) if given.verb == "data" else None
     for config in configs:
         check(_to_check(config), groups)
     if given.cfg:

@@ -32,6 +32,7 @@ WORDS = {
 # flags -> what argparse does with them, and their help
 OF_CONFIGS = {
     "-m --multirun": ("store_true", "run all combinations of comma-separated values"),
+    "--config-dir": ("store", "a folder of your own options, as ./conf is"),
     "--cfg": ("store_true", "print the composed config and exit"),
 }
 OF_STUDIES = {

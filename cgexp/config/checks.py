@@ -4,51 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from cgexp.build import is_spec, problems
+from cgexp.build import TARGET, is_spec, problems
 from cgexp.cards import load_card, packaged_names
-from cgexp.config.compose import CAN_BE_NONE, SETTINGS, Config
-from cgexp.errors import InputError, did_you_mean
-from cgexp.signatures import mismatch
+from cgexp.config.compose import Config
+from cgexp.config.schema import groups as all_groups
+from cgexp.config.schema import settings
+from cgexp.errors import InputError, did_you_mean, shown
+from cgexp.parts.marks import Mark
+from cgexp.parts.signatures import read_signature
+from cgexp.parts.sources import fact
+from cgexp.parts.values import mismatch
 from cgexp.stability import friction_of, time_step_problem
 
-# group -> class of its object, constructor arguments that only exist at run time
-GROUPS: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "dataset": ("Recipe", ()),
-    "model": ("EnergyTerm", ()),
-    "prior": ("Prior", ()),
-    "loss": ("Loss", ()),
-    "optimizer": ("Optimizer", ("params",)),
-    "scheduler": (None, ("optimizer", "total_steps", "T_max")),
-    "trainer": ("Training", ()),
-    "simulation": ("Simulation", ()),
-    "analysis": ("Analysis", ()),
-    "logger": ("WandbSettings", ()),
-    "sweep": ("Sweep", ()),
-    "oracle": ("Oracle", ()),
-    "acquisition": ("Acquisition", ()),
-    "active": ("ActiveLearning", ()),
-}
-KERNELS = ("auto", "reference", "table", "compiled", "fused")
-# kernel -> the networks it is made for; the others serve all
-KERNEL_MODELS = {"table": ("CGSchNet",), "fused": ("CGSchNet", "CGnet")}
-CUTS = ("basin", "within", "x_range")  # keys of data sets that leave the frames outside a region out
+ANY_MODEL = ("auto", "reference", "compiled")  # kernels that serve every network
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
 STARTS_OF_PEPTIDES = ("folded", "unfolded", "extended")
 
 
-def check(config: Config, groups: Collection[str] = tuple(GROUPS)) -> None:
-    """Raise InputError with the first problem of the config, if any; ``groups`` are those that will be used."""
+def check(config: Config, groups: Collection[str] | None = None) -> None:
+    """Raise InputError with the first problem of the config; ``groups`` are those that will be used (None: all)."""
     for problem in all_problems(config, groups):
         raise InputError(problem)
 
 
-def all_problems(config: Config, groups: Collection[str] = tuple(GROUPS)) -> Iterator[str]:
+def all_problems(config: Config, groups: Collection[str] | None = None) -> Iterator[str]:
     """Yield a sentence for every problem of form; problems of physics follow only if there is none.
 
     With ``run=<folder>`` the rest of the config is that run's: physics is checked when both are put together.
     """
-    sound = True
+    groups, sound = all_groups() if groups is None else groups, True
     for problem in _form(config, groups):
         sound = False
         yield problem
@@ -59,28 +44,26 @@ def all_problems(config: Config, groups: Collection[str] = tuple(GROUPS)) -> Ite
 
 
 def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
-    known = [*GROUPS, *SETTINGS]
+    known = [*all_groups(), *settings()]
     for key in config:
         if key == "experiment":
             yield "the experiment file lacks its first line: begin it with '# @package _global_'"
         elif key not in (*known, *RECORDED):
-            yield f"unknown key '{key}'{did_you_mean(str(key), known)}: expected one of {', '.join(known)}"
-    for key, annotation in SETTINGS.items():
+            yield f"unknown key '{shown(key)}'{did_you_mean(str(key), known)}: expected one of {', '.join(known)}"
+    for key, annotation in settings().items():
         if key not in config:
             yield f"{key} is missing: set {key}=<value>"
         elif expected := mismatch(annotation, config[key]):
-            yield f"{key}={config[key]} is not valid: expected {expected}"
-    if config.get("kernel") not in KERNELS:
-        yield f"kernel={config.get('kernel')} is not valid: expected one of {', '.join(KERNELS)}"
-    for group in groups:
-        node = config.get(group)
-        if node is None and group in CAN_BE_NONE:
+            yield f"{key}={shown(config[key])} is not valid: expected {expected}"
+    for name in groups:
+        group, node = all_groups()[name], config.get(name)
+        if node is None and group.optional:
             continue
         if not is_spec(node):
-            yield f"{group} is missing or has no _target_: choose {group}=<option>"
+            yield f"{name} is missing or has no {TARGET}: choose {name}=<option>"
         else:
             assert isinstance(node, Mapping)
-            yield from problems(node, group, GROUPS[group][1], GROUPS[group][0])
+            yield from problems(node, group.kinds, name, group.filled_in)
 
 
 def _same_temperature(config: Config) -> Iterator[str]:
@@ -96,16 +79,16 @@ def _same_temperature(config: Config) -> Iterator[str]:
 
 def _fits_system(config: Config) -> Iterator[str]:
     dataset = config["dataset"]
-    facts = (("n_dims", "dimensions"), ("n_beads", "beads"), ("units", "units"))
+    shared = (("n_dims", "dimensions"), ("n_beads", "beads"), ("units", "units"))
     for group in ("model", "prior", "simulation", "analysis"):
-        for fact, name in facts:
-            found = (config[group] or {}).get(fact, dataset[fact])
-            if found != dataset[fact]:
+        for key, name in shared:
+            found = (config[group] or {}).get(key, dataset[key])
+            if found != dataset[key]:
                 option = config["choices"].get(group, group)
-                flat = group == "model" and fact == "n_dims" and (found, dataset[fact]) == (1, 2)
+                flat = group == "model" and key == "n_dims" and (found, dataset[key]) == (1, 2)
                 yield (
                     f"{group}={option} works with {name} {found} but dataset {dataset['name']} has {name} "
-                    f"{dataset[fact]}: choose another {group} or another dataset"
+                    f"{dataset[key]}: choose another {group} or another dataset"
                     + (", or set model.n_dims=2 if it is a network for toys" if flat else "")
                 )
                 break
@@ -163,10 +146,10 @@ def _prior_of_other_data(config: Config) -> Iterator[str]:
             f"prior.fitted_on={name} is a set of mean forces at frames that were selected, and a prior is fitted to a "
             "sample: name a training set, or null for the data set itself"
         )
-    for key, fact in (("units", "units"), ("n_beads", "n_beads")):
-        if card[fact] != config["dataset"][key]:
+    for key in ("units", "n_beads"):
+        if card[key] != config["dataset"][key]:
             yield (
-                f"prior.fitted_on={name} has {key} {card[fact]} but dataset {config['dataset']['name']} has "
+                f"prior.fitted_on={name} has {key} {card[key]} but dataset {config['dataset']['name']} has "
                 f"{config['dataset'][key]}: name a set of the same system, or null for the data set itself"
             )
             return
@@ -178,8 +161,8 @@ def _prior_of_other_data(config: Config) -> Iterator[str]:
 
 
 def _has_forces(config: Config) -> Iterator[str]:
-    dataset, model = config["dataset"], str(config["model"]["_target_"])
-    if not str(dataset["_target_"]).endswith("packaged.Packaged") or model.endswith("NoNetwork"):
+    dataset = config["dataset"]
+    if not fact(dataset[TARGET], "ships", False) or not fact(config["model"][TARGET], "trains", True):
         return
     name = dataset["name"]
     if name in packaged_names() and load_card(name)["force_rms"] is None:
@@ -201,7 +184,7 @@ def _has_validation(config: Config) -> Iterator[str]:
     specs = {f"trainer.callbacks.{n}": s for n, s in (config["trainer"].get("callbacks") or {}).items() if s}
     specs["scheduler"] = config["scheduler"] or {}
     for place, spec in specs.items():
-        if spec.get("monitor") == "loss_validation" or str(spec.get("_target_")).endswith("ReduceLROnPlateau"):
+        if spec.get("monitor") == "loss_validation" or (spec and fact(spec[TARGET], "watches_validation", False)):
             yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
 
 
@@ -209,7 +192,8 @@ def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
     dataset = config["dataset"]
     if not config["trainer"].get("noise"):
         return
-    for key in CUTS:
+    signature = read_signature(dataset[TARGET])
+    for key in () if signature is None else signature.marked(Mark.REGION):
         if dataset.get(key) is not None:
             yield (
                 f"trainer.noise takes the density of the frames for that of the ensemble, but dataset.{key}="
@@ -222,10 +206,16 @@ def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
         )
 
 
+def _spans_the_training(config: Config) -> bool:
+    """Whether the scheduler's rate is a function of how long the whole training is, which is filled in."""
+    signature = read_signature(config["scheduler"][TARGET]) if config["scheduler"] else None
+    lengths = set(all_groups()["scheduler"].filled_in) - {"optimizer"}
+    return signature is not None and not lengths.isdisjoint(signature.parameters)
+
+
 def _learning_rate_finder(config: Config) -> Iterator[str]:
-    scheduler = str((config["scheduler"] or {}).get("_target_"))
     for name, spec in (config["trainer"].get("callbacks") or {}).items():
-        if spec and str(spec.get("_target_")).endswith("Finder") and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
+        if spec and fact(spec[TARGET], "sets_rate", False) and _spans_the_training(config):
             yield (
                 f"trainer.callbacks.{name} looks for a learning rate that scheduler="
                 f"{config['choices'].get('scheduler')} then overrides: use scheduler=none"
@@ -233,17 +223,18 @@ def _learning_rate_finder(config: Config) -> Iterator[str]:
 
 
 def _kernel_serves(config: Config) -> Iterator[str]:
-    name, models = config["kernel"], KERNEL_MODELS.get(config["kernel"])
-    model = str(config["model"]["_target_"]).rsplit(".", 1)[-1]
-    if models and model not in models:
-        yield f"kernel={name} is made for {' and '.join(models)}, but the model is a {model}: use kernel=auto"
+    name, target = config["kernel"], config["model"][TARGET]
+    own = tuple(fact(target, "kernels", {}, inherited=False))
+    if name not in (*ANY_MODEL, *own):
+        known = ", ".join((*ANY_MODEL, *own))
+        yield f"kernel={name} does not serve the model {target.rpartition('.')[2]}: use kernel=auto (of {known})"
 
 
 def _targets(node: object) -> list[str]:
     """Names of the classes of a spec and of all specs inside it."""
     if not isinstance(node, Mapping):
         return [name for child in node for name in _targets(child)] if isinstance(node, (list, tuple)) else []
-    own = [str(node["_target_"]).rsplit(".", 1)[-1]] if is_spec(node) else []
+    own = [str(node[TARGET])] if is_spec(node) else []
     return own + [name for child in node.values() for name in _targets(child)]
 
 
@@ -265,26 +256,27 @@ def _active_learning(config: Config) -> Iterator[str]:
         )
     if config["simulation"] is not None and active.get("proposals"):
         merged = {**config["simulation"], **active["proposals"]}
-        wrong = list(problems(merged, "active.proposals", kind="Simulation"))
+        wrong = list(problems(merged, all_groups()["simulation"].kinds, "active.proposals"))
         for rule in () if wrong else (_same_temperature, _time_step, _simulation_length, _starts):
             found = rule({**config, "prior": None, "simulation": merged})
             wrong += [problem.replace("simulation.", "active.proposals.") for problem in found]
         yield from wrong
     rules = _targets(config["acquisition"]) if active.get("arm", "learning") == "learning" else []
-    if "ForceDisagreement" in rules and active.get("n_models", 1) < 2:
+    needs = {need for rule in rules for need in fact(rule, "needs", ())}
+    if "models" in needs and active.get("n_models", 1) < 2:
         yield (
             f"acquisition={config['choices'].get('acquisition')} compares the forces of several networks, but "
             "active.n_models=1: set it to 3"
         )
-    if "TicaDensity" in rules and config["dataset"]["units"] == "reduced":
-        yield "acquisition=tica_density needs the ICs of a peptide, and a toy has none: choose another acquisition"
-    if {"EarlyStop", "EarlyStopping"} & set(_targets(config["trainer"].get("callbacks"))):
+    if "tica" in needs and config["dataset"]["units"] == "reduced":
+        option = config["choices"].get("acquisition")
+        yield f"acquisition={option} needs the ICs of a peptide, and a toy has none: choose another acquisition"
+    if any(fact(target, "changes_length", False) for target in _targets(config["trainer"].get("callbacks"))):
         yield (
             "active learning gives every round and arm the same number of gradient steps, which early stopping does "
             "not: choose another trainer"
         )
-    scheduler = str((config["scheduler"] or {}).get("_target_"))
-    if active.get("mode") == "online" and scheduler.endswith(("OneCycleLR", "AnnealingLR")):
+    if active.get("mode") == "online" and _spans_the_training(config):
         option = config["choices"].get("scheduler")
         yield (
             f"active.mode=online keeps one optimiser through all rounds, but scheduler={option} ends with the first: "

@@ -9,23 +9,19 @@ from copy import deepcopy
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dir
-from cgexp.errors import InputError, did_you_mean
+from cgexp.config import schema
+from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dirs
+from cgexp.config.plugins import require_known_plugins
+from cgexp.errors import InputError, did_you_mean, shown
+from cgexp.parts.allowed import allow_parts, stated_parts
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
-CAN_BE_NONE = ("simulation", "scheduler", "oracle", "acquisition", "active")  # groups with an option ``none``
-SETTINGS = {
-    "seed": "Seed",
-    "kernel": "str",
-    "figures": "Literal['all', 'png', 'none']",
-    "force": "bool",
-    "run": "str | None",
-    "outputs": "str",
-}
+ENVIRONMENT = "asks for"
+LONGEST_KEY = 200  # letters
 
 
 def compose(overrides: Sequence[str]) -> Config:
@@ -41,6 +37,7 @@ def compose(overrides: Sequence[str]) -> Config:
                 "hydra.job.chdir=true would hide results in Hydra's own folders: leave it out, since "
                 "outputs=<directory> says where they go"
             )
+        require_known_plugins(node.hydra, overrides)
         return finish(node, dict(node.hydra.runtime.choices), overrides)
 
 
@@ -48,6 +45,7 @@ def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config
     """``compose([*overrides, seed=<seed>])`` for each seed, in little more time than one takes."""
     with _sentences(overrides):
         node = _compose_node([*search_path(), *forgiving([*overrides, f"seed={seeds[0]}"])])
+        require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
         configs = []
         for seed in seeds:
@@ -61,11 +59,17 @@ def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config
 def _sentences(overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra, OmegaConf and YAML raise into InputError with one sentence."""
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.resolvers import oc
     from yaml import YAMLError
 
+    OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
     try:
+        _require_short(overrides)
         yield
+    except InputError:
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_sentence(error, overrides)) from error
     except YAMLError as error:
@@ -74,7 +78,23 @@ def _sentences(overrides: Sequence[str]) -> Iterator[None]:
         raise InputError(f"a config file in ./conf is not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except (TypeError, ValueError) as error:  # Hydra's own, for a group set to something that is no option
         text = " ".join(str(error).split())
-        raise InputError(f"cannot compose {' '.join(overrides)}: {text}; choose group=<option>") from error
+        raise InputError(f"cannot compose {shown(' '.join(overrides))}: {text}; choose group=<option>") from error
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def _require_short(overrides: Sequence[str]) -> None:
+    """Hydra looks a key up among files, whose names have an end."""
+    for override in overrides:
+        if len(override.partition("=")[0]) > LONGEST_KEY:
+            raise InputError(
+                f"cannot read the override '{shown(override)}': its key has more than {LONGEST_KEY} letters"
+            )
+
+
+def _refuse_environment(key: str, *default: str) -> str:
+    """In place of ``${oc.env:KEY}``: what is composed is written into files of the run."""
+    raise InputError(f"{ENVIRONMENT} '{shown(key)}' of the environment, which would be written into files of the run")
 
 
 def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> Config:
@@ -84,13 +104,33 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     with open_dict(node):
         node.pop("hydra", None)
     config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
-    for group in CAN_BE_NONE:
+    for group in (name for name, group in schema.groups().items() if group.optional):
+        config.setdefault(group, None)  # ~group
         # what an experiment or debug=fast sets of a group does not bring back one that is switched off
         if choices.get(group) == "none" and not any(o.lstrip("+").startswith(f"{group}.") for o in overrides):
             config[group] = None
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
-    config["overrides"] = [o for o in overrides if not o.startswith("hydra")]
+    config["overrides"] = [o for o in overrides if not is_of_hydra(o)]
+    _allow(config.get("parts"), overrides)
     return config
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override is about Hydra itself."""
+    return override.lstrip("+~").startswith("hydra")
+
+
+def _allow(parts: Any, overrides: Sequence[str]) -> None:
+    """Allow the packages of ``parts`` if the command line states them; a file's word counts for nothing."""
+    if not isinstance(parts, list) or not parts:
+        return  # what is no list, the check refuses
+    if any(override.lstrip("+").startswith("parts=") for override in overrides):
+        allow_parts(*map(str, parts))
+    elif not set(map(str, parts)) <= set(stated_parts()):
+        raise InputError(
+            f"parts={shown(parts)} is set by a config file, which cannot allow itself to import anything: state it on "
+            "the command line or in CGEXP_PARTS"
+        )
 
 
 def forgiving(overrides: Sequence[str]) -> list[str]:
@@ -102,9 +142,9 @@ def forgiving(overrides: Sequence[str]) -> list[str]:
 
 
 def search_path() -> list[str]:
-    """The override that lets Hydra find the user's own ./conf."""
-    own = user_conf_dir()
-    return [f"hydra.searchpath=[file://{own}]"] if own else []
+    """The override that lets Hydra find the user's own options."""
+    own = ",".join(f"file://{folder}" for folder in user_conf_dirs())
+    return [f"hydra.searchpath=[{own}]"] if own else []
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -142,6 +182,7 @@ def _parsed(overrides: Sequence[str]) -> list[Any]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
+    _require_short(overrides)
     try:
         return list(OverridesParser.create().parse_overrides(overrides=list(overrides)))
     except HydraException as error:
@@ -163,6 +204,11 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     from hydra.errors import OverrideParseException
 
     text = str(error)
+    if ENVIRONMENT in text:
+        place = re.search(r"full_key: (\S+)", text)
+        what = re.search(f"{ENVIRONMENT}.*", text)
+        assert what is not None
+        return f"{place.group(1) if place else 'a value'} {what.group()}: give the value itself"
     if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
         group, option = match.groups()
         if group == "hydra/launcher":
@@ -170,7 +216,7 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         known = group_options(group)
         return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
     if match := re.search(r"Could not override '([^']+)'", text):
-        known = sorted([*groups(), *SETTINGS])
+        known = sorted([*groups(), *schema.settings()])
         return (
             f"unknown key '{match.group(1)}'{did_you_mean(match.group(1), known)}: expected one of {', '.join(known)}"
         )

@@ -1,4 +1,4 @@
-"""Run ids: a hash of what determines the physics of a run, and of nothing else."""
+"""Run ids: a hash of what determines the physics of a run, and of nothing else: parts mark their own fields."""
 
 from __future__ import annotations
 
@@ -9,32 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cgexp.build import TARGET
 from cgexp.config.compose import Config
+from cgexp.parts.marks import Mark
+from cgexp.parts.signatures import read_signature
 
 PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")
-# how a stage is executed or checked, not what it computes
-EXECUTION = {
-    "trainer": ("accelerator", "matmul_precision"),
-    "optimizer": ("fused", "foreach"),
-    "dataset": ("n_parallel", "platform", "stiffness", "lightest_mass", "allow_biased_force_map"),
-    "simulation": ("chunk_frames",),
-    "oracle": ("n_parallel", "platform"),
-    "active": ("timeout_s",),
-}
-RUNS = {"trainer": ("start_from",)}  # folders of other runs
-# class -> its arguments that name a potential (or a file), whose content counts: a retrained teacher gives other labels
-TEACHERS = {
-    "cgexp.reference.teacher_data.TeacherData": ("path", "starts"),
-    "cgexp.reference.oracles.teacher.TeacherOracle": ("path",),
-}
-# keys that came later, with the value that does what was done before them: with it a run keeps the id it had
-ADDED: dict[str, dict[str, Any]] = {"simulation": {"starts": "data", "tempering": None}, "trainer": {"noise": 0.0}}
-ONLY_EVALUATED = {
-    "simulation": ("burn_in",),
-    "dataset": ("reference_replicas", "reference_steps", "reference_lag_ps"),
-}
-# which of a teacher's frames a data set takes: the teacher's ensemble is the same
-CHOICE_OF_FRAMES = ("name", "basin", "x_range", "force_noise", "force_map", "n_frames", "seed")
 ACTIVE = ("active", "acquisition", "oracle")  # part of a run only where there is active learning
 # what each stage depends on, in the order of the stages
 STAGES = {
@@ -49,7 +29,7 @@ STAGES = {
 def run_id(config: Config) -> str:
     """Ten hexadecimal digits that name the run of this config."""
     groups = (*STAGES["evaluate"], *(ACTIVE if config.get("active") is not None else ()))
-    return digest({group: _physics(group, config[group], "evaluate") for group in groups})
+    return digest({group: _physics(config[group], "evaluate") for group in groups})
 
 
 def data_id(config: Config) -> str:
@@ -59,13 +39,15 @@ def data_id(config: Config) -> str:
 
 def teacher_id(config: Config) -> str:
     """Ten hexadecimal digits that name the ensemble of the teacher whose frames the data set holds."""
-    node = _physics("dataset", config["dataset"], "evaluate")
-    return digest({key: value for key, value in node.items() if key not in CHOICE_OF_FRAMES})
+    node = _physics(config["dataset"], "evaluate")
+    signature = read_signature(config["dataset"][TARGET])
+    chosen = () if signature is None else signature.marked(Mark.CHOICE)
+    return digest({key: value for key, value in node.items() if key not in chosen})
 
 
 def stage_id(config: Config, stage: str) -> str:
     """The hash of the part of the config that the stage's result depends on."""
-    return digest({group: _physics(group, config[group], stage) for group in STAGES[stage]})
+    return digest({group: _physics(config[group], stage) for group in STAGES[stage]})
 
 
 def digest(content: Any) -> str:
@@ -77,43 +59,43 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
     """Dotted keys in which two configs differ as far as ``stage`` depends on them."""
     found: list[str] = []
     for group in STAGES[stage]:
-        found += _differing(_physics(group, first[group], stage), _physics(group, second[group], stage), group)
+        found += _differing(_physics(first[group], stage), _physics(second[group], stage), group)
     return found
 
 
-def _physics(group: str, node: Any, stage: str) -> Any:
-    if isinstance(node, Mapping):
-        left_out = EXECUTION.get(group, ()) + (() if stage == "evaluate" else ONLY_EVALUATED.get(group, ()))
-        added = ADDED.get(group, {})
-        kept = {
-            key: _numbers(value)
-            for key, value in node.items()
-            if key not in left_out and not (key in added and value == added[key])
-        }
-        for key in RUNS.get(group, ()):
-            if kept.get(key) is not None:
-                # a run's folder is named after its physics, wherever it lies
-                kept[key] = Path(os.path.abspath(str(kept[key]))).name
-        for key in TEACHERS.get(str(node.get("_target_")), ()):
-            if kept.get(key) is not None:
-                kept[key] = _content(str(kept[key]))
-        return kept
-    return _numbers(node)
+def _physics(node: Any, stage: str, inside: bool = False) -> Any:
+    """The part of a config node that its own marks say the result of ``stage`` depends on.
+
+    inside: whether the node is an argument of a group's part, where what a run's evaluation alone would need may be
+    needed to make it (a teacher's burn_in).
+    """
+    if isinstance(node, (list, tuple)):
+        return [_physics(value, stage, True) for value in node]
+    if not isinstance(node, Mapping):
+        return float(node) if isinstance(node, int) and not isinstance(node, bool) else node  # 2 and 2.0 are one
+    signature = read_signature(str(node[TARGET])) if TARGET in node else None
+    if signature is None:
+        return {key: _physics(value, stage, True) for key, value in node.items()}
+    kept = {}
+    for key, value in node.items():
+        marks = signature.marks(key)
+        is_default = key in signature.defaults and value == signature.defaults[key]
+        if Mark.EXECUTION in marks or (Mark.EVALUATION in marks and stage != "evaluate" and not inside):
+            continue
+        if Mark.LATER in marks and is_default and not inside:
+            continue
+        if value is not None and Mark.RUN in marks:
+            value = Path(os.path.abspath(str(value))).name
+        elif value is not None and Mark.CONTENT in marks:
+            value = _content(str(value))
+        kept[key] = _physics(value, stage, True)
+    return kept
 
 
 def _content(path: str) -> str:
     """SHA-256 of a file, or of the potential in a run's folder; while there is none, the name of the place."""
     file = Path(path) / "potential.npz" if Path(path).is_dir() else Path(path)
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else Path(os.path.abspath(path)).name
-
-
-def _numbers(node: Any) -> Any:
-    """2 and 2.0 are the same setting."""
-    if isinstance(node, Mapping):
-        return {key: _numbers(value) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return [_numbers(value) for value in node]
-    return float(node) if isinstance(node, int) and not isinstance(node, bool) else node
 
 
 def _differing(first: Any, second: Any, place: str) -> list[str]:

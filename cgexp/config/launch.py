@@ -13,6 +13,7 @@ from typing import Any
 from cgexp.config.compose import CONFIG_NAME, Config, compose, finish, forgiving, search_path
 from cgexp.config.identity import digest
 from cgexp.config.paths import conf_dir
+from cgexp.config.plugins import require_known_plugins
 from cgexp.config.processes import ends_on_terminate, is_told_threads, serve
 from cgexp.errors import InputError
 from cgexp.messages import is_on_screen, on_screen
@@ -76,13 +77,16 @@ def launch_jobs(
 def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path) -> list[Failed]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
 
     GlobalHydra.instance().clear()
     place = [] if any(o.startswith("hydra.sweep.dir=") for o in overrides) else [f"hydra.sweep.dir='{folder}'"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"), ends_on_terminate():
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        batches = hydra.multirun(CONFIG_NAME, _in_its_process(task), [*overrides, *place])
+        settings = [*overrides, *place]
+        require_known_plugins(hydra.compose_config(CONFIG_NAME, settings, RunMode.MULTIRUN).hydra, settings)
+        batches = hydra.multirun(CONFIG_NAME, _in_its_process(task), settings)
     returned = [result.return_value for batch in batches or [] for result in batch]
     return [value for value in returned if isinstance(value, Failed)]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from cgexp.errors import InputError
+
+VARIABLE = "CGEXP_CONFIG_DIR"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -13,16 +17,26 @@ def conf_dir() -> Path:
     return shipped if shipped.is_dir() else PACKAGE.parent / "conf"
 
 
-def user_conf_dir() -> Path | None:
-    """``./conf`` of the working directory, if it is another one: a user's own experiments are found there."""
+def use_conf_dir(folder: Path) -> None:
+    """Find options in ``folder``, too, in this process and those that it starts. Raises InputError if it is none."""
+    if not folder.is_dir():
+        raise InputError(f"--config-dir {folder} is no folder: give one that holds groups, as experiment/mine.yaml")
+    os.environ[VARIABLE] = str(folder.resolve())
+
+
+def user_conf_dirs() -> list[Path]:
+    """The folders of a user's own options: that of ``--config-dir``, and ``./conf`` of the working directory."""
+    stated = os.environ.get(VARIABLE)
+    folders = [Path(stated)] if stated else []
     own = Path.cwd() / "conf"
-    return own if own.is_dir() and own.resolve() != conf_dir().resolve() else None
+    if own.is_dir() and own.resolve() not in (conf_dir().resolve(), *folders):
+        folders.append(own)
+    return folders
 
 
 def conf_dirs() -> list[Path]:
     """The folders that options are looked up in."""
-    own = user_conf_dir()
-    return [conf_dir()] + ([own] if own else [])
+    return [conf_dir(), *user_conf_dirs()]
 
 
 def groups() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +14,10 @@ from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.compiled import CompiledKernel
 from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused import ACTIVATION_NUMBERS
-from cgexp.kernels.fused_cgnet import FusedCGnet
-from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.kernel import DirectKernel, Kernel
 from cgexp.kernels.native_library import NoNativeKernel, native_library
-from cgexp.kernels.table import TableKernel
-from cgexp.models.cgnet import CGnet
-from cgexp.models.cgschnet import CGSchNet
 
 log = logging.getLogger(__name__)
-# network -> its fused kernel, which takes (network, coords, bf16)
-FUSED: dict[type[EnergyTerm], Callable[..., Kernel]] = {CGSchNet: FusedCGSchNet, CGnet: FusedCGnet}
-SOURCES: dict[type[EnergyTerm], str] = {CGSchNet: "cgschnet", CGnet: "cgnet"}
 KERNELS = ("auto", "reference", "table", "compiled", "fused")
 
 
@@ -43,27 +36,40 @@ def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf
         name = best_kernel(network)
     if bf16 and name != "fused":
         log.warning("kernel=%s keeps parameter gradients in full precision: bfloat16 is for fused", name)
-    if name == "table":
-        return TableKernel(network, coords)
+    if name == "reference":
+        return Kernel(network)
     if name == "compiled":
         return CompiledKernel(network)
-    if name == "fused":
-        return _fused(network, coords, bf16)
-    return Kernel(network)
+    kernel = _own_kernel(name, network)
+    return _fused(kernel, network, coords, bf16) if name == "fused" else kernel(network, coords)
 
 
 def best_kernel(network: EnergyTerm, device: torch.device | None = None) -> str:
     """What kernel=auto stands for: fused on a CPU with a compiler, else table where the network has filters to
     tabulate, else the reference. The compiled kernel is never chosen: compiling takes up to a minute."""
+    own = vars(type(network)).get("kernels", {})
     if has_kinks(network):
         return "reference"
-    if type(network) in FUSED and (device or _device(network)).type == "cpu" and serves(network):
+    if "fused" in own and (device or _device(network)).type == "cpu" and serves(network):
         try:
-            native_library(SOURCES[type(network)])
+            _load_native(_own_kernel("fused", network))
             return "fused"
         except NoNativeKernel as error:
             log.warning("%s", error)
-    return "table" if isinstance(network, CGSchNet) else "reference"
+    return "table" if "table" in own else "reference"
+
+
+def _own_kernel(name: str, network: EnergyTerm) -> Any:
+    """The kernel that a network's class says is made for it: a class called with (network, coords)."""
+    own = vars(type(network)).get("kernels", {})
+    if name not in own:
+        raise InputError(f"kernel={name} does not serve the model {type(network).__name__}: use kernel=auto")
+    module, _, kind = own[name].rpartition(".")
+    return getattr(importlib.import_module(module), kind)
+
+
+def _load_native(kernel: type[Kernel]) -> Any:
+    return None if kernel.native is None else native_library(kernel.native)
 
 
 def serves(network: EnergyTerm) -> bool:
@@ -73,18 +79,14 @@ def serves(network: EnergyTerm) -> bool:
     return all(isinstance(layer, known) for stack in stacks for layer in stack)
 
 
-def _fused(network: EnergyTerm, coords: Tensor | None, bf16: bool) -> Kernel:
-    if type(network) not in FUSED:
-        raise InputError(
-            f"kernel=fused serves {' and '.join(kind.__name__ for kind in FUSED)}, but the model is a "
-            f"{type(network).__name__}: use kernel=auto"
-        )
+def _fused(kernel: Any, network: EnergyTerm, coords: Tensor | None, bf16: bool) -> Kernel:
     if _device(network).type != "cpu":
         raise InputError("kernel=fused is for the CPU: use kernel=auto, or trainer=cpu")
-    if bf16 and not native_library(SOURCES[type(network)]).has_bf16():
+    if bf16 and not _load_native(kernel).has_bf16():
         log.warning("this processor has no bfloat16 products: parameter gradients stay in float32")
         bf16 = False
-    return FUSED[type(network)](network, coords, bf16)
+    made: Kernel = kernel(network, coords, bf16)
+    return made
 
 
 def _device(network: EnergyTerm) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,13 +35,14 @@ class FusedCGnet(Kernel):
     loss are not. The spectral bound of the weights is left to torch, once a step: the passes take bounded weights.
     """
 
+    native: ClassVar[str] = "cgnet"
     graphable = False
     network: CGnet
 
     def __init__(self, network: CGnet, coords: Tensor | None = None, bf16: bool = False) -> None:
         super().__init__(network)
         self.bf16 = bf16
-        self._passes = Passes("cgnet", self._shape)
+        self._passes = Passes(self.native, self._shape)
 
     def __call__(self, coords: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ class FusedCGSchNet(Kernel):
     matrix products of the parameter gradient are rounded to bfloat16, while energies, forces and loss are not.
     """
 
+    native: ClassVar[str] = "cgschnet"
     graphable = False
     network: CGSchNet
 
@@ -50,7 +51,7 @@ class FusedCGSchNet(Kernel):
         self.bf16 = bf16
         self.table = FilterTable.for_coords(network, coords)
         warn_if_coarse(network, self.table)
-        self._passes = Passes("cgschnet", self._shape)
+        self._passes = Passes(self.native, self._shape)
 
     def __call__(self, coords: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ class Kernel:
     and gradient together in less work.
     """
 
+    native: ClassVar[str | None] = None  # the library of native/ that it calls
     graphable = True  # whether a CUDA graph can hold its work: it asks for no number on the way
 
     def __init__(self, network: EnergyTerm) -> None:

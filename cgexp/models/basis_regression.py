@@ -12,7 +12,7 @@ from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.normalisation import ZScore, check_fits, frame_weights
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.ranges import Positive, Size
 
 RANK_TOLERANCE = 1e-10  # of the largest eigenvalue: below, basis functions depend linearly on one another
 
@@ -38,7 +38,7 @@ class BasisRegression(EnergyTerm):
         self,
         n_beads: Literal[1] = 1,
         n_dims: Literal[1] = 1,
-        degree: PositiveInt = 4,
+        degree: Size = 4,
         wave_numbers: Sequence[Positive] = (),
     ) -> None:
         super().__init__()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from cgexp.models.activations import warn_if_not_smooth
 from cgexp.models.lipschitz import bound_spectral_norm
 from cgexp.models.mlp import mlp
 from cgexp.models.normalisation import ZScore, check_fits, frame_weights
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 
 
 class CGnet(EnergyTerm):
@@ -27,6 +28,8 @@ class CGnet(EnergyTerm):
     ``lipschitz`` bounds the spectral norm of every layer (CGnet 2019 regularises so); None leaves it free.
     """
 
+    kernels: ClassVar[Mapping[str, str]] = {"fused": "cgexp.kernels.fused_cgnet.FusedCGnet"}
+
     pairs: Tensor
     triples: Tensor
     quads: Tensor
@@ -35,8 +38,8 @@ class CGnet(EnergyTerm):
         self,
         n_beads: PositiveInt,
         n_dims: Literal[3] = 3,
-        width: PositiveInt = 160,
-        depth: PositiveInt = 5,
+        width: Size = 160,
+        depth: Depth = 5,
         activation: Literal["tanh", "silu", "softplus", "gelu", "relu"] = "tanh",
         lipschitz: Positive | None = None,
     ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from cgexp.models.activations import activation_module, warn_if_not_smooth
 from cgexp.models.mlp import mlp
 from cgexp.models.normalisation import check_fits
 from cgexp.models.radial import BASES, cosine_cutoff
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 
 
 class CGSchNet(EnergyTerm):
@@ -27,6 +28,11 @@ class CGSchNet(EnergyTerm):
     distances gives a structure and its mirror image the same energy; a dihedral prior tells them apart.
     """
 
+    kernels: ClassVar[Mapping[str, str]] = {
+        "fused": "cgexp.kernels.fused_cgschnet.FusedCGSchNet",
+        "table": "cgexp.kernels.table.TableKernel",
+    }
+
     bead_types: Tensor
     pairs: Tensor
     neighbours: Tensor
@@ -36,11 +42,11 @@ class CGSchNet(EnergyTerm):
         self,
         n_beads: PositiveInt,
         n_dims: Literal[3] = 3,
-        n_bead_types: PositiveInt = 20,
-        n_blocks: PositiveInt = 2,
-        n_features: PositiveInt = 64,
-        n_filters: PositiveInt = 64,
-        n_rbf: PositiveInt = 32,
+        n_bead_types: Size = 20,
+        n_blocks: Depth = 2,
+        n_features: Size = 64,
+        n_filters: Size = 64,
+        n_rbf: Size = 32,
         rbf: Literal["expnorm", "gaussian"] = "expnorm",
         trainable_rbf: bool = False,
         cutoff: Positive = 30.0,

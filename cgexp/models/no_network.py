@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from cgexp.energy import EnergyTerm
@@ -9,6 +11,8 @@ from cgexp.energy import EnergyTerm
 
 class NoNetwork(EnergyTerm):
     """Zero energy at every configuration; has no parameters, so that nothing is trained (runs/stages.py)."""
+
+    trains: ClassVar[bool] = False
 
     def energy(self, coords: Tensor) -> Tensor:
         return (0.0 * coords).sum(dim=(1, 2))

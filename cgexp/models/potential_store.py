@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from cgexp.build import build
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.models.potential import Potential
 from cgexp.store import read_arrays, write_arrays
@@ -32,8 +33,8 @@ def load_potential(path: Path) -> Potential:
     if meta.get("kind") != "potential":
         raise InputError(f"{path} holds no potential: expected the file that training writes")
     specs = meta["specs"]
-    network = None if specs["model"] is None else build(specs["model"])
-    potential = Potential(network, build(specs["prior"]))
+    network = None if specs["model"] is None else build(specs["model"], EnergyTerm)
+    potential = Potential(network, build(specs["prior"], EnergyTerm))
     state = {name: torch.from_numpy(value) for name, value in arrays.items()}
     try:
         potential.load_state_dict(state, assign=True)

@@ -12,7 +12,7 @@ from cgexp.models.activations import warn_if_not_smooth
 from cgexp.models.mlp import hidden_layers
 from cgexp.models.normalisation import check_fits
 from cgexp.models.point_features import PointFeatures
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import Depth, NonNegativeInt, Positive, PositiveInt, Seed, Size
 
 
 class ToyMLP(EnergyTerm):
@@ -28,12 +28,12 @@ class ToyMLP(EnergyTerm):
         self,
         n_beads: PositiveInt,
         n_dims: PositiveInt,
-        width: PositiveInt = 128,
-        depth: PositiveInt = 2,
+        width: Size = 128,
+        depth: Depth = 2,
         activation: Literal["tanh", "silu", "softplus", "gelu", "relu"] = "silu",
         n_fourier: NonNegativeInt = 0,
         fourier_std: Positive = 1.0,
-        fourier_seed: NonNegativeInt = 0,
+        fourier_seed: Seed = 0,
         scale: Positive = 1.0,
     ) -> None:
         super().__init__()

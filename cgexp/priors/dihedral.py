@@ -11,10 +11,10 @@ from torch import Tensor
 from cgexp.energy import float64_coords
 from cgexp.frames import Frames
 from cgexp.geometry import dihedrals
+from cgexp.parts.ranges import OpenFraction, PositiveInt
 from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
-from cgexp.signatures import OpenFraction, PositiveInt
 
 
 class FourierDihedrals(PriorTerm):

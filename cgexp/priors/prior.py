@@ -14,8 +14,8 @@ from cgexp.build import build
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
-from cgexp.signatures import Positive
 from cgexp.store import read_json, write_json
 from cgexp.units import unit_system
 
@@ -95,7 +95,7 @@ class Prior(EnergyTerm):
             raise InputError(f"{path} holds no prior of format {FORMAT}: expected a file written by Prior.save")
         terms = {}
         for name, described in record["terms"].items():
-            terms[name] = build({"_target_": described["_target_"], **described["arguments"]})
+            terms[name] = build({"_target_": described["_target_"], **described["arguments"]}, PriorTerm)
             terms[name].restore(described)
         prior = cls(terms, record["temperature"])
         prior.units, prior.data_hash = record["units"], record["data_hash"]

@@ -11,10 +11,10 @@ from cgexp.energy import float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances
+from cgexp.parts.ranges import Fraction, Positive, PositiveInt
 from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, quantile
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
-from cgexp.signatures import Fraction, Positive, PositiveInt
 
 
 class Repulsion(PriorTerm):

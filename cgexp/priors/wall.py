@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
-from cgexp.signatures import Positive
 
 
 class HarmonicWall(PriorTerm):

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.marks import ExecutionOnly
+from cgexp.parts.ranges import PositiveInt
 from cgexp.progress import Report
 from cgexp.reference.all_atom.force_field import ForceField, constraint_pairs, make_system
 from cgexp.reference.all_atom.modules import import_openmm
@@ -27,7 +29,6 @@ from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling.protocol import Protocol, sample
 from cgexp.reference.sampling.task import Task
 from cgexp.reference.stated_units import verdict_in_words
-from cgexp.signatures import PositiveInt
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
 
@@ -49,11 +50,12 @@ class OpenMMPeptide(Recipe):
     force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
     solvent: Literal["gbn2", "obc2", "tip3p"] = "gbn2"
     surface_term: Literal["ace", "none"] = "ace"
-    platform: Literal["auto", "CUDA", "OpenCL", "native", "CPU"] = "auto"
+    platform: ExecutionOnly[Literal["auto", "CUDA", "OpenCL", "native", "CPU"]] = "auto"
     fit_frames: PositiveInt = 2000
-    n_parallel: PositiveInt = 1
+    n_parallel: ExecutionOnly[PositiveInt] = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
 
     def make(self, folder: Path, progress: Report | None = None, executor: Executor | None = None) -> Frames:

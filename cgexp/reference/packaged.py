@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.marks import Region
 from cgexp.reference.all_atom.force_field import force_field_of
 from cgexp.reference.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.reference.recipe import Recipe
@@ -134,9 +135,10 @@ class Packaged(Recipe):
     frames of this basin, for data that lack the others; None: all.
     """
 
-    basin: Literal["folded", "misfolded", "transition", "unfolded"] | None = None
+    basin: Region[Literal["folded", "misfolded", "transition", "unfolded"] | None] = None
 
     cached: ClassVar[bool] = False
+    ships: ClassVar[bool] = True  # with a card that tells whether it has forces
 
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cgexp.frames import Frames
+from cgexp.parts.ranges import NonNegativeInt
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.toy_data import stated_points, uniform_points
-from cgexp.signatures import NonNegativeInt
 from cgexp.systems.plane import Plane
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.marks import ChoiceOfFrames, ExecutionOnly
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Name, Positive, PositiveInt
 from cgexp.systems.base import System
 
 
 @dataclass(kw_only=True)
-class Recipe(ABC):
+class Recipe(Part, ABC):
     """A data set: its facts, and ``make`` to produce its frames. A subclass adds fields of its own.
 
     name: of the data set. system: what is modelled. n_beads, n_dims, units, temperature (K, or kT for the toys),
@@ -27,17 +29,17 @@ class Recipe(ABC):
     Raises InputError if the facts contradict the system.
     """
 
-    name: str
+    name: ChoiceOfFrames[Name]
     system: System
     n_beads: PositiveInt
     n_dims: PositiveInt
     units: Literal["molecular", "reduced"]
     temperature: Positive
-    force_map: str
-    n_frames: PositiveInt | None = None
-    allow_biased_force_map: str = ""
-    stiffness: Positive | None = None
-    lightest_mass: Positive | None = None
+    force_map: ChoiceOfFrames[str]
+    n_frames: ChoiceOfFrames[PositiveInt | None] = None
+    allow_biased_force_map: ExecutionOnly[str] = ""
+    stiffness: ExecutionOnly[Positive | None] = None
+    lightest_mass: ExecutionOnly[Positive | None] = None
     cached: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class Recipe(ABC):
                     f"set dataset.{field}={actual}"
                 )
 
-    def require(self) -> None:  # noqa: B027 - most data sets are made from nothing
+    def require(self) -> None:
         """Raise InputError if something that ``make`` reads is missing or unfit; makes nothing and reads no frames."""
 
     @abstractmethod

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.marks import ChoiceOfFrames, ContentFile, EvaluationOnly, Region
+from cgexp.parts.ranges import NonNegative, Positive, PositiveInt, Seed
 from cgexp.reference.oracles.teacher import TeacherOracle
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.teacher_run import load_teacher, potential_hash, starting_frames
 from cgexp.reference.teacher_simulation import check_time_step, production_frames, simulate_teacher
-from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.systems.basins import basin_of
@@ -38,16 +39,16 @@ class TeacherData(Recipe):
     each other.
     """
 
-    path: str
+    path: ContentFile[str]
     simulation: Simulation
-    starts: str | None = None
-    basin: Literal["folded", "misfolded", "transition", "unfolded"] | None = None
-    x_range: tuple[float, float] | None = None
-    force_noise: NonNegative = 0.0
-    reference_replicas: PositiveInt = 100
-    reference_steps: PositiveInt = 20000
-    reference_lag_ps: Positive = 4.0
-    seed: NonNegativeInt = 0
+    starts: ContentFile[str | None] = None
+    basin: ChoiceOfFrames[Region[Literal["folded", "misfolded", "transition", "unfolded"] | None]] = None
+    x_range: ChoiceOfFrames[Region[tuple[float, float] | None]] = None
+    force_noise: ChoiceOfFrames[NonNegative] = 0.0
+    reference_replicas: EvaluationOnly[PositiveInt] = 100
+    reference_steps: EvaluationOnly[PositiveInt] = 20000
+    reference_lag_ps: EvaluationOnly[Positive] = 4.0
+    seed: ChoiceOfFrames[Seed] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

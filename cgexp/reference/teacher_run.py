@@ -15,6 +15,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential
+from cgexp.reference.recipe import Recipe
 from cgexp.store import read_frames, read_json
 from cgexp.systems.base import System
 
@@ -67,7 +68,7 @@ def training_frames(folder: Path, config: Mapping[str, Any], data: Mapping[str, 
     """
     if data["path"] is None:
         with TemporaryDirectory() as scratch:
-            frames: Frames = build(config["dataset"]).make(Path(scratch))
+            frames: Frames = build(config["dataset"], Recipe).make(Path(scratch))
     else:
         frames = read_frames(folder.resolve().parents[1] / data["path"])
     if frames.content_hash != data["content_hash"]:

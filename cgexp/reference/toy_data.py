@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.marks import Region
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
 from cgexp.reference.recipe import Recipe
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
 from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
@@ -79,7 +80,7 @@ class ExactSamples(ToyRecipe):
     within: from and to which x samples are kept, length, for data that lack a basin; None: all.
     """
 
-    within: tuple[float, float] | None = None
+    within: Region[tuple[float, float] | None] = None
 
     def make(self, folder: Path) -> Frames:
         generator = np.random.default_rng(self.seed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,20 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def draw(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    """One figure for every entry of ``curves`` (as in Evaluation.curves) that has one; ``notes`` has none."""
-    return {name: FIGURES[name](curve) for name, curve in curves.items() if name in FIGURES and curve}
+def draw(curves: Mapping[str, Mapping[str, Any]], own: Mapping[str, str] | None = None) -> dict[str, Figure]:
+    """One figure for every entry of ``curves`` (as in Evaluation.curves) that has one; ``notes`` has none.
+
+    own: dotted names of the functions that draw an analysis's own curves (Analysis.figures).
+    """
+    known = {**FIGURES, **{name: _function(dotted) for name, dotted in (own or {}).items()}}
+    return {name: known[name](curve) for name, curve in curves.items() if name in known and curve}
+
+
+def _function(dotted: str) -> Callable[[Mapping[str, Any]], Figure]:
+    """A figure function that a class names, whose package was imported with it."""
+    module, _, name = dotted.rpartition(".")
+    function: Callable[[Mapping[str, Any]], Figure] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def save(figure: Figure, folder: Path, name: str, suffixes: Sequence[str] = ("png", "pdf")) -> list[Path]:

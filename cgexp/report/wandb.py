@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cgexp.errors import InputError, did_you_mean
+from cgexp.parts.part import Part
 
 INIT_TIMEOUT_S = 15.0
 MODES = ("online", "offline", "disabled")
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class WandbSettings:
+class WandbSettings(Part):
     """The config group ``logger``. ``mode=auto`` respects WANDB_MODE and goes offline when there is no key."""
 
     enabled: bool = True

@@ -7,7 +7,6 @@ import io
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cgexp.active.loop import Loop, Record
 from cgexp.active.rounds import ROUNDS, data_of, initial_data, records_of
@@ -21,8 +20,10 @@ from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages, proposing
 from cgexp.runs.data import get_data
+from cgexp.runs.experiment import make_parts
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
+from cgexp.simulation.simulation import Simulation
 from cgexp.store import read_json, write_bytes, write_json
 
 Say = Callable[[str], None]
@@ -58,11 +59,9 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
 
 
 def _work(config: Config, folder: RunFolder, say: Say) -> None:
-    parts: dict[str, Any] = {
-        group: None if config[group] is None else build(config[group])
-        for group in ("active", "oracle", "acquisition", "simulation", "logger", "trainer", "analysis")
-    }
-    proposals = build(proposing(config)["simulation"])
+    groups = ("active", "oracle", "acquisition", "simulation", "logger", "trainer", "analysis")
+    parts = make_parts(config, groups)
+    proposals = build(proposing(config)["simulation"], Simulation)
     _ = parts["trainer"].device  # refuses a GPU that is not there
     frames, recipe, _ = get_data(config)
     if frames.weights is not None:

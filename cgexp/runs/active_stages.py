@@ -10,6 +10,7 @@ from cgexp.active.loop import Judged
 from cgexp.active.rounds import Round, seed_of
 from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.result import Analysis
 from cgexp.analysis.tica import Tica
 from cgexp.build import build
 from cgexp.config.compose import Config
@@ -24,6 +25,7 @@ from cgexp.runs.evaluate import evaluate
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.mean_force import evaluate_mean_force
 from cgexp.runs.stages import Context, fit_prior, simulate, train, training_numbers
+from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_arrays, read_json, write_bytes, write_json
@@ -129,12 +131,15 @@ class RoundStages:
             return
         metrics = {**training_numbers(folder), **replica_metrics(trajectory)}
         metrics |= evaluate_mean_force(
-            build(context.config["analysis"]), self.recipe.system, load_potential(folder.potential), context.frames
+            build(context.config["analysis"], Analysis),
+            self.recipe.system,
+            load_potential(folder.potential),
+            context.frames,
         )
         write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
 
     def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:
-        folder, simulation = context.folder, build(proposing(context.config)["simulation"])
+        folder, simulation = context.folder, build(proposing(context.config)["simulation"], Simulation)
         tica, starts = folder.definition("tica"), None
         if self.settings.arm == "learning" and simulation.tempering is None:
             starts = make_starts(

@@ -13,11 +13,14 @@ from cgexp.build import build
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id, run_id
+from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
+from cgexp.priors.prior import Prior
 from cgexp.reference.recipe import Recipe
+from cgexp.runs.experiment import make_parts
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
@@ -29,7 +32,7 @@ def report(config: Config) -> Iterator[str]:
     """Yield lines that say what was checked; raises InputError where a part cannot be built."""
     choices = config["choices"]
     yield f"config     ok: {', '.join(f'{group}={option}' for group, option in choices.items())}"
-    recipe: Recipe = build(config["dataset"])
+    recipe = build(config["dataset"], Recipe)
     recipe.require()
     system = recipe.system
     yield (
@@ -37,22 +40,20 @@ def report(config: Config) -> Iterator[str]:
         f"force map {recipe.force_map}, recipe {data_id(config)}"
     )
     frames = made_up_frames(recipe)
-    prior = build(config["prior"])
+    prior = build(config["prior"], Prior)
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
     prior.fit(frames)
-    network = build(config["model"])
+    network = build(config["model"], EnergyTerm)
     network.fit(frames)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
-    loss: Loss = build(config["loss"])
+    loss = build(config["loss"], Loss)
     start_from = config["trainer"].get("start_from")
     if start_from is not None:
         names = take_weights(network, network_of(start_from))
         yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
-    for group in ("trainer", "simulation", "analysis", "logger", "oracle", "acquisition", "active"):
-        if config.get(group) is not None:
-            build(config[group])
+    make_parts(config, ("trainer", "simulation", "analysis", "logger", "oracle", "acquisition", "active"))
     if n_parameters:
         value, norm = one_step(network, loss, frames)
         yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"

@@ -29,7 +29,7 @@ def get_data(config: Config, again: bool = False) -> tuple[Frames, Recipe, Path 
     Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
     ``again`` makes it anew.
     """
-    recipe: Recipe = build(config["dataset"])
+    recipe = build(config["dataset"], Recipe)
     if not recipe.cached:
         return recipe.check(recipe.make(data_folder(config))), recipe, None
     folder = data_folder(config)

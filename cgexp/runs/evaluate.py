@@ -6,11 +6,13 @@ import os
 import resource
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cgexp.analysis.result import Analysis
 from cgexp.build import build
 from cgexp.errors import InputError, sentence_of
 from cgexp.models.potential_store import load_potential
@@ -29,7 +31,7 @@ def evaluate(context: Context) -> dict[str, float]:
     """Compare the run with its reference; write figures and report.html, then metrics.json; return the metrics."""
     config, folder = context.config, context.folder
     trajectory = None if config["simulation"] is None else finished_trajectory(folder)
-    analysis, system = build(config["analysis"]), context.recipe.system
+    analysis, system = build(config["analysis"], Analysis), context.recipe.system
     equilibrium = equilibrium_of(analysis, context.frames, config)
     result = analysis.evaluate(
         system,
@@ -47,7 +49,7 @@ def evaluate(context: Context) -> dict[str, float]:
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
     try:
-        images = _figures(context, result.curves, metrics)
+        images = _figures(context, result.curves, metrics, analysis.figures)
         write_page(context, trajectory, equilibrium, result.curves.get("notes", {}), metrics, images)
     except InputError:
         raise
@@ -80,7 +82,9 @@ def peak_memory_mb() -> float:
     return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
 
 
-def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]) -> dict[str, Path]:
+def _figures(
+    context: Context, curves: dict[str, Any], metrics: dict[str, float], own: Mapping[str, str]
+) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each."""
     wanted, folder = context.config.get("figures", "all"), context.folder
     if wanted == "none":
@@ -88,7 +92,7 @@ def _figures(context: Context, curves: dict[str, Any], metrics: dict[str, float]
     curves = {**curves, "training": _history(context, metrics)}
     curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context))
     suffixes = ("png",) if wanted == "png" else ("png", "pdf")
-    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in draw(curves).items()}
+    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in draw(curves, own).items()}
 
 
 def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cgexp.build import build
 from cgexp.errors import InputError
+from cgexp.reference.recipe import Recipe
 from cgexp.runs.folder import RunFolder
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_json, write_bytes, write_json
@@ -38,7 +39,7 @@ def export(
     them and is written last. Raises InputError if the run is of a toy, has no simulation, or lacks such a replica.
     """
     folder = RunFolder(Path(run))
-    system = build(folder.read_config()["dataset"]).system
+    system = build(folder.read_config()["dataset"], Recipe).system
     if not isinstance(system, Peptide):
         raise InputError(f"{run} is a run of {system.name}, a toy: only peptides have a topology to export")
     trajectory = Trajectory.load(folder.trajectory)

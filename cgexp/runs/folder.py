@@ -59,7 +59,7 @@ class RunFolder:
         """The config this run was made with."""
         try:
             config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{self.path} is not a run: it has no config.yaml; give the folder that `cgexp run` printed"
             ) from error

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.identity import differences
@@ -16,11 +15,12 @@ from cgexp.report.wandb import open_wandb
 from cgexp.runs import provenance
 from cgexp.runs.data import get_data
 from cgexp.runs.evaluate import evaluate
+from cgexp.runs.experiment import make_parts
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
 from cgexp.runs.mean_force import mean_force_set
-from cgexp.runs.recorded import changes
+from cgexp.runs.recorded import changes, trusted
 from cgexp.runs.reference import equilibrium_of
 from cgexp.runs.stages import Context, discard, fit_prior, network_of, simulate, train
 from cgexp.store import write_bytes, write_json
@@ -87,7 +87,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     extra = changes(config)
     if not extra:
         return {**recorded, **present}, parent, None
-    merged = compose([*recorded["overrides"], *extra])
+    merged = compose([*trusted(recorded), *extra])
     check(merged)
     merged |= present
     changed = differences(recorded, merged, "train")
@@ -122,7 +122,7 @@ def _require_earlier(config: Config, folder: RunFolder, verb: str) -> None:
 
 def _work(config: Config, folder: RunFolder, verb: str) -> None:
     groups = [g for g in ("trainer", "loss", "simulation", "analysis", "logger") if config[g] is not None]
-    parts = {group: build(config[group]) for group in groups}
+    parts = make_parts(config, groups)
     if config["simulation"] is None and parts["analysis"].needs_simulation:
         raise InputError(
             f"analysis={config['choices'].get('analysis')} compares a simulation with the data, but there is none "

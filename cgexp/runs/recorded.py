@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cgexp.config.compose import Config, compose
+from cgexp.config.compose import Config, compose, is_of_hydra
 from cgexp.runs.folder import RunFolder
 
-OF_THE_COMMAND = ("run=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
+OF_THE_COMMAND = ("run=", "parts=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
 
 
 def changes(config: Config) -> list[str]:
     """The overrides of a command that change what a run is, and not only what is done with it."""
     return [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
+
+
+def trusted(recorded: Config) -> list[str]:
+    """The overrides that a run's folder records, but for what only a user may say: it may be somebody else's folder."""
+    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith("parts=")]
 
 
 def laid_on_recorded(config: Config) -> Config:
@@ -24,4 +29,4 @@ def laid_on_recorded(config: Config) -> Config:
     if config["run"] is None or not changes(config):
         return config
     recorded = RunFolder(Path(config["run"])).read_config()
-    return compose([*recorded["overrides"], *(o for o in config["overrides"] if not o.lstrip("+").startswith("run="))])
+    return compose([*trusted(recorded), *(o for o in config["overrides"] if not o.lstrip("+").startswith("run="))])

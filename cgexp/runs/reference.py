@@ -12,6 +12,7 @@ from cgexp.config.identity import teacher_id
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import find_equilibria, load_equilibrium
+from cgexp.reference.recipe import Recipe
 from cgexp.reference.teacher_data import TeacherData
 from cgexp.reference.teacher_equilibrium import make_equilibrium
 from cgexp.runs.lock import lock
@@ -28,7 +29,7 @@ def equilibrium_of(analysis: Any, frames: Frames, config: Config) -> dict[str, A
     another system or temperature than ``frames``.
     """
     name = getattr(analysis, "reference", None)
-    recipe = build(config["dataset"]) if name in (AUTO, TEACHER) else None
+    recipe = build(config["dataset"], Recipe) if name in (AUTO, TEACHER) else None
     if isinstance(recipe, TeacherData):
         return {"equilibrium": teacher_equilibrium(recipe, config)}
     if name == TEACHER:

@@ -57,7 +57,7 @@ def fit_prior(context: Context) -> None:
 
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
-    prior: Prior = build(context.config["prior"])
+    prior = build(context.config["prior"], Prior)
     prior.fit(frames_of_prior(context))
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
@@ -87,12 +87,12 @@ def require_same_system(fitted_on: str | None, found: str, expected: str) -> Non
 def train(context: Context) -> None:
     """Train the network on what the prior leaves of the forces; write potential.npz and the numbers of the training."""
     config, frames, folder = context.config, context.frames, context.folder
-    settings: Training = build(config["trainer"])
-    loss: Loss = build(config["loss"])
+    settings = build(config["trainer"], Training)
+    loss = build(config["loss"], Loss)
     prior = Prior.load(folder.prior)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
     torch.manual_seed(config["seed"])
-    network = build(config["model"])
+    network = build(config["model"], EnergyTerm)
     network.fit(frames)
     if settings.start_from is not None:
         taken = take_weights(network, network_of(settings.start_from))
@@ -120,9 +120,9 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     """Simulate the trained potential; write the trajectory and simulation.json, elsewhere if ``into`` is given."""
     config, folder = context.config, context.folder
     place = folder if into is None else into
-    simulation: Simulation = build(config["simulation"])
+    simulation = build(config["simulation"], Simulation)
     _check_time_step(context, Prior.load(folder.prior))
-    settings: Training = build(config["trainer"])
+    settings = build(config["trainer"], Training)
     system = context.recipe.system
     starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, config["seed"])
     began = time.perf_counter()

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Positive, PositiveInt
 from cgexp.simulation.integrators import State
 
 
 @dataclass(kw_only=True)
-class HealthCheck:
+class HealthCheck(Part):
     """Limits of one replica; None switches a limit off. What is not finite always fails.
 
     every: steps between checks (each saved frame is checked too). max_bond: largest distance of consecutive beads,

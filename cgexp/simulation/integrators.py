@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.kernels.evaluator import Evaluate
-from cgexp.signatures import NonNegative, Positive
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import NonNegative, Positive
 from cgexp.units import UnitSystem
 
 
@@ -42,7 +43,7 @@ class Bath:
         return cls(dt, kT, mobility, (kT * mobility).sqrt())
 
 
-class Integrator(ABC):
+class Integrator(Part, ABC):
     """One step of dynamics. All noise of a step is drawn for all replicas, so a replica's noise is its own."""
 
     @abstractmethod

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.kernels.evaluator import make_evaluator
+from cgexp.parts.marks import AddedLater, EvaluationOnly, ExecutionOnly
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Positive, PositiveInt, Share
 from cgexp.progress import Report, silent
-from cgexp.signatures import Positive, PositiveInt, Share
 from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
@@ -31,7 +33,7 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(kw_only=True)
-class Simulation:
+class Simulation(Part):
     """Settings of a simulation; ``run`` makes it.
 
     integrator: the dynamics. dt: ps or reduced time. temperature: K or kT. n_steps: a multiple of save_every; the
@@ -49,12 +51,12 @@ class Simulation:
     n_replicas: PositiveInt
     n_steps: PositiveInt
     save_every: PositiveInt
-    burn_in: Share = 0.0
+    burn_in: EvaluationOnly[Share] = 0.0
     health: HealthCheck = field(default_factory=HealthCheck)
-    chunk_frames: PositiveInt = 10
+    chunk_frames: ExecutionOnly[PositiveInt] = 10
     precision: Literal["float32", "float64"] = "float32"
-    starts: Literal["data", "folded", "unfolded", "extended", "spread"] = "data"
-    tempering: Tempering | None = None
+    starts: AddedLater[Literal["data", "folded", "unfolded", "extended", "spread"]] = "data"
+    tempering: AddedLater[Tempering | None] = None
 
     def __post_init__(self) -> None:
         if self.n_steps % self.save_every:

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cgexp.signatures import Positive, PositiveInt
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Positive, PositiveInt
 from cgexp.simulation.integrators import Bath, State
 from cgexp.simulation.replicas import Replicas
 
@@ -24,7 +25,7 @@ NOT_YET, UPWARDS, DOWNWARDS = 0, 1, 2  # a walker: not yet at the study rung, la
 
 
 @dataclass(kw_only=True)
-class Tempering:
+class Tempering(Part):
     """A geometric ladder of ``n_rungs`` temperatures, from that of the simulation to ``highest`` (K or kT).
 
     every: steps between attempts to swap neighbours, of rungs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... in turn.

@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.parts.part import Part
 
-class System(ABC):
+
+class System(Part, ABC):
     """A coarse-grained system; a subclass sets the attributes in its ``__init__`` from plain config values.
 
     name: short name, recorded in frames. n_beads, n_dims: shape of one configuration. units: 'molecular' or

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cgexp.errors import InputError
-from cgexp.signatures import Positive
+from cgexp.parts.ranges import Positive
 from cgexp.systems.base import System
 
 N_Y = 2001  # quadrature points in y: the trapezoidal rule has converged to 1e-8 at 501 for both published toys

@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import (
 )
 from torch import Tensor
 
-from cgexp.signatures import Fraction, PositiveInt
+from cgexp.parts.ranges import Fraction, PositiveInt
 from cgexp.training.losses import Batch
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cgexp.errors import InputError
-from cgexp.signatures import NonNegative, Positive
+from cgexp.parts.ranges import NonNegative, Positive
 from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 

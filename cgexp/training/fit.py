@@ -25,8 +25,10 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.models.potential import Potential
+from cgexp.parts.marks import AddedLater, ExecutionOnly, RunFolder
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
 from cgexp.progress import Report
-from cgexp.signatures import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData, split_by_block
@@ -39,7 +41,7 @@ LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Part):
     """How to train: the config group ``trainer``.
 
     matmul_precision: of float32 matrix products on a GPU; high uses its tensor cores (TF32, 10 bits of mantissa).
@@ -56,18 +58,18 @@ class Training:
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
-    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    accelerator: ExecutionOnly[Literal["cpu", "gpu", "auto"]] = "cpu"
     precision: Literal["float32", "float64"] = "float32"
     gradient_precision: Literal["full", "bfloat16"] = "full"
-    matmul_precision: Literal["highest", "high"] = "highest"
+    matmul_precision: ExecutionOnly[Literal["highest", "high"]] = "highest"
     validation_fraction: Share = 0.1
     fold: NonNegativeInt = 0
     gradient_clip: Positive | None = None
     use_weights: Literal["best", "last"] = "best"
     callbacks: dict[str, Callback] = field(default_factory=dict)
-    start_from: str | None = None
+    start_from: RunFolder[str | None] = None
     steps_per_epoch: PositiveInt | None = None
-    noise: NonNegative = 0.0
+    noise: AddedLater[NonNegative] = 0.0
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from cgexp.errors import InputError
-from cgexp.signatures import NonNegative, Positive
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import NonNegative, Positive
 
 ForceField = Callable[[Tensor], Tensor]  # coords [n, n_beads, n_dims] -> forces, differentiable in the parameters
 
@@ -59,7 +60,7 @@ def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
     return (weights * per_frame).mean()
 
 
-class LossTerm:
+class LossTerm(Part):
     """One term of the loss: ``weight`` times a mean over frames. It is an ErrorTerm or a Penalty."""
 
     needs_force_sem = False
@@ -182,7 +183,7 @@ class Huber(ErrorTerm):
         return 2.0 * torch.nn.functional.huber_loss(error, torch.zeros_like(error), reduction="none", delta=self.delta)
 
 
-class Loss:
+class Loss(Part):
     """The sum of named terms; ``terms`` maps a name to a LossTerm, at least one of them over the force error."""
 
     def __init__(self, terms: Mapping[str, LossTerm]) -> None:

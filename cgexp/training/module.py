@@ -10,17 +10,19 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from cgexp.build import build
+from cgexp.build import TARGET, build
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.kernels.choose import make_kernel
 from cgexp.kernels.kernel import Kernel
+from cgexp.parts.sources import fact
 from cgexp.training.data import ResidentData
 from cgexp.training.graphed_step import GraphedStep, can_be_captured, set_capturable
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
 EVALUATION_BATCH = 2048  # frames
-PER_STEP_SCHEDULERS = ("OneCycleLR", "CosineAnnealingLR", "LinearLR", "LambdaLR", "CyclicLR")
 
 
 class ForceMatching(pl.LightningModule):
@@ -139,12 +141,14 @@ class ForceMatching(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimizer = build({**self.optimizer_spec, "lr": self.lr}, params=parameters)
+        optimizer = build({**self.optimizer_spec, "lr": self.lr}, Optimizer, params=parameters)
         if self.scheduler_spec is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = build(self.scheduler_spec, optimizer=optimizer, total_steps=total_steps, T_max=total_steps)
-        interval = "step" if type(scheduler).__name__ in PER_STEP_SCHEDULERS else "epoch"
+        scheduler = build(
+            self.scheduler_spec, LRScheduler, optimizer=optimizer, total_steps=total_steps, T_max=total_steps
+        )
+        interval = "step" if fact(self.scheduler_spec[TARGET], "per_step", False) else "epoch"
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "loss_validation"},

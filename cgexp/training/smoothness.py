@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cgexp.signatures import NonNegative, Positive
+from cgexp.parts.ranges import NonNegative, Positive
 from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 

@@ -92,7 +92,7 @@ def _fit(kernel: str, data: Frames, batch: int, n_steps: int, settings: Settings
         use_weights="last",
         callbacks={"stopwatch": watch},
     )
-    loss: Loss = build(defaults()["loss"])
+    loss = build(defaults()["loss"], Loss)
     long = _repeated(data, n_steps * batch)
     network = make_network("cgschnet", data.n_beads, settings, data).cpu()
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ def _loop(kernel: str, data: Frames, batch: int, n_steps: int, settings: Setting
     long = _repeated(data, n_steps * batch)
     network = make_network("cgschnet", data.n_beads, settings, data)
     optimizer = make_optimizer(network)
-    loss: Loss = build(defaults()["loss"])
+    loss = build(defaults()["loss"], Loss)
     assert long.forces is not None
     coords, forces = (
         torch.tensor(part, dtype=torch.float32, device=settings.device) for part in (long.coords, long.forces)

@@ -21,6 +21,7 @@ from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
+from cgexp.priors.prior import Prior
 from cgexp.simulation.integrators import Bath, Evaluate
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.simulation import Simulation
@@ -56,7 +57,7 @@ def make_potential(n_beads: int, settings: Settings) -> Potential:
         last = network.readout[-1]
         assert isinstance(last, torch.nn.Linear)
         last.weight.mul_(NETWORK_SHARE)
-    prior = build({**defaults()["prior"], "temperature": TEMPERATURE})
+    prior = build({**defaults()["prior"], "temperature": TEMPERATURE}, Prior)
     prior.fit(data)
     return Potential(network, prior).to(settings.device, torch.float32).eval()
 
@@ -95,7 +96,7 @@ def _case(potential: Potential, chains: Tensor, n_replicas: int, settings: Setti
     n_beads = chains.shape[1]
     settings.report(f"{TASK}: {n_beads} beads, {n_replicas} replicas")
     starts = chains[torch.arange(n_replicas) % len(chains)]
-    dynamics_settings: Simulation = build({**defaults()["simulation"], "temperature": TEMPERATURE})
+    dynamics_settings = build({**defaults()["simulation"], "temperature": TEMPERATURE}, Simulation)
     masses = torch.tensor(peptide(n_beads).masses).to(starts)
     steps: dict[str, Callable[[], object]] = {}
     megabytes: dict[str, float | None] = {}

@@ -142,7 +142,7 @@ def make_network(kind: str, n_beads: int, settings: Settings, data: Frames) -> E
     elif kind == "cgnet":
         network = CGnet(n_beads=n_beads, **WIDE_CGNET)
     else:
-        network = build({**defaults()["model"], "n_beads": n_beads})
+        network = build({**defaults()["model"], "n_beads": n_beads}, EnergyTerm)
     network.fit(data)
     return network.to(settings.device)
 
@@ -150,7 +150,7 @@ def make_network(kind: str, n_beads: int, settings: Settings, data: Frames) -> E
 def make_optimizer(network: EnergyTerm) -> torch.optim.Optimizer:
     """The package's default optimizer, its state already there (a step with no gradient changes nothing)."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer: torch.optim.Optimizer = build(defaults()["optimizer"], params=parameters)
+    optimizer = build(defaults()["optimizer"], torch.optim.Optimizer, params=parameters)
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()

@@ -175,7 +175,9 @@ class TestFiltered(AcquisitionChecks):
 
 @pytest.mark.parametrize("option", [option for option in group_options("acquisition") if option != "none"])
 def test_every_option_makes_a_rule_that_selects(option: str) -> None:
-    rule = build(yaml.safe_load((conf_dir() / "acquisition" / f"{option}.yaml").read_text(encoding="utf-8")))
+    rule = build(
+        yaml.safe_load((conf_dir() / "acquisition" / f"{option}.yaml").read_text(encoding="utf-8")), Acquisition
+    )
     assert isinstance(rule, Acquisition)
     pool = peptide_pool()
     assert len(rule.select(pool.candidates, pool.known, 5, pool.context)) == 5

@@ -59,7 +59,7 @@ def test_auto_takes_the_fastest_that_serves_the_network(
 
 
 def test_fused_says_whom_it_serves() -> None:
-    with pytest.raises(InputError, match="serves CGSchNet and CGnet, but the model is a ToyMLP: use kernel=auto"):
+    with pytest.raises(InputError, match="kernel=fused does not serve the model ToyMLP: use kernel=auto"):
         make_kernel("fused", ToyMLP(1, 1))
 
 

@@ -13,6 +13,8 @@ from cgexp.energy import EnergyTerm
 
 OPTIONS = [(group, option) for group in ("model", "prior") for option in group_options(group)]
 
+TERM = "cgexp.energy.EnergyTerm"
+
 
 def read(group: str, option: str) -> dict[str, Any]:
     """An option as composed for a peptide, or for a toy if it is made for one dimension."""
@@ -26,13 +28,13 @@ def read(group: str, option: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_config_builds(group: str, option: str) -> None:
     spec = read(group, option)
-    assert list(problems(spec)) == []
-    assert isinstance(build(spec), EnergyTerm)
+    assert list(problems(spec, (TERM,))) == []
+    assert isinstance(build(spec, EnergyTerm), EnergyTerm)
     if group == "model" and option != "none":
         assert {"n_beads", "n_dims"} <= spec.keys()
 
 
 def test_a_wrong_activation_is_named_before_anything_is_made() -> None:
     spec = {**read("model", "cgschnet"), "activation": "tan"}
-    (problem,) = problems(spec)
+    (problem,) = problems(spec, (TERM,))
     assert "activation=tan is not valid: expected one of tanh, silu, softplus, gelu, relu" in problem

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from cgexp.build import build
-from cgexp.energy import negative_gradient
+from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.errors import InputError
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.priors.prior import Prior
 from cgexp.store import read_arrays, write_arrays
 from cgexp.testing.configurations import chain_frames, random_chains, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
@@ -45,7 +46,11 @@ DIRECT = {"_target_": "cgexp.models.direct_force.DirectForce", "n_beads": 1, "n_
 
 def blank(model_spec, prior_spec) -> Potential:
     torch.manual_seed(0)
-    return Potential(None if model_spec is None else build(model_spec), build(prior_spec)).double().eval()
+    return (
+        Potential(None if model_spec is None else build(model_spec, EnergyTerm), build(prior_spec, Prior))
+        .double()
+        .eval()
+    )
 
 
 def fitted(model_spec, prior_spec, frames) -> Potential:

@@ -13,6 +13,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import save_potential
+from cgexp.priors.prior import Prior
 from cgexp.store import write_json
 
 
@@ -29,7 +30,7 @@ def well(force_constant: float = 2.0) -> dict[str, Any]:
 
 def prior_only(folder: Path, spec: dict[str, Any], frames: Frames) -> Path:
     """A folder with a potential that is a prior fitted to frames."""
-    prior = build(spec)
+    prior = build(spec, Prior)
     prior.fit(frames)
     save_potential(folder / "potential.npz", Potential(None, prior.to(torch.float64)), None, spec)
     return folder

@@ -24,6 +24,7 @@ from cgexp.reference.equilibrium import (
     load_walkers,
     write_walkers,
 )
+from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.store import Chunks, write_json
 from cgexp.systems.peptide import Peptide
@@ -190,6 +191,6 @@ def test_the_option_gives_the_shipped_frames() -> None:
     node = yaml.safe_load((folder / "chignolin_mini.yaml").read_text(encoding="utf-8"))
     node |= yaml.safe_load((folder / f"{NAME}.yaml").read_text(encoding="utf-8"))
     node.pop("defaults")
-    frames = build(node).make(Path("unused"))
+    frames = build(node, Recipe).make(Path("unused"))
     assert frames.content_hash == load_card(NAME)["content_hash"]
     assert frames.forces is None

@@ -25,7 +25,7 @@ def mini() -> Frames:
 def make(folder: Path, frames: Frames, **changes: Any) -> Frames:
     write_frames(folder / "mine.npz", frames)
     config = compose(["dataset=peptide_file", f"dataset.path={folder / 'mine.npz'}"])["dataset"]
-    recipe: Recipe = build({**config, "force_map": "optimal", **changes})
+    recipe = build({**config, "force_map": "optimal", **changes}, Recipe)
     return recipe.make(folder)
 
 

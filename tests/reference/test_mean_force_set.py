@@ -17,6 +17,7 @@ from cgexp.config.compose import compose
 from cgexp.frames import Frames
 from cgexp.reference.oracles.oracle import Labels
 from cgexp.reference.packaged import Packaged, find_packaged, load_packaged
+from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, load_exchange
 from cgexp.store import Chunks, write_json
 from cgexp.systems.basins import BASINS, basin_of
@@ -176,6 +177,6 @@ def test_what_ships_is_what_its_card_says() -> None:
 def test_the_recipe_loads_it(tmp_path: Path) -> None:
     if NAME not in packaged_names():
         pytest.skip("not packed yet")
-    recipe = build(compose([f"dataset={NAME}"])["dataset"])
+    recipe = build(compose([f"dataset={NAME}"])["dataset"], Recipe)
     assert isinstance(recipe, Packaged)
     assert recipe.make(tmp_path).content_hash == load_card(NAME)["content_hash"]

@@ -21,6 +21,7 @@ from cgexp.reference.all_atom.force_field import force_field_of
 from cgexp.reference.all_atom.structure import build_peptide
 from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.openmm_data import MAP_FILE, OpenMMPeptide, spread_forces
+from cgexp.reference.recipe import Recipe
 from cgexp.reference.sampling import task
 from cgexp.reference.sampling.starts import Extended
 from cgexp.store import Chunks
@@ -177,7 +178,7 @@ def test_every_protocol_of_the_config_builds(protocol: str) -> None:
     overrides = ["dataset=chignolin_openmm", f"dataset/protocol={protocol}"]
     config = compose([*overrides, "dataset.protocol.path=seeds.npz"] if protocol == "seeded" else overrides)
     check(config, ("dataset",))
-    recipe = build(config["dataset"])
+    recipe = build(config["dataset"], Recipe)
     assert isinstance(recipe, OpenMMPeptide)
     assert recipe.protocol.n_walkers >= 6
     assert recipe.protocol.n_segments * recipe.protocol.segment_ps == recipe.protocol.ps_per_walker

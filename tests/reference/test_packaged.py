@@ -19,6 +19,7 @@ from cgexp.reference.mapping.force_maps import BIASED
 from cgexp.reference.mapping.linear_map import read_map
 from cgexp.reference.mapping.unbiasedness import force_rms, virial
 from cgexp.reference.packaged import Packaged, find_packaged, load_packaged, map_path, write_packaged
+from cgexp.reference.recipe import Recipe
 from cgexp.store import write_frames, write_json
 from cgexp.systems.basins import basin_of
 from cgexp.systems.peptide import Peptide
@@ -169,7 +170,7 @@ def test_mini_covers_folded_unfolded_and_between(mini: Frames) -> None:
 
 
 def test_recipe_of_the_config_loads_the_mini_set(mini: Frames, tmp_path: Path) -> None:
-    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")))
+    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")), Recipe)
     assert isinstance(recipe, Packaged)
     assert recipe.make(tmp_path).content_hash == mini.content_hash
     fewer = replace(recipe, n_frames=100).make(tmp_path)
@@ -178,14 +179,14 @@ def test_recipe_of_the_config_loads_the_mini_set(mini: Frames, tmp_path: Path) -
 
 
 def test_recipe_of_one_basin(tmp_path: Path) -> None:
-    recipe = build(compose(["dataset=chignolin_folded", "dataset.n_frames=100"])["dataset"])
+    recipe = build(compose(["dataset=chignolin_folded", "dataset.n_frames=100"])["dataset"], Recipe)
     frames = recipe.make(tmp_path)
     assert len(frames) == 100
     assert set(basin_of(frames.coords, recipe.system.native())) == {"folded"}
 
 
 def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
-    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")))
+    recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")), Recipe)
     with pytest.raises(InputError, match=r"temperature=350.0 but its frames have 300.0"):
         replace(recipe, temperature=350.0).make(tmp_path)
     with pytest.raises(InputError, match="n_frames=9999"):

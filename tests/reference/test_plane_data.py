@@ -12,6 +12,7 @@ from cgexp.build import build
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.reference.plane_data import PlanePoints
+from cgexp.reference.recipe import Recipe
 from cgexp.systems.julia_toy import JuliaToy
 from cgexp.systems.plane import Plane
 
@@ -47,7 +48,7 @@ def test_the_seed_decides_the_points(tmp_path: Path) -> None:
 
 def test_the_option_is_what_it_says(tmp_path: Path) -> None:
     config = compose(["dataset=toy_julia_plane", "dataset.n_frames=7", "dataset.temperature=2.0"])
-    frames = build(config["dataset"]).make(tmp_path)
+    frames = build(config["dataset"], Recipe).make(tmp_path)
     assert (len(frames), frames.temperature, frames.kT) == (7, 2.0, 2.0)
 
 

@@ -45,8 +45,7 @@ def recipe(path: Path, *overrides: str, option: str = "toy_teacher") -> TeacherD
         overrides = (f"dataset.starts={path / 'starts.npz'}", *overrides)
     config = teacher_config(path, *overrides, option=option)
     check(config)
-    made: TeacherData = build(config["dataset"])
-    return made
+    return build(config["dataset"], TeacherData)
 
 
 def test_frames_are_the_teachers_ensemble_with_its_forces(toy: Path, tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> TeacherData:
     folder, frames = tmp_path_factory.mktemp("teacher"), load_packaged("chignolin_mini")
     config = teacher_config(folder, "dataset.basin=unfolded")
     as_run(prior_only(folder, config["prior"], frames), frames)
-    made: TeacherData = build(config["dataset"])
-    return made
+    return build(config["dataset"], TeacherData)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import yaml
 from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.reference.recipe import Recipe
 from cgexp.reference.toy_data import ExactSamples, LangevinSamples, ToyRecipe, UniformPoints, sample_boltzmann
 from cgexp.systems.cgnet_toy import CGnetToy
 from cgexp.systems.julia_toy import JuliaToy
@@ -178,6 +179,6 @@ def test_shipped_configs(name: str, tmp_path: Path) -> None:
     spec = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     assert spec["system"]["temperature"] == "${dataset.temperature}"
     spec["system"]["temperature"] = spec["temperature"]
-    recipe = build({**spec, "n_frames": 60})
+    recipe = build({**spec, "n_frames": 60}, Recipe)
     assert recipe.name == name
     assert len(recipe.make(tmp_path)) == 60

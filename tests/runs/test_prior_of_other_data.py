@@ -14,6 +14,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.reference.packaged import load_packaged
+from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.check import report
 from cgexp.runs.folder import RunFolder
@@ -65,7 +66,7 @@ def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
         list(report(compose(["experiment=chignolin_first", *other])))
     config = compose([*FEW, *other, "logger=csv", f"outputs={tmp_path}", "dataset=peptide_file", "dataset.path=x"])
     frames = load_packaged("chignolin_mini").with_labels(system="peptide-YYDPETGTWA")
-    context = Context(config, RunFolder(tmp_path), frames, build(config["dataset"]), WandbRun())
+    context = Context(config, RunFolder(tmp_path), frames, build(config["dataset"], Recipe), WandbRun())
     with pytest.raises(InputError, match="name a set of the same system"):
         fit_prior(context)
     with pytest.raises(InputError, match="has units molecular but dataset toy_julia has reduced"):

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import NonNegative, Positive, PositiveInt
 from cgexp.reference.all_atom.force_field import make_system
 from cgexp.reference.oracles.averaging import Averaging, force_series, mean_force
 from cgexp.reference.oracles.openmm_oracle import OpenMMOracle, PeptideJob
-from cgexp.signatures import NonNegative, Positive, PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True)

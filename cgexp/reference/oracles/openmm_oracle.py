@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.marks import ExecutionOnly, Mark
+from cgexp.parts.ranges import PositiveInt, Seed
+from cgexp.parts.signatures import read_signature
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import PlatformName, derived_seed
 from cgexp.reference.all_atom.force_field import (
@@ -36,12 +39,10 @@ from cgexp.reference.oracles.fitted_map import fit_map
 from cgexp.reference.oracles.jobs import Job, Outcome, Rejection, run_jobs
 from cgexp.reference.oracles.oracle import Coords, Labels, Oracle, fingerprint
 from cgexp.reference.sampling.executor import local_executor
-from cgexp.signatures import PositiveInt, Seed
 from cgexp.systems.beads import bead_atoms
 from cgexp.systems.peptide import Peptide
 
 VERSION = 2  # of the labels: raised when the same settings come to give other ones
-NOT_OF_THE_LABEL = ("n_parallel", "platform")  # fields that do not change it
 OF_FRAMES = ("coords", "forces", "force_sem", "time_ps")
 
 
@@ -110,8 +111,8 @@ class OpenMMOracle(Oracle):
     library: str | None = None
     turn_side_chains: bool = True
     seed: Seed = 0
-    n_parallel: PositiveInt = 1
-    platform: Literal["auto", "CUDA", "OpenCL", "native", "CPU", "Reference"] = "auto"
+    n_parallel: ExecutionOnly[PositiveInt] = 1
+    platform: ExecutionOnly[Literal["auto", "CUDA", "OpenCL", "native", "CPU", "Reference"]] = "auto"
 
     constrained: ClassVar[bool]  # whether bonds to hydrogen are rigid in the dynamics
     recorded_map: ClassVar[str] = ""  # what the frames record; empty: the name of the force map
@@ -266,9 +267,10 @@ class OpenMMOracle(Oracle):
 
     def _key(self) -> str:
         """Digest of everything but the configuration that a label depends on."""
-        settings = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in NOT_OF_THE_LABEL:
-            settings.pop(name)
+        target = f"{type(self).__module__}.{type(self).__qualname__}"
+        signature = read_signature(target)
+        left_out = () if signature is None else signature.marked(Mark.EXECUTION)
+        settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
         library = hashlib.sha256(np.ascontiguousarray(self.fragments.positions).tobytes()).hexdigest()
         settings |= {"system": self._sequence, "library": library, "version": VERSION, "oracle": self.name}
         if self.force_map not in FORCE_MAPS:

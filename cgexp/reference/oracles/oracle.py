@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames, concatenate
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Positive
 from cgexp.progress import Report, silent
-from cgexp.signatures import Positive
 from cgexp.systems.base import System
 
 Coords = NDArray[np.float32]
@@ -73,7 +74,7 @@ def fingerprint(configuration: Coords) -> int:
 
 
 @dataclass(kw_only=True)
-class Oracle(ABC):
+class Oracle(Part, ABC):
     """Labels configurations of ``system`` at ``temperature`` (K, or kT for the toys). A subclass adds settings.
 
     The same configuration gets the same label in whatever order, batch or process.
@@ -84,7 +85,7 @@ class Oracle(ABC):
 
     name: ClassVar[str]
 
-    def check_joins(self, frames: Frames) -> None:  # noqa: B027 - most oracles can label what they are given
+    def check_joins(self, frames: Frames) -> None:
         """Raise InputError if the labels cannot be those of the ensemble that ``frames`` are from."""
 
     def label(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.parts.ranges import NonNegative, Positive, PositiveInt
 from cgexp.reference.all_atom.engine import TIME_STEP, derived_seed
 from cgexp.reference.all_atom.force_field import make_system
 from cgexp.reference.mapping.linear_map import LinearMap
@@ -15,7 +16,6 @@ from cgexp.reference.oracles.averaging import whole
 from cgexp.reference.oracles.holding import restrain
 from cgexp.reference.oracles.openmm_oracle import OpenMMOracle, PeptideJob
 from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
-from cgexp.signatures import NonNegative, Positive, PositiveInt
 
 RESTRAINT = 24.0  # kcal/mol/Å^2 (1e4 kJ/mol/nm^2) on the C-alpha atoms while the others warm up
 WARM_UP_PS = 0.5

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cgexp.models.potential import Potential
+from cgexp.parts.marks import ContentFile
 from cgexp.reference.oracles.oracle import Coords, DirectOracle, Forces
 from cgexp.reference.teacher_run import load_teacher
 
@@ -24,7 +25,7 @@ class TeacherOracle(DirectOracle):
     Raises InputError if there is no potential, or one of another number of beads or dimensions.
     """
 
-    path: str
+    path: ContentFile[str]
 
     name: ClassVar[str] = "teacher"
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import Seed
 from cgexp.reference.oracles.oracle import Coords, DirectOracle, Forces, fingerprint
-from cgexp.signatures import Seed
 from cgexp.systems.toy import BATCH, N_Y, ToyPotential
 
 

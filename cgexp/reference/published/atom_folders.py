@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import PositiveInt
 from cgexp.reference.published.download import check_shape
 from cgexp.reference.published.recipe import Content, Index, Published, Values
 from cgexp.reference.stated_units import LENGTHS
-from cgexp.signatures import PositiveInt
 
 HYDROGEN_BOND = 1.25  # Å; every other neighbour of a C-alpha atom is at least 1.4 Å away
 N_LOOKED_AT = 20  # frames in which hydrogens are looked for

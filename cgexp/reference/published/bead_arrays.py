@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cgexp.parts.ranges import PositiveInt
 from cgexp.reference.published.download import check_shape
 from cgexp.reference.published.recipe import Content, Index, Published, Values, in_blocks
-from cgexp.signatures import PositiveInt
 
 
 @dataclass(kw_only=True)

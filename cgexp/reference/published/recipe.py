@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.ranges import Positive, PositiveInt
 from cgexp.reference.published.download import Download
 from cgexp.reference.recipe import Recipe
 from cgexp.reference.stated_units import LENGTHS, Stated, check_forces, check_lengths, force_factors, verdict_in_words
-from cgexp.signatures import Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
 
 N_CHECKED = 50_000  # frames, evenly spaced, on which units are tested: enough for 1 K

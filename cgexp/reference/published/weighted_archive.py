@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import PositiveInt
 from cgexp.reference.published.download import check_shape
 from cgexp.reference.published.recipe import Content, Index, Published, Values, in_blocks
-from cgexp.signatures import PositiveInt
 
 
 @dataclass(kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import derived_seed
 from cgexp.reference.all_atom.structure import NATIVE_TORSIONS
@@ -19,7 +20,6 @@ from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.reference.sampling.protocol import STUDY, Origin, Protocol
 from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
 from cgexp.reference.sampling.task import Task
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
 from cgexp.store import Chunks
 
 

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive
 from cgexp.progress import Report
 from cgexp.reference.all_atom.engine import TIME_STEP
 from cgexp.reference.sampling.executor import local_executor
 from cgexp.reference.sampling.progress import Tally
 from cgexp.reference.sampling.task import Positions, Task
 from cgexp.reference.sampling.walker import Walker, run_walkers
-from cgexp.signatures import NonNegative, NonNegativeInt, Positive
 from cgexp.store import Chunks, read_json, write_json
 
 HOT, STUDY = 0, 1  # stages, for the seeds
@@ -40,7 +41,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol(ABC):
+class Protocol(Part, ABC):
     """How a peptide is sampled; a subclass says where its walkers start.
 
     ps_per_walker: kept length of a walker. save_ps: between frames. drop_ps: discarded after a start; in explicit
@@ -87,7 +88,7 @@ class Protocol(ABC):
         """What else the data card should say of a finished run."""
         return ()
 
-    def check(self, task: Task) -> None:  # noqa: B027 - most protocols can sample any task
+    def check(self, task: Task) -> None:
         """Raise InputError if this protocol cannot sample the task; called before anything is written."""
 
     def hot_walkers(self, task: Task) -> list[Walker]:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
 from cgexp.reference.all_atom.structure import NATIVE_TORSIONS
 from cgexp.reference.sampling.protocol import HOT, Origin, Protocol, make_walker
 from cgexp.reference.sampling.task import Task
 from cgexp.reference.sampling.walker import Walker
-from cgexp.signatures import NonNegativeInt, Positive, PositiveInt
 from cgexp.store import read_arrays
 from cgexp.systems.farthest import farthest_points
 

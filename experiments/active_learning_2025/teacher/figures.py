@@ -96,7 +96,7 @@ def _force_errors(results: Results, arms: Sequence[str]) -> dict[str, Values]:
 
     def make() -> dict[str, Values]:
         any_run = results.runs(arms[0])[0]
-        recipe: TeacherData = build(any_run.config["dataset"])
+        recipe = build(any_run.config["dataset"], TeacherData)
         frames = teacher_equilibrium(recipe, any_run.config).frames
         coords = frames.coords[np.linspace(0, len(frames) - 1, N_FRAMES).round().astype(int)]
         exact = forces_of(results.runs("teacher")[0].potential.double(), coords)

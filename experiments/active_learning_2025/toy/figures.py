@@ -15,6 +15,7 @@ from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import pmf_curve, round_curves
 from cgexp.runs.load import Run, load
 from cgexp.runs.results import Results
+from cgexp.systems.toy import ToyPotential
 
 BARRIER = 0.12  # length, where the exact PMF is highest between the wells
 SHOWN = {"learning": "farthest points", "random": "random", "plain": "plain sampling"}
@@ -41,7 +42,7 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
 
 def figures(results: Results) -> dict[str, Figure]:
     """The figures of the README."""
-    system = build(results.runs("learning")[0].config["dataset"]["system"])
+    system = build(results.runs("learning")[0].config["dataset"]["system"], ToyPotential)
     arms: dict[str, Any] = {}
     by_random = results.values("random", "pmf_rmse_integration")
     middling = int(np.argsort(by_random)[len(by_random) // 2])

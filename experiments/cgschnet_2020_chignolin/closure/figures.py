@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.curves import read_curves
 from cgexp.build import build
+from cgexp.reference.teacher_data import TeacherData
 from cgexp.report.side_by_side_figures import lines_figure, points_figure
 from cgexp.runs.load import Run
 from cgexp.runs.reference import teacher_equilibrium
@@ -85,7 +86,7 @@ def _force_errors(results: Results) -> Mapping[str, NDArray[np.float64]]:
 
 def _ensemble(student: Run) -> NDArray[np.floating]:
     """Evenly spaced configurations of the teacher's ensemble, [N_FRAMES, n_beads, 3]."""
-    frames = teacher_equilibrium(build(student.config["dataset"]), student.config).frames
+    frames = teacher_equilibrium(build(student.config["dataset"], TeacherData), student.config).frames
     return frames.coords[np.linspace(0, len(frames) - 1, N_FRAMES).round().astype(np.int64)]
 
 

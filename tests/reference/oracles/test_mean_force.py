@@ -19,7 +19,7 @@ from cgexp.reference.all_atom.structure import build_peptide
 from cgexp.reference.mapping.linear_map import LinearMap, write_map
 from cgexp.reference.oracles.fitted_map import fit_map
 from cgexp.reference.oracles.mean_force import MeanForceOracle
-from cgexp.reference.oracles.oracle import Labels
+from cgexp.reference.oracles.oracle import Labels, Oracle
 from cgexp.reference.oracles.release import ReleaseOracle
 from cgexp.reference.sampling.executor import InlineExecutor
 from cgexp.systems.cgnet_toy import CGnetToy
@@ -209,7 +209,7 @@ def test_a_map_that_does_not_exist_or_fit_is_refused(tmp_path: Path) -> None:
 def test_the_config_builds_the_oracle(option: str, kind: type) -> None:
     config = compose(["experiment=chignolin_first", f"oracle={option}", "oracle.n_starts=3"])
     check(config)
-    made = build(config["oracle"])
+    made = build(config["oracle"], Oracle)
     assert isinstance(made, kind)
     assert (made.system.name, made.temperature, made.n_starts) == (
         "peptide-YYDPETGTWY",

@@ -10,9 +10,12 @@ import torch
 
 from cgexp.build import build
 from cgexp.config.compose import compose
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.priors.prior import Prior
+from cgexp.reference.oracles.oracle import Oracle
 from cgexp.reference.oracles.teacher import TeacherOracle
 from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import chain_frames, random_chains
@@ -30,7 +33,7 @@ COORDS = random_chains(7, seed=3).numpy()
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
-    potential, frames = Potential(build(MODEL), build(PRIOR)), chain_frames(50)
+    potential, frames = Potential(build(MODEL, EnergyTerm), build(PRIOR, Prior)), chain_frames(50)
     potential.network.fit(frames)
     potential.prior.fit(frames)
     save_potential(folder / "potential.npz", potential, MODEL, PRIOR)
@@ -81,6 +84,6 @@ def test_what_holds_no_potential_of_the_system_is_refused(run: Path, tmp_path: P
 
 def test_the_config_builds_the_oracle(run: Path) -> None:
     config = compose(["experiment=chignolin_first", "oracle=teacher", f"oracle.path={run}"])
-    made = build(config["oracle"])
+    made = build(config["oracle"], Oracle)
     assert isinstance(made, TeacherOracle)
     assert (made.system.name, made.temperature) == ("peptide-YYDPETGTWY", config["dataset"]["temperature"])

@@ -10,6 +10,7 @@ from torch import Tensor
 from cgexp.build import build
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
+from cgexp.reference.oracles.oracle import Oracle
 from cgexp.reference.oracles.toy import ToyOracle, draw_y
 from cgexp.systems.cgnet_toy import CGnetToy
 from cgexp.systems.julia_toy import JuliaToy
@@ -87,6 +88,6 @@ def test_what_is_no_toy_is_refused() -> None:
 
 
 def test_the_config_builds_the_oracle() -> None:
-    made = build(compose(["oracle=toy", "oracle.noise=sampled"])["oracle"])
+    made = build(compose(["oracle=toy", "oracle.noise=sampled"])["oracle"], Oracle)
     assert isinstance(made, ToyOracle)
     assert (made.system.name, made.temperature, made.noise) == ("toy_cgnet", 1.0, "sampled")

@@ -46,7 +46,7 @@ def exact_chain(
 
 def recipe(option: str, kind: type[Made], folder: Path, **changes: Any) -> Made:
     """The recipe of conf/dataset/<option>.yaml with its files in ``folder``."""
-    found = build({**compose([f"dataset={option}"])["dataset"], "folder": str(folder), **changes})
+    found = build({**compose([f"dataset={option}"])["dataset"], "folder": str(folder), **changes}, Recipe)
     assert isinstance(found, kind)
     return found
 

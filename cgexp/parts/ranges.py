@@ -1,0 +1,40 @@
+"""Types of constructor arguments: the range, what a reader needs to know, and the check, all in one.
+
+A config is checked against them before torch is imported (signatures.py), a call from Python as the object is made
+(part.py), and both by values.py. Numbers end where single precision does, integers where an index does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate, doc
+
+SMALLEST, LARGEST = 1e-30, 1e30
+LARGEST_INT = 2**31 - 1
+
+Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST), doc("a finite number")]
+Positive = Annotated[float, Ge(SMALLEST), Le(LARGEST), doc("a positive number")]
+NonNegative = Annotated[float, Ge(0), Le(LARGEST), doc("a number >= 0")]
+Fraction = Annotated[float, Ge(0), Le(1), doc("a number between 0 and 1")]
+OpenFraction = Annotated[float, Gt(0), Lt(1), doc("a number above 0 and below 1")]
+Share = Annotated[float, Ge(0), Lt(1), doc("a number >= 0 and below 1")]
+PositiveInt = Annotated[int, Gt(0), Le(LARGEST_INT), doc("a positive integer")]
+NonNegativeInt = Annotated[int, Ge(0), Le(LARGEST_INT), doc("an integer >= 0")]
+Size = Annotated[int, Gt(0), Le(2**16), doc("a positive integer up to 65536")]  # units of a layer, functions of a basis
+Depth = Annotated[int, Gt(0), Le(1000), doc("a positive integer up to 1000")]  # layers one after another
+Seed = Annotated[int, Ge(0), Lt(2**31), doc("an integer >= 0 and below 2^31")]
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is good for a file: letters, digits and ``. _ + = -``, not beginning with a dot."""
+    return not name.startswith(".") and all(c.isascii() and (c.isalnum() or c in "._+=-") for c in name)
+
+
+Name = Annotated[
+    str,
+    MinLen(1),
+    MaxLen(100),
+    Predicate(is_plain),
+    doc("a plain name of letters, digits and . _ + = -, at most 100, not beginning with a dot"),
+]

@@ -1,0 +1,108 @@
+"""A config from somebody else is data: it makes nothing, reads no environment, writes nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgexp.build import problems
+from cgexp.cli.main import main
+from cgexp.config.compose import compose
+from cgexp.config.schema import groups
+from cgexp.errors import InputError
+
+HEAD = "# @package _global_\n"
+TOUCH = "{_target_: pathlib.Path.touch, self: made}"
+FILES = [
+    f"hydra: {{callbacks: {{x: {TOUCH}}}}}",
+    "hydra: {callbacks: {x: {_target_: shutil.copyfile, src: a, dst: b}}}",
+    "hydra: {launcher: {_target_: os.system, command: touch made}}",
+    "hydra: {sweeper: {_target_: os.system}}",
+    "hydra: {sweeper: {_target_: hydra_plugins.mine.Sweeper}}",
+    f"hydra: {{sweeper: {{params: {{x: {TOUCH}}}}}}}",
+    "hydra: {job_logging: {handlers: {x: {'()': os.system, command: touch made}}}}",
+    "hydra: {hydra_logging: {handlers: {x: {class: logging.FileHandler, filename: made}}}}",
+    "hydra: {output_subdir: ../made}",
+    "hydra: {run: {dir: ../made}}",
+    "hydra: {sweep: {dir: ../made}}",
+    "hydra: {sweep: {dir: '${outputs}/.sweeps/../../../made'}}",
+    "hydra: {sweep: {subdir: ../../made}}",
+    "hydra: {job: {env_set: {CXX: ./made}}}",
+    "hydra: {job: {chdir: true}}",
+    "parts: [tests]",
+    "dataset: {name: ../../made}",
+    "dataset: {name: /tmp/made}",
+    "dataset: {name: .hidden}",
+    "dataset: {name: '${oc.env:HOME}'}",
+    "outputs: '${oc.env:HOME}/made'",
+    "model: {width: '${oc.${kernel}:HOME}'}",
+    "model: {_target_: os.system}",
+    "model: {_target_: cgexp.store.os.system}",
+    "model: {_target_: cgexp.dir/../x.X}",
+    "model: {_target_: 'cgexp.../../x.X'}",
+    "scheduler: {_target_: cgexp.runs.folder.RunFolder, path: x}",
+    "trainer: {callbacks: {x: {_target_: pytorch_lightning.Trainer}}}",
+    "trainer: {callbacks: {x: {_target_: cgexp.runs.folder.RunFolder, path: x}}}",
+    "defaults: [override /active: loop]\nactive: {proposals: {health: {_target_: cgexp.store.Chunks}}}",
+    "optimizer: {_target_: torch.optim.Optimizer}",
+    "optimizer: {lr: {_target_: torch.optim.Adam}}",
+]
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_hostile_experiment_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "work" / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    (folder / "hostile.yaml").write_text(f"{HEAD}{text}\n")
+    assert main(["check", "-m", "experiment=hostile", "seed=1,2"]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert len(told) < 600
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["conf", "experiment", "hostile.yaml", "work"]
+
+
+def test_the_environment_is_not_read() -> None:
+    with pytest.raises(InputError, match=r"dataset\.name asks for 'HOME' of the environment"):
+        compose(["dataset.name=${oc.env:HOME}"])
+
+
+@pytest.mark.parametrize("name", groups())
+def test_every_place_has_a_kind(name: str) -> None:
+    spec = {"_target_": "cgexp.simulation.replicas.Replicas"}
+    (problem,) = problems(spec, groups()[name].kinds, name)
+    assert "which belongs there" in problem
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("model.width=10000000000000000000000000", "up to 65536"),
+        ("model.depth=1e25", "up to 1000"),
+        ("model.width=true", "positive integer"),
+        ("seed=9223372036854775808", "below 2^31"),
+        ("prior.terms.wall.force_constant=1e300", "up to 1e+30"),
+        ("prior.terms.wall.force_constant=1e-300", "from 1e-30"),
+        ("loss.terms.force.weight=1e300", ">= 0"),
+        ("simulation.dt=nan", "positive number"),
+        ("optimizer.betas=[0.9,1.5]", "below 1"),
+        ("optimizer.maximize=true", "unknown key"),
+        ("scheduler.div_factor=0", "positive number"),
+        ("++trainer.callbacks.x={_target_: cgexp.training.callbacks.EarlyStop, monitor: loss_validaton}", "one of"),
+        ("oracle.system={}", "oracle"),
+        ("run=[1,2]", "a text or null"),
+        (f"{'a' * 10_000}=1", "more than 200"),
+        (f"kernel={'a' * 10_000}", "one of"),
+    ],
+)
+def test_numbers_and_texts_beyond_reason_get_a_short_sentence(
+    override: str, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", override]) == 2
+    told = capsys.readouterr().err
+    assert part in told
+    assert len(told) < 400
