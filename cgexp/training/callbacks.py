@@ -32,7 +32,7 @@ class AveragedWeights(EMAWeightAveraging):
 
     Buffers are copied, not averaged: they hold indices and normalisation, and an average would truncate indices.
     All parameters are averaged in one call, and found once. Lightning's update, with torch's multi-tensor average,
-    takes 5 % more CPU time a training step on a toy (batch of 512), 2 % at 10 beads (fused kernel, batch of 128), and
+    takes 5 % more CPU time a training step on a toy (batch of 512), 4 % at 10 beads (fused kernel, batch of 128), and
     on a GPU would wait for its counter at each step. Lightning has no public name for the average: hence the others.
     """
 
