@@ -1,18 +1,20 @@
 """Make the shipped set chignolin_reference: Chignolin at one temperature, from two independent replica-exchange runs.
 
 Run from the root of a checkout: ``python scripts/make_chignolin_reference.py``; a minute. It reads the runs that
-``scripts/sample_chignolin.py`` left, packed in experiments/chignolin_reference or (``--runs``) in a working folder, and
-writes with the data card: frames of all temperatures with their ``weights`` at ``--temperature``; the continuous
-walkers; and the TICA fitted on these. Repeated after the runs have gone on, it makes all of it anew but the TICA, which
-all comparisons share and which is kept unless ``--refit-tica`` is given.
+``scripts/sample_chignolin.py`` left, packed in experiments/chignolin_reference or (``--runs``) in the working folders,
+also while they go on, and writes with the data card: frames of all temperatures with their ``weights`` at
+``--temperature``; the continuous walkers; and the TICA fitted on these. Repeated after the runs have gone on, it makes
+all of it anew but the TICA, which all comparisons share and which is kept, unless ``--refit-tica`` is given or it is of
+another force field.
 
-Frames before ``burn_in`` are in the walkers but not in the ensemble.
+Frames before ``--burn-in`` are in the walkers but not in the ensemble.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,11 @@ from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import folded, folding_metrics
 from cgexp.analysis.tica import Tica
-from cgexp.cards import DATA
+from cgexp.cards import DATA, MANIFEST, load_card, manifest_with, packaged_names
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.all_atom.engine import TIME_STEP
-from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField
+from cgexp.reference.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField
 from cgexp.reference.equilibrium import (
     FILES,
     RUNS,
@@ -39,10 +42,10 @@ from cgexp.reference.equilibrium import (
     write_walkers,
 )
 from cgexp.reference.packaged import write_packaged
-from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, first_left, weighty
+from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, weighty
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
 from cgexp.reference.sampling.reweighting import effective_size
-from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays
+from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays, write_bytes, write_json
 from cgexp.systems.basins import CONTACT
 from cgexp.systems.peptide import Peptide
 
@@ -50,14 +53,14 @@ NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 PACKED = Path("experiments/chignolin_reference")
 KINDS = ("native", "unfolded")
 TEMPERATURE = 350.0  # K, of the study
-UNSAID = "ff14SB + OBC2"  # force field of runs that do not say theirs: it was the only one
-FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
+UNSAID = DEFAULT.name  # force field of runs that do not say theirs
+FOLDED = 2.0  # Å of C-alpha RMSD to the native structure: below
 STRETCH_PS = 1000.0  # of a walker, a block: longer than an unfolded walker remembers its shape, not than a folded one
-LAG_PS = 1000.0  # of TICA: at a shorter lag rare shapes of the unfolded chain outrank folding (README of the runs)
+LAG_PS = 100.0  # of TICA, as long as a folding event: its first component is folding at lags from 20 to 400 ps
 STEP = 0.001  # Å: rounding of the shipped coordinates
 LARGEST = 5_000_000  # bytes, of all files together
 N_SAMPLES, N_BOOTSTRAP = 1000, 20  # of the resolution on the card, as in conf/analysis/peptide.yaml
-BURN_IN = "until the last walker of the run from native has been unfolded (C-alpha RMSD > 4 Å) for the first time"
+BURN_IN_PS = 2000.0  # of each walker: no frame of it counts; set beforehand, and the same however long the runs are
 
 
 def read_runs(folder: Path) -> dict[str, ExchangeTrajectory]:
@@ -68,12 +71,6 @@ def read_runs(folder: Path) -> dict[str, ExchangeTrajectory]:
 def rmsd_of(pool: Pool) -> np.ndarray:
     """C-alpha RMSD to the native structure, Å, [n]."""
     return SYSTEM.distance(pool.coords, SYSTEM.native()[None])[:, 0]
-
-
-def burn_in_ps(pool: Pool) -> float:
-    """How much of both runs shows where the run from native began, ps: see BURN_IN."""
-    rmsd = rmsd_of(pool)
-    return first_left(pool, rmsd < FOLDED, rmsd > UNFOLDED)
 
 
 def ensemble(pool: Pool, weights: np.ndarray, temperature: float, force_field: str, notes: str) -> Frames:
@@ -129,14 +126,15 @@ def run_facts(pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajec
 def make(
     runs_folder: Path,
     data: Path,
-    burn_in: float | None = None,
+    burn_in: float = BURN_IN_PS,
     refit_tica: bool = False,
     temperature: float = TEMPERATURE,
 ) -> dict[str, Any]:
     """Write the data set in as many frames as fit; return its card. temperature: K, of the weights."""
     runs = read_runs(runs_folder)
     everything = Pool.of(list(runs.values()))
-    burn_in = burn_in_ps(everything) if burn_in is None else burn_in
+    if burn_in >= everything.time_ps.max():
+        raise InputError(f"the runs are not longer than the burn-in of {burn_in:g} ps: sample on, or give --burn-in")
     pool = everything.select(everything.time_ps > burn_in)
     weights = pool.weights(temperature)
     facts = run_facts(pool, weights, runs)
@@ -146,7 +144,7 @@ def make(
         thinned = everything.every(stride)
         card = _write(data, thinned, burn_in, stride, refit_tica, facts, runs_folder, length, temperature)
         if sum(path.stat().st_size for path in data.glob(f"{NAME}.*")) <= LARGEST:
-            return card
+            return _judged_card(data, card, facts)
         stride += 1
 
 
@@ -176,7 +174,7 @@ def _write(
     force_field = ForceField.named(settings.get("force_field", UNSAID)).name
     frames, walkers = ensemble(pool, weights, temperature, force_field, notes), walkers_of(everything)
     write_walkers(data / WALKERS.format(NAME), walkers, STEP)
-    tica = _tica(data, walkers.frames(frames), refit_tica)
+    tica = _tica(data, walkers.frames(frames), refit_tica or _is_other(data, force_field))
     protocol = {
         **{name: value for name, value in settings.items() if name != "seed"},
         "force_field": force_field,
@@ -188,7 +186,6 @@ def _write(
         RUNS: facts,
         FILES: file_hashes(NAME, data),
         "burn_in_ps": burn_in,
-        "burn_in": BURN_IN,
         "frame_ps": frame_ps,
         "stretch_ps": STRETCH_PS,
         "fields": "block: a stretch of a walker, of the run whose first_block is the last not above it; weights: MBAR",
@@ -201,13 +198,20 @@ def _write(
             **tica.to_arrays()[1],
             "eigenvalues": tica.eigenvalues.round(4).tolist(),
             "folded_from_unfolded_in_sd_of_unfolded": _separation(tica, pool, weights),
+            "correlation_with_rmsd": _correlation(tica, pool, weights),
             "fitted_on_these_walkers": tica.data_hash == walkers.frames(frames).content_hash,
         },
     }
     command = "python scripts/make_chignolin_reference.py"
-    write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
-    more |= judged(load_equilibrium(NAME, data), facts)
     return write_packaged(NAME, frames, protocol, command, data, steps={"coords": STEP}, facts=more)
+
+
+def _judged_card(data: Path, card: dict[str, Any], facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The card of the set that was written, with what the two runs say of each other; written again."""
+    card = card | judged(load_equilibrium(NAME, data), facts)
+    write_json(data / f"{NAME}.json", card)
+    write_bytes(data / MANIFEST, manifest_with(NAME, data))
+    return card
 
 
 def judged(equilibrium: Equilibrium, facts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -252,6 +256,19 @@ def _separation(tica: Tica, pool: Pool, weights: np.ndarray) -> list[float]:
     return [round(float(value), 2) for value in found]
 
 
+def _correlation(tica: Tica, pool: Pool, weights: np.ndarray) -> list[float]:
+    """Weighted correlation of each IC with the RMSD to the native structure."""
+    values = np.column_stack([tica.transform(pool.coords), rmsd_of(pool)])
+    covariance = np.cov(values, rowvar=False, aweights=weights)
+    deviation = np.sqrt(np.diag(covariance))
+    return [round(float(value), 3) for value in covariance[-1, :-1] / (deviation[:-1] * deviation[-1])]
+
+
+def _is_other(data: Path, force_field: str) -> bool:
+    """Whether the set that is there is of another force field."""
+    return NAME in packaged_names(data) and load_card(NAME, data)["force_field"] != force_field
+
+
 def _tica(data: Path, walkers: Frames, refit: bool) -> Tica:
     """The TICA there is; fitted only if there is none, or if asked for."""
     path = data / TICA.format(NAME)
@@ -262,19 +279,23 @@ def _tica(data: Path, walkers: Frames, refit: bool) -> Tica:
     return tica
 
 
-def main() -> None:
-    """Read both runs, write the data set, print its card."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Read both runs, write the data set, print its card; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=PACKED, help="folder with the runs 'native' and 'unfolded'")
     parser.add_argument("--data", type=Path, default=DATA, help="where the data set and its card are written")
-    parser.add_argument("--burn-in", type=float, default=None, help=f"ps of both runs to leave out; default: {BURN_IN}")
+    parser.add_argument("--burn-in", type=float, default=BURN_IN_PS, help="ps of each walker to leave out")
     parser.add_argument("--refit-tica", action="store_true", help="fit the TICA again: older comparisons lose theirs")
     parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="K, of the study")
-    arguments = parser.parse_args()
-    card = make(arguments.runs, arguments.data, arguments.burn_in, arguments.refit_tica, arguments.temperature)
-    for name, value in card.items():
-        print(f"{name}: {value}")
+    arguments = parser.parse_args(words)
+    try:
+        card = make(arguments.runs, arguments.data, arguments.burn_in, arguments.refit_tica, arguments.temperature)
+    except InputError as error:
+        print(f"make_chignolin_reference: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(f"{name}: {value}" for name, value in card.items()))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

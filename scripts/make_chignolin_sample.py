@@ -2,8 +2,9 @@
 
 Run from the root of a checkout while the working folders of both runs are there (scripts/sample_chignolin.py), after
 scripts/make_chignolin_reference.py, whose burn-in is left out here too: ``python scripts/make_chignolin_sample.py``.
-Frames of the study temperature are taken as they came, evenly in time and as many from each run: equal weights, an
-equilibrium sample as far as the runs agree. The last fifth of the runs is held out, for chignolin_mean_force.
+Frames of the study temperature are taken as they came, evenly in time and as many from each run, in equal weights:
+Boltzmann weights within a run, an equilibrium sample as far as the runs agree. The burn-in itself is held out for
+chignolin_mean_force, whose configurations need be no ensemble; it stays the same when the runs go on.
 
 It writes, each with its data card: chignolin_sample (forces of the optimal map), chignolin_mini (5,000 of these) and
 chignolin_maps (10,000 of these with the forces of all maps); and the optimal map itself, chignolin_sample.map.npz.
@@ -12,7 +13,8 @@ chignolin_maps (10,000 of these with the forces of all maps); and the optimal ma
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from cgexp.cards import DATA, load_card
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.all_atom.force_field import HYDROGEN_MASS, ForceField, constraint_pairs, make_system
+from cgexp.reference.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField, constraint_pairs, make_system
 from cgexp.reference.all_atom.structure import build_peptide
 from cgexp.reference.mapping.force_maps import make_map
 from cgexp.reference.mapping.linear_map import LinearMap, write_map
@@ -32,6 +34,7 @@ from cgexp.reference.mapping.unbiasedness import assess, force_rms
 from cgexp.reference.packaged import map_path, write_packaged
 from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.store import Chunks, read_json
+from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.peptide import Peptide
 
 RUNS, KINDS = Path("outputs/chignolin_reference"), ("native", "unfolded")
@@ -39,9 +42,10 @@ SYSTEM = Peptide("YYDPETGTWY")
 MAPS = ("optimal", "constraint_group", "residue", "slice")
 N_SAMPLE, N_MAPS, N_MINI = 57_600, 10_000, 5_000
 FIT_FRAMES = 4_000  # of even blocks, that the optimal map is fitted to
-HELD_OUT = 0.2  # share of each run, its end, that no training frame is from
-STRETCH_PS = 1000.0  # of a walker, a block
+START_PS, APART_PS = 100.0, 48.0  # from the start to what is held out, and from there to the first training frame
+STRETCH_PS, GAP_PS = 1000.0, 20.0  # of a walker: a block, and what is left out at its beginning, so that none touch
 STEPS = {"coords": 0.001, "forces": 0.01}  # Å and kcal/mol/Å: rounding of the shipped arrays
+WEIGHTS = "equal, of all frames: Boltzmann weights at the temperature within a run, and both runs alike"
 COMMAND = "python scripts/make_chignolin_sample.py"
 
 
@@ -74,7 +78,7 @@ def labelled(folder: Path) -> Iterator[tuple[NDArray[np.float64], dict[str, NDAr
 def choose(folder: Path, begin: float, end: float, n: int, run: int) -> Atoms:
     """``n`` labelled frames of one run between two times (ps), evenly spaced; all of them if there are fewer."""
     times = [time for time, _ in labelled(folder)]
-    inside = [(time > begin) & (time <= end) for time in times]
+    inside = [(time > begin) & (time <= end) & (since_stretch(time) > GAP_PS) for time in times]
     total = sum(int(chosen.sum()) for chosen in inside)
     if not total:
         raise InputError(
@@ -94,9 +98,14 @@ def choose(folder: Path, begin: float, end: float, n: int, run: int) -> Atoms:
     return Atoms(coords, forces, np.full(len(walker), run), walker.astype(np.int64), time_ps)
 
 
+def since_stretch(time_ps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Time (ps) since the stretch of a walker began that a frame is in."""
+    return time_ps - (np.ceil(time_ps / STRETCH_PS - 1e-9) - 1.0) * STRETCH_PS
+
+
 def blocks(atoms: Atoms) -> NDArray[np.int64]:
     """[n]: a stretch of a walker of a run, counted from 0."""
-    names = np.stack([atoms.run, atoms.walker, np.ceil(atoms.time_ps / STRETCH_PS).astype(np.int64)], axis=1)
+    names = np.stack([atoms.run, atoms.walker, np.ceil(atoms.time_ps / STRETCH_PS - 1e-9).astype(np.int64)], axis=1)
     return np.unique(names, axis=0, return_inverse=True)[1].reshape(-1)
 
 
@@ -136,13 +145,16 @@ def verification(frames: Frames) -> dict[str, Any]:
     }
 
 
-def coverage(frames: Frames) -> dict[str, float]:
-    """Share of the frames by C-alpha RMSD to the native structure."""
-    rmsd = SYSTEM.distance(frames.coords, SYSTEM.native()[None])[:, 0]
+def coverage(frames: Frames, run: NDArray[np.int64]) -> dict[str, Any]:
+    """Share of the frames by run, and by basin in all of them and in each run: run [n]."""
+    basin = basin_of(frames.coords, SYSTEM.native())
+    chosen = {"all": run >= 0, **{kind: run == number for number, kind in enumerate(KINDS)}}
     return {
-        "folded (< 2 Å)": round(float((rmsd < 2.0).mean()), 3),
-        "between (2-4 Å)": round(float(((rmsd >= 2.0) & (rmsd < 4.0)).mean()), 3),
-        "unfolded (>= 4 Å)": round(float((rmsd >= 4.0).mean()), 3),
+        "share_by_run": {kind: round(float(chosen[kind].mean()), 4) for kind in KINDS},
+        "coverage": {
+            name: {each: round(float((basin[own] == each).mean()), 4) for each in BASINS}
+            for name, own in chosen.items()
+        },
     }
 
 
@@ -152,16 +164,14 @@ def settings_of(runs: Path) -> dict[str, Any]:
     for name in sorted((first.keys() | second.keys()) - {"seed"}):
         if first.get(name) != second.get(name):
             raise InputError(f"the runs in {runs} differ in {name}: {first.get(name)} and {second.get(name)}")
-    if "force_field" not in first:
-        raise InputError(f"{runs / KINDS[0] / SETTINGS_FILE} does not say its force_field: sample again")
-    return {name: value for name, value in first.items() if name != "seed"}
+    return {"force_field": DEFAULT.name} | {name: value for name, value in first.items() if name != "seed"}
 
 
 def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: int = N_SAMPLE) -> list[dict[str, Any]]:
     """Write the three sets and the optimal map; return the cards. temperature: K, of the level that is labelled."""
     settings = settings_of(runs)
     last = [max(time[-1] for time, _ in labelled(runs / kind)) for kind in KINDS]
-    end = (1.0 - HELD_OUT) * min(last)
+    end = min(last)
     parts = [choose(runs / kind, burn_in, end, n_sample // len(KINDS), run) for run, kind in enumerate(KINDS)]
     atoms = Atoms(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
     peptide, force_field = build_peptide(SYSTEM.sequence), ForceField.named(settings["force_field"])
@@ -179,47 +189,57 @@ def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: i
         "hydrogen_mass_amu": HYDROGEN_MASS,
         "constraints": "bonds to hydrogen",
         "burn_in_ps": burn_in,
-        "held_out_ps": [end, min(last)],
+        "held_out_ps": [START_PS, burn_in - APART_PS],
+        "stretch_ps": STRETCH_PS,
+        "gap_ps": GAP_PS,
     }
     write_map(map_path("chignolin_sample", data), maps["optimal"])
     few = {n: np.linspace(0, len(atoms.run) - 1, n).round().astype(np.int64) for n in (N_MINI, N_MAPS)}
     other = {name: frames.select(few[N_MAPS]).forces for name, frames in made.items() if name != "optimal"}
-    sets: list[tuple[str, Frames, dict[str, Any], dict[str, Any]]] = [
-        ("chignolin_sample", made["optimal"], {}, checks["optimal"]),
-        ("chignolin_mini", made["optimal"].select(few[N_MINI]), {}, checks["optimal"]),
-        ("chignolin_maps", made["optimal"].select(few[N_MAPS]), {"other_forces": other}, checks),
+    sets: list[tuple[str, NDArray[np.int64], dict[str, Any], dict[str, Any]]] = [
+        ("chignolin_sample", np.arange(len(atoms.run)), {}, checks["optimal"]),
+        ("chignolin_mini", few[N_MINI], {}, checks["optimal"]),
+        ("chignolin_maps", few[N_MAPS], {"other_forces": other}, checks),
     ]
     return [
         write_packaged(
             name,
-            frames,
+            made["optimal"].select(index),
             protocol,
             COMMAND,
             data,
             steps=STEPS,
-            facts={"verification_on_all_frames": check, "coverage": coverage(frames)},
+            facts={
+                "verification_on_all_frames": check,
+                "weights": WEIGHTS,
+                **coverage(made["optimal"].select(index), atoms.run[index]),
+            },
             **more,
         )
-        for name, frames, more, check in sets
+        for name, index, more, check in sets
     ]
 
 
-def main() -> None:
-    """Write the data sets and print their cards."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Write the data sets and print their cards; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=RUNS, help="working folders of the runs, with labelled frames")
     parser.add_argument("--data", type=Path, default=DATA, help="where the data sets and their cards are written")
     parser.add_argument("--temperature", type=float, default=350.0, help="K, of the labelled level")
     parser.add_argument("--burn-in", type=float, default=None, help="ps left out; default: that of chignolin_reference")
-    arguments = parser.parse_args()
-    burn_in = arguments.burn_in
-    if burn_in is None:
-        burn_in = load_card("chignolin_reference", arguments.data)["burn_in_ps"]
-    for card in make(arguments.runs, arguments.data, arguments.temperature, burn_in):
-        for name, value in card.items():
-            print(f"{name}: {value}")
-        print()
+    arguments = parser.parse_args(words)
+    try:
+        burn_in = arguments.burn_in
+        if burn_in is None:
+            burn_in = float(load_card("chignolin_reference", arguments.data)["burn_in_ps"])
+        cards = make(arguments.runs, arguments.data, arguments.temperature, burn_in)
+    except InputError as error:
+        print(f"make_chignolin_sample: {error}", file=sys.stderr)
+        return 2
+    for card in cards:
+        print("\n".join(f"{name}: {value}" for name, value in card.items()), end="\n\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,17 @@
 """Has chignolin_reference converged? Two independent runs against each other: folded fraction, W1, exchange, events.
 
 Run from the root of a checkout: ``python experiments/chignolin_reference/convergence.py``; a minute. It reads the runs
-packed beside this file (or, with --runs, a working folder) and the shipped TICA, and writes convergence.png and
-convergence.json here. A time is that of a replica: six of them make a run's aggregate length.
+packed beside this file (or, with --runs, the working folders) and the burn-in and TICA of the shipped set, which
+scripts/make_chignolin_reference.py makes first, and writes convergence.png and convergence.json here. A time is that of
+a replica: six of them make a run's aggregate length. Runs do not count their CPU time: --cpu-hours states it.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,67 +22,40 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_sem
 from cgexp.analysis.equilibrium import run_distance
-from cgexp.cards import load_card
+from cgexp.cards import DATA, load_card
+from cgexp.errors import InputError
 from cgexp.reference.equilibrium import load_tica
 from cgexp.reference.sampling.ensemble import Pool
-from cgexp.reference.sampling.exchange_trajectory import load_exchange
+from cgexp.reference.sampling.exchange_trajectory import ExchangeTrajectory, load_exchange
 from cgexp.reference.sampling.reweighting import effective_size
+from cgexp.reference.sampling.visits import FOLDED, Visits, long_visits
 from cgexp.report.figures import save
 from cgexp.report.style import panels, styled
-from cgexp.store import write_json
+from cgexp.store import read_json, write_json
 from cgexp.systems.peptide import Peptide
 
 HERE = Path(__file__).parent
 STARTS = {"native": ("from native", "#0072B2"), "unfolded": ("from unfolded", "#D55E00")}
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
-TEMPERATURE = float(load_card(NAME)["temperature_K"])  # of the study
-FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
-LEAST_PS = 100.0  # a visit to the folded state that lasts this long is an event
 BLOCK_PS = 500.0  # of the folded fraction
 STRETCH_PS = 1000.0  # of a walker: a unit of the bootstrap, as a block of the shipped set
-N_LENGTHS, N_SAMPLES, N_BOOTSTRAP = 6, 1000, 20
-TARGETS = {"w1_tica_resolution": 0.2, "relative error of the folded fraction": 0.25}
+N_LENGTHS, N_SAMPLES, N_BOOTSTRAP = 6, 1000, 10
+TARGETS = {"resolution_relative": 0.15, "relative error of the folded fraction": 0.25}
 Floats = NDArray[np.float64]
 
 
-def visits(rmsd: Floats, frame_ps: float, least_ps: float = LEAST_PS) -> dict[str, float]:
-    """Folding and unfolding events of walkers, and the time between them: rmsd [n_frames, n_walkers], Å.
-
-    A walker is folded from RMSD < FOLDED on until RMSD > UNFOLDED; a stay shorter than ``least_ps``, or with RMSD above
-    FOLDED for half of it (misfolded), is brief and counts as unfolded time. Where the run begins or ends is no event.
-    """
-    found = {"folding": 0.0, "unfolding": 0.0, "brief": 0.0, "folded_ns": 0.0, "unfolded_ns": 0.0}
-    for path in rmsd.T:
-        known = np.where(path < FOLDED, 1, np.where(path > UNFOLDED, 0, -1))
-        known[0] = max(known[0], 0)
-        last = np.maximum.accumulate(np.where(known >= 0, np.arange(len(known)), 0))
-        state = known[last]
-        cuts = np.flatnonzero(np.diff(state)) + 1
-        for begin, end in zip([0, *cuts], [*cuts, len(state)], strict=True):
-            short = (end - begin) * frame_ps < least_ps or np.median(path[begin:end]) >= FOLDED
-            if state[begin] and short:
-                found["brief"] += 1
-                state[begin:end] = 0
-        found["folding"] += int((np.diff(state) == 1).sum())
-        found["unfolding"] += int((np.diff(state) == -1).sum())
-        found["folded_ns"] += state.sum() * frame_ps / 1000.0
-        found["unfolded_ns"] += (1 - state).sum() * frame_ps / 1000.0
-    return found
-
-
-def folded_by_time(pool: Pool, folded: NDArray[np.bool_], weights: Floats) -> dict[str, Floats]:
-    """Folded fraction in blocks of time with its error over walkers: time (ns), mean, sem; weights count frames."""
+def folded_by_time(pool: Pool, folded: NDArray[np.bool_], weights: Floats) -> dict[str, list[float]]:
+    """Folded fraction in blocks of time with its error over walkers: time_ns, mean, sem; weights count frames."""
     block = np.ceil(pool.time_ps / BLOCK_PS - 1e-9).astype(int) - 1
     whole = np.flatnonzero(np.bincount(block) >= 0.5 * np.bincount(block).max())  # a short last one is left out
-    rng = np.random.default_rng(0)
+    rng, names = np.random.default_rng(0), ("time_ns", "mean", "sem")
     rows = []
     for number in whole:
         chosen = (block == number) & (weights > 0)
         if chosen.any():
             mean, sem = mean_and_sem(folded[chosen], pool.walker[chosen], 100, rng, weights[chosen])
             rows.append(((number + 0.5) * BLOCK_PS / 1000.0, mean, 0.0 if sem is None else sem))
-    time, mean_, sem_ = np.array(rows).T
-    return {"time_ns": time, "mean": mean_, "sem": sem_}
+    return {name: np.round(column, 4).tolist() for name, column in zip(names, np.array(rows).T, strict=True)}
 
 
 def indices(pool: Pool, start_ps: float, end_ps: float, run: int) -> NDArray[np.intp]:
@@ -86,29 +63,23 @@ def indices(pool: Pool, start_ps: float, end_ps: float, run: int) -> NDArray[np.
     return np.flatnonzero((pool.run == run) & (pool.time_ps > start_ps) & (pool.time_ps <= end_ps))
 
 
-def by_length(pool: Pool, tica: Floats, weights: Floats, burn_in: float, end: float) -> list[dict[str, float]]:
-    """W1 between the runs when each had this much time after the burn-in."""
+def by_length(pool: Pool, tica: Floats, weights: Floats, folded: NDArray[np.bool_], burn_in: float) -> dict[str, Any]:
+    """W1 between the runs when each had so much time after the burn-in; and that of folded and all other frames.
+
+    The latter, of all frames of both runs, is the scale of ``resolution_relative``.
+    """
+    end = min(float(pool.time_ps[pool.run == run].max()) for run in (0, 1))
+    blocks = pool.blocks(STRETCH_PS)
+    used = (pool.time_ps > burn_in) & (weights > 0)
+    sides = [np.flatnonzero(used & folded), np.flatnonzero(used & ~folded)]
+    scale = run_distance(tica, weights, blocks, sides, N_SAMPLES, 0, np.random.default_rng(0), "w1").get("w1")
     rows = []
     for length in np.linspace(0.0, end - burn_in, N_LENGTHS + 1)[1:]:
-        sides = [indices(pool, burn_in, burn_in + length, run) for run in (0, 1)]
-        found = run_distance(
-            tica, weights, pool.blocks(STRETCH_PS), sides, N_SAMPLES, N_BOOTSTRAP, np.random.default_rng(0), "w1"
-        )
-        rows.append({"ns_a_replica": length / 1000.0, **found})
-    return rows
-
-
-def between_blocks(pool: Pool, tica: Floats, weights: Floats, burn_in: float, end: float) -> dict[str, list[float]]:
-    """W1 of all pairs of 1 ns blocks (all walkers of a run): of one run, and of both."""
-    rng, starts = np.random.default_rng(0), np.arange(burn_in, end - 0.999 * STRETCH_PS, STRETCH_PS)
-    parts = [(run, indices(pool, start, start + STRETCH_PS, run)) for run in (0, 1) for start in starts]
-    found: dict[str, list[float]] = {"of_one_run": [], "of_both_runs": []}
-    for number, (run, first) in enumerate(parts):
-        for other, second in parts[number + 1 :]:
-            name = "of_one_run" if run == other else "of_both_runs"
-            distance = run_distance(tica, weights, pool.walker, [first, second], N_SAMPLES, 0, rng, "w1")
-            found[name].append(distance["w1"])
-    return found
+        runs = [indices(pool, burn_in, burn_in + length, run) for run in (0, 1)]
+        found = run_distance(tica, weights, blocks, runs, N_SAMPLES, N_BOOTSTRAP, np.random.default_rng(0), "w1")
+        relative = {name.replace("w1", "relative"): value / scale for name, value in found.items()} if scale else {}
+        rows.append({"ns_a_replica": length / 1000.0, **found, **relative})
+    return {"folded_from_others": scale, "rows": rows}
 
 
 def floor_of(tica: Floats, weights: Floats) -> float:
@@ -122,13 +93,16 @@ def floor_of(tica: Floats, weights: Floats) -> float:
     return float(np.mean([run_distance(tica, ones, of_one, pair, N_SAMPLES, 0, rng, "w1")["w1"] for pair in halves]))
 
 
-def needed(events: dict[str, float], aggregate_ns: float, w1: float, w1_sem: float, floor: float) -> dict[str, Any]:
+def needed(
+    events: dict[str, float], aggregate_ns: float, relative: float, relative_sem: float, floor: float
+) -> dict[str, Any]:
     """Aggregate ns of both runs for TARGETS, from two scalings that may both fail: see the README.
 
     Events are Poisson: a ratio of two rates has the relative error sqrt(1/n_folding + 1/n_unfolding). W1 beyond the
-    floor of finite samples falls as 1/sqrt(length) once the runs have no memory of their starts.
+    floor of finite samples falls as 1/sqrt(length) once the runs have no memory of their starts; relative and floor are
+    those, over the W1 of folded and other frames.
     """
-    target, wanted = TARGETS["w1_tica_resolution"], TARGETS["relative error of the folded fraction"]
+    target, wanted = TARGETS["resolution_relative"], TARGETS["relative error of the folded fraction"]
     n_folding, n_unfolding = events["folding"], events["unfolding"]
     n = 2.0 / wanted**2  # of folding, and as many of unfolding
     rates = [(n_folding + sign * np.sqrt(n_folding)) / aggregate_ns for sign in (0, 1, -1)]
@@ -142,108 +116,220 @@ def needed(events: dict[str, float], aggregate_ns: float, w1: float, w1_sem: flo
         "relative_error_now": float(np.sqrt(1 / n_folding + 1 / n_unfolding)) if n_folding * n_unfolding else None,
         "events_wanted": n,
         "aggregate_ns_by_events": [float(n / rate) if rate > 0 else None for rate in rates],
-        "aggregate_ns_by_w1": [length(w1), length(max(w1 - w1_sem, 0.0)), length(w1 + w1_sem)],
+        "aggregate_ns_by_w1": [
+            length(relative),
+            length(max(relative - relative_sem, 0.0)),
+            length(relative + relative_sem),
+        ],
         "targets": TARGETS,
     }
 
 
+def of_run(
+    run: ExchangeTrajectory, part: Pool, rmsd: Floats, weights: Floats, burn_in: float, temperature: float
+) -> dict[str, Any]:
+    """Numbers of one run. part: its frames, with rmsd and weights [n]."""
+    folded, used = rmsd < FOLDED, part.time_ps > burn_in
+    units = part.blocks(STRETCH_PS)
+
+    def fraction(chosen: NDArray[np.bool_], weights: Floats) -> dict[str, float | None]:
+        mean, sem = mean_and_sem(folded[chosen], units[chosen], 200, np.random.default_rng(0), weights[chosen])
+        return {"mean": mean, "sem_over_walkers_and_stretches": sem}
+
+    ones = np.ones(len(part))
+    levels = [part.level == level for level in range(len(part.temperatures))]
+    names = [f"{each:g} K" for each in part.temperatures]
+    seen = long_visits(rmsd.reshape(run.coords.shape[1], -1).T, run.frame_ps)
+    return {
+        "aggregate_ns": run.aggregate_ns,
+        "acceptance": run.acceptance.round(3).tolist(),
+        "round_trips": run.round_trips.tolist(),
+        "folded_fraction": fraction(used, weights),
+        "folded_fraction_by_temperature": {
+            name: fraction(used & at, ones) for name, at in zip(names, levels, strict=True)
+        },
+        "folded_fraction_by_block": {
+            f"{temperature:g} K, reweighted": folded_by_time(part, folded, weights),
+            **{name: folded_by_time(part, folded, at.astype(float)) for name, at in zip(names, levels, strict=True)},
+        },
+        "frames_after_burn_in": int(used.sum()),
+        "effective_size_of_weights": effective_size(weights[used]),
+        "events": events_of(seen, run),
+    }
+
+
+def events_of(seen: Visits, run: ExchangeTrajectory) -> dict[str, Any]:
+    """Events of a run, in all, by walker and by the temperature at which they happened."""
+    length = (seen.end - seen.begin) * run.frame_ps
+    return {
+        "folding": int(seen.folds.sum()),
+        "unfolding": int(seen.unfolds.sum()),
+        "shorter": int(seen.n_brief.sum()),
+        "misfolded": int(seen.n_loose.sum()),
+        "median_visit_ps": float(np.median(length)) if len(length) else None,
+        "by_walker": seen.counts(run.frame_levels, of_walkers=True),
+        "by_temperature": seen.counts(run.frame_levels, of_walkers=False),
+    }
+
+
 @styled
-def figure(folded: dict[str, dict[str, dict[str, Floats]]], numbers: dict[str, Any]) -> Figure:
-    """Folded fraction against time, of all temperatures reweighted and at each; W1 between the runs against length."""
-    names = list(next(iter(folded.values())))
-    drawn, axes = panels(2, (len(names) + 2) // 2)
-    for axis, name in zip(axes, names, strict=False):
-        for kind, curves in folded.items():
-            label, colour = STARTS[kind]
-            curve = curves[name]
-            low, high = curve["mean"] - curve["sem"], curve["mean"] + curve["sem"]
-            axis.fill_between(curve["time_ns"], low, high, color=colour, alpha=0.25, lw=0)
-            axis.plot(curve["time_ns"], curve["mean"], "o-", color=colour, label=label, markersize=3)
-        axis.axvline(numbers["burn_in_ns"], color="0.5", ls=":", label="burn-in ends")
-        axis.set_title(name)
-        axis.set_ylim(-0.04, 1.04)
-        axis.set_xlabel("time of a replica (ns)")
-        axis.set_ylabel("folded fraction")
-    axes[0].legend(fontsize="small")
-    _distances(axes[len(names)], numbers)
-    for axis in axes[len(names) + 1 :]:
-        axis.set_axis_off()
+def figure(numbers: dict[str, Any]) -> Figure:
+    """Folded fraction by time and temperature, W1 by length, events, acceptance and round trips of both runs."""
+    drawn, axes = panels(2, 3)
+    _folded_by_time(axes[0], numbers)
+    _folded_by_temperature(axes[1], numbers)
+    _distances(axes[2], numbers)
+    temperatures = [f"{each:g}" for each in numbers["temperatures"]]
+    _events(axes[3], numbers, "by_walker", [str(n) for n in range(len(temperatures))], "walker")
+    _events(axes[4], numbers, "by_temperature", temperatures, "temperature of the event (K)")
+    _exchange(axes[5], numbers, temperatures)
+    for axis, letter in zip(axes, "abcdef", strict=True):
+        axis.set_title(f"({letter}) {axis.get_title()}")
     return drawn
 
 
+def _folded_by_time(axis: Axes, numbers: dict[str, Any]) -> None:
+    for kind, found in numbers["runs"].items():
+        label, colour = STARTS[kind]
+        time, mean, sem = (
+            np.array(values) for values in next(iter(found["folded_fraction_by_block"].values())).values()
+        )
+        axis.fill_between(time, mean - sem, mean + sem, color=colour, alpha=0.25, lw=0)
+        axis.plot(time, mean, "o-", color=colour, label=f"{label}, {found['aggregate_ns']:.0f} ns", markersize=3)
+    axis.axvline(numbers["burn_in_ns"], color="0.5", ls=":", label="burn-in ends")
+    axis.set_title(f"{numbers['temperature']:g} K, reweighted, blocks of {BLOCK_PS / 1000:g} ns")
+    axis.set_ylim(-0.04, 1.3)
+    axis.set_yticks(np.linspace(0.0, 1.0, 6))
+    axis.set_xlabel("time of a replica (ns)")
+    axis.set_ylabel("folded fraction")
+    axis.legend()
+
+
+def _folded_by_temperature(axis: Axes, numbers: dict[str, Any]) -> None:
+    for shift, (kind, found) in zip((-0.8, 0.8), numbers["runs"].items(), strict=True):
+        label, colour = STARTS[kind]
+        rows = found["folded_fraction_by_temperature"].values()
+        mean, sem = [row["mean"] for row in rows], [row["sem_over_walkers_and_stretches"] or 0.0 for row in rows]
+        axis.errorbar(np.array(numbers["temperatures"]) + shift, mean, sem, fmt="o-", color=colour, label=label)
+    axis.set_ylim(bottom=0.0)
+    axis.set_title("after the burn-in")
+    axis.set_xlabel("temperature (K)")
+    axis.set_ylabel("folded fraction")
+    axis.legend()
+
+
 def _distances(axis: Axes, numbers: dict[str, Any]) -> None:
-    rows = numbers["w1_by_length"]
-    length = [row["ns_a_replica"] for row in rows]
-    w1, sem = ([row[name] for row in rows] for name in ("w1", "w1_sem"))
+    rows, scale = numbers["w1_by_length"], numbers["w1_folded_from_others"]
+    length, w1, sem = ([row.get(name, 0.0) for row in rows] for name in ("ns_a_replica", "w1", "w1_sem"))
     axis.errorbar(length, w1, sem, fmt="o-", color="black", markersize=4, label="between the runs")
-    within = np.quantile(numbers["w1_between_blocks"]["of_one_run"], [0.25, 0.75])
-    axis.axhspan(*within, color="0.85", label="between 1 ns of one run, quartiles")
-    axis.axhline(numbers["w1_floor"], color="black", ls="--", label="independent samples")
+    axis.axhline(numbers["w1_floor"], color="black", ls="--", label="independent frames")
+    if scale:
+        target = TARGETS["resolution_relative"]
+        axis.axhline(target * scale, color="#009E73", ls=":", label=f"{target:g} of folded to unfolded")
+        axis.secondary_yaxis("right", functions=(lambda w: w / scale, lambda r: r * scale)).set_ylabel(
+            "resolution_relative"
+        )
     axis.set_ylim(0.0, 1.6 * max(np.add(w1, sem)))
     axis.set_title("W1 in the plane of the ICs")
     axis.set_xlabel("time of a replica after the burn-in (ns)")
     axis.set_ylabel("W1 (TICA units)")
-    axis.legend(fontsize="small", loc="upper left")
+    axis.legend(fontsize="small", loc="upper right")
 
 
-def main() -> None:
-    """Read both runs, measure, draw, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=HERE, help="folder with the runs 'native' and 'unfolded'")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the figure and the numbers are written")
-    arguments = parser.parse_args()
-    runs = {kind: load_exchange(arguments.runs / kind) for kind in STARTS}
-    pool, burn_in = Pool.of(list(runs.values())), float(load_card(NAME)["burn_in_ps"])
-    end = min(float(pool.time_ps[pool.run == run].max()) for run in (0, 1))
-    after = pool.time_ps > burn_in
-    weights = pool.weights(TEMPERATURE)
+def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], label: str) -> None:
+    place, width = np.arange(len(names)), 0.2
+    for number, (kind, found) in enumerate(numbers["runs"].items()):
+        for which, (event, hatch) in enumerate((("folding", ""), ("unfolding", "////"))):
+            axis.bar(
+                place + (2 * number + which - 1.5) * width,
+                found["events"][by][event],
+                width,
+                color=STARTS[kind][1],
+                alpha=0.5 if hatch else 1.0,
+                hatch=hatch,
+                label=f"{event}, {STARTS[kind][0]}",
+            )
+    axis.set_xticks(place, names)
+    axis.set_title(f"visits of 0.1 ns or more, {by.replace('_', ' ')}")
+    axis.set_xlabel(label)
+    axis.set_ylabel("events")
+    if by == "by_walker":
+        axis.legend(fontsize="small")
+
+
+def _exchange(axis: Axes, numbers: dict[str, Any], temperatures: list[str]) -> None:
+    pairs = [f"{low}\n{high}" for low, high in pairwise(temperatures)]
+    for kind, found in numbers["runs"].items():
+        label, colour = STARTS[kind]
+        trips = ", ".join(map(str, found["round_trips"]))
+        axis.plot(pairs, found["acceptance"], "o-", color=colour, label=f"{label}; round trips {trips}")
+    axis.set_ylim(0.0, 1.0)
+    axis.set_title("exchange of neighbours")
+    axis.set_xlabel("temperatures (K)")
+    axis.set_ylabel("acceptance")
+    axis.legend(fontsize="small")
+
+
+def measure(folder: Path, data: Path, cpu_hours: float | None) -> dict[str, Any]:
+    """All numbers, from the runs in ``folder`` and the shipped set in ``data``."""
+    runs = {kind: load_exchange(folder / kind) for kind in STARTS}
+    card = load_card(NAME, data)
+    burn_in, temperature = float(card["burn_in_ps"]), float(card["temperature_K"])
+    pool = Pool.of(list(runs.values()))
+    after, weights = pool.time_ps > burn_in, pool.weights(temperature)
     rmsd = SYSTEM.distance(pool.coords, SYSTEM.native()[None])[:, 0]
-    folded, tica = rmsd < FOLDED, load_tica(NAME).transform(pool.coords)
-    curves: dict[str, dict[str, dict[str, Floats]]] = {}
-    numbers: dict[str, Any] = {"burn_in_ns": burn_in / 1000.0, "runs": {}}
-    events = {"folding": 0.0, "unfolding": 0.0}
+    tica, folded = load_tica(NAME, data).transform(pool.coords), rmsd < FOLDED
+    numbers: dict[str, Any] = {
+        "burn_in_ns": burn_in / 1000.0,
+        "temperature": temperature,
+        "temperatures": pool.temperatures.tolist(),
+        "total_ns": sum(run.aggregate_ns for run in runs.values()),
+        "cpu_hours": cpu_hours,
+        "runs": {},
+    }
     for number, (kind, run) in enumerate(runs.items()):
         own = pool.run == number
-        part = pool.select(own)
-        curves[kind] = {f"{TEMPERATURE:g} K, reweighted": folded_by_time(part, folded[own], weights[own])}
-        for level, temperature in enumerate(pool.temperatures):
-            at = (part.level == level).astype(float)
-            curves[kind][f"{temperature:g} K"] = folded_by_time(part, folded[own], at)
-        used = own & after
-        units = pool.blocks(STRETCH_PS)[used]
-        mean, sem = mean_and_sem(folded[used], units, 200, np.random.default_rng(0), weights[used])
-        seen = visits(rmsd[own].reshape(run.coords.shape[1], -1).T, run.frame_ps)
-        numbers["runs"][kind] = {
-            "aggregate_ns": run.aggregate_ns,
-            "acceptance": run.acceptance.round(3).tolist(),
-            "round_trips": run.round_trips.tolist(),
-            "folded_fraction": {"mean": mean, "sem_over_walkers_and_stretches": sem},
-            "folded_fraction_by_block": {
-                name: {key: values.round(4).tolist() for key, values in curve.items()}
-                for name, curve in curves[kind].items()
-            },
-            "frames_after_burn_in": int(used.sum()),
-            "effective_size_of_weights": effective_size(weights[used]),
-            # none where hardly anything folds: the bootstrap then knows of no error
-            "effective_size_of_folded_fraction": mean * (1 - mean) / sem**2 if sem and mean > 1e-3 else None,
-            "events": seen,
-        }
-        events = {name: count + seen[name] for name, count in events.items()}
-    numbers["w1_by_length"] = by_length(pool, tica, weights, burn_in, end)
-    numbers["w1_between_blocks"] = between_blocks(pool, tica, weights, burn_in, end)
+        numbers["runs"][kind] = of_run(run, pool.select(own), rmsd[own], weights[own], burn_in, temperature)
+    found = by_length(pool, tica, weights, folded, burn_in)
+    numbers |= {"w1_by_length": found["rows"], "w1_folded_from_others": found["folded_from_others"]}
     numbers["w1_floor"] = floor_of(tica[after], weights[after])
-    for name, state in (("folded", folded), ("unfolded", ~folded)):
-        numbers[f"ic_mean_{name}"] = np.average(tica[state & after], axis=0, weights=weights[state & after]).tolist()
-    last, total = numbers["w1_by_length"][-1], sum(run.aggregate_ns for run in runs.values())
-    numbers["needed"] = needed(events, total, last["w1"], last["w1_sem"], numbers["w1_floor"])
-    save(figure(curves, numbers), arguments.out, "convergence", ("png",))
-    write_json(arguments.out / "convergence.json", numbers)
+    last, scale = found["rows"][-1], found["folded_from_others"]
+    if scale:
+        events = {
+            name: sum(each["events"][name] for each in numbers["runs"].values()) for name in ("folding", "unfolding")
+        }
+        relative = (last["relative"], last.get("relative_sem", 0.0), numbers["w1_floor"] / scale)
+        numbers["needed"] = needed(events, numbers["total_ns"], *relative)
+    return numbers
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Read both runs, measure, draw, print; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=HERE, help="folder with the runs 'native' and 'unfolded'")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the shipped set")
+    parser.add_argument("--out", type=Path, default=HERE, help="where the figure and the numbers are written")
+    parser.add_argument("--cpu-hours", type=float, default=None, help="of both runs; default: as stated before")
+    arguments = parser.parse_args(words)
+    kept, cpu_hours = arguments.out / "convergence.json", arguments.cpu_hours
+    if cpu_hours is None and kept.is_file():
+        cpu_hours = read_json(kept).get("cpu_hours")
+    try:
+        numbers = measure(arguments.runs, arguments.data, cpu_hours)
+    except InputError as error:
+        print(f"convergence: {error}", file=sys.stderr)
+        return 2
+    save(figure(numbers), arguments.out, "convergence", ("png",))
+    write_json(kept, numbers)
+    print(f"{numbers['total_ns']:.1f} ns in all, CPU hours: {cpu_hours}")
     for kind, found in numbers["runs"].items():
         print(f"from {kind}: { ({k: v for k, v in found.items() if k != 'folded_fraction_by_block'}) }")
-    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]) for name, values in numbers["w1_between_blocks"].items()}
-    print(f"W1 by length {numbers['w1_by_length']}\nbetween blocks {quartiles}\nfloor {numbers['w1_floor']:.3f}")
-    print(f"needed {numbers['needed']}")
+    for row in numbers["w1_by_length"]:
+        print("W1 by length", {name: round(value, 3) for name, value in row.items()})
+    print(f"folded from others {numbers['w1_folded_from_others']}, floor {numbers['w1_floor']:.3f}")
+    print(f"needed {numbers.get('needed')}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

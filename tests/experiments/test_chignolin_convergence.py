@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cgexp.cards import packaged_names
+from tests.reference.test_equilibrium import load_script, sampled
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "chignolin_reference"
@@ -26,24 +27,6 @@ def script() -> ModuleType:
     return module
 
 
-def path(*stays: tuple[float, int]) -> np.ndarray:
-    return np.concatenate([np.full(n, value) for value, n in stays])
-
-
-def test_events_are_long_visits_with_hysteresis(script: ModuleType) -> None:
-    frame_ps = 10.0
-    walkers = [
-        path((1.0, 20), (6.0, 20), (1.0, 20), (3.0, 5), (1.0, 15), (6.0, 20)),  # melts, folds for 400 ps, melts
-        path((6.0, 40), (1.0, 5), (6.0, 55)),  # 50 ps are too short
-        path((6.0, 20), (1.9, 5), (3.5, 25), (6.0, 50)),  # long, but misfolded
-        path((6.0, 70), (1.0, 30)),  # still folded at the end
-    ]
-    found = script.visits(np.array(walkers).T, frame_ps)
-    assert (found["folding"], found["unfolding"], found["brief"]) == (2, 2, 2)
-    assert found["folded_ns"] == pytest.approx(0.01 * (20 + 40 + 30))
-    assert found["folded_ns"] + found["unfolded_ns"] == pytest.approx(4.0)
-
-
 def test_needed_lengths_follow_the_two_scalings(script: ModuleType) -> None:
     wanted = script.TARGETS["relative error of the folded fraction"]
     found = script.needed({"folding": 4.0, "unfolding": 4.0}, 100.0, 0.5, 0.1, 0.1)
@@ -52,11 +35,40 @@ def test_needed_lengths_follow_the_two_scalings(script: ModuleType) -> None:
     assert best == pytest.approx(100.0 * 0.5 / wanted**2)
     assert least < best < most
     best, least, most = found["aggregate_ns_by_w1"]
-    assert best == pytest.approx(100.0 * (0.5**2 - 0.1**2) / (script.TARGETS["w1_tica_resolution"] ** 2 - 0.1**2))
+    assert best == pytest.approx(100.0 * (0.5**2 - 0.1**2) / (script.TARGETS["resolution_relative"] ** 2 - 0.1**2))
     assert least < best < most
     none = script.needed({"folding": 0.0, "unfolding": 2.0}, 100.0, 0.5, 0.1, 10.0)
     assert none["relative_error_now"] is None
     assert none["aggregate_ns_by_events"] == none["aggregate_ns_by_w1"] == [None, None, None]
+
+
+def test_two_runs_that_were_sampled_are_judged(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for seed, kind in enumerate(("native", "unfolded")):
+        sampled(tmp_path / kind, 400, seed)
+    maker = load_script()
+    monkeypatch.setattr(maker, "N_SAMPLES", 50)
+    card = maker.make(tmp_path, data, 100.0)
+    for name, few in (("N_SAMPLES", 50), ("N_BOOTSTRAP", 2), ("N_LENGTHS", 2)):
+        monkeypatch.setattr(script, name, few)
+    arguments = ["--runs", str(tmp_path), "--data", str(data), "--out", str(out)]
+    assert script.main([*arguments, "--cpu-hours", "1.5"]) == 0
+    assert script.main(arguments) == 0
+    numbers = json.loads((out / "convergence.json").read_text(encoding="utf-8"))
+    assert numbers["cpu_hours"] == 1.5  # as stated before
+    assert numbers["total_ns"] == pytest.approx(2 * 3 * 1.6)
+    for run in card["runs"]:
+        kept = numbers["runs"][run["start"]]
+        assert kept["folded_fraction"]["mean"] == pytest.approx(run["folded_fraction"], abs=0.02)
+        assert kept["events"]["unfolding"] == 3  # each walker at 200 ps
+        assert sum(kept["events"]["by_temperature"]["unfolding"]) == 3
+    assert [row["ns_a_replica"] for row in numbers["w1_by_length"]] == pytest.approx([0.75, 1.5])
+    last = numbers["w1_by_length"][-1]
+    assert last["relative"] == pytest.approx(last["w1"] / numbers["w1_folded_from_others"])
+    assert (out / "convergence.png").is_file()
 
 
 @pytest.mark.skipif("chignolin_reference" not in packaged_names(), reason="the set is not made yet")

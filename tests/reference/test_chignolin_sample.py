@@ -38,6 +38,9 @@ def script() -> Iterator[ModuleType]:
     monkeypatch.setattr(module, "N_MINI", 20)
     monkeypatch.setattr(module, "N_MAPS", 40)
     monkeypatch.setattr(module, "STRETCH_PS", 20.0)
+    monkeypatch.setattr(module, "GAP_PS", 1.0)
+    monkeypatch.setattr(module, "START_PS", 10.0)
+    monkeypatch.setattr(module, "APART_PS", 4.0)
     yield module
     monkeypatch.undo()
 
@@ -56,7 +59,7 @@ def sample(folder: Path, seed: int, force_field: str = FORCE_FIELD) -> None:
                 "levels": np.zeros((N_CYCLES, 2), np.int8),
                 "n_cycles": np.array(N_CYCLES * (number + 1)),
                 "labelled_coords": (positions + rng.normal(scale=0.05, size=(n, *positions.shape))).astype(np.float32),
-                "labelled_forces": rng.normal(scale=20.0, size=(n, *positions.shape)).astype(np.float32),
+                "labelled_forces": rng.normal(scale=10.0, size=(n, *positions.shape)).astype(np.float32),
                 "labelled_walker": np.repeat(rng.integers(2, size=N_CYCLES), PER_CYCLE),
             }
         )
@@ -76,13 +79,16 @@ def test_frames_are_evenly_taken_from_both_runs_between_burn_in_and_what_is_held
     cards = script.make(runs, tmp_path, 350.0, 40.0, n_sample=480)
     assert [card["name"] for card in cards] == ["chignolin_sample", "chignolin_mini", "chignolin_maps"]
     assert cards[0] == load_card("chignolin_sample", tmp_path)
-    assert cards[0]["protocol"]["held_out_ps"] == [256.0, 320.0]
+    assert cards[0]["protocol"]["held_out_ps"] == [10.0, 36.0]
     assert cards[0]["force_field"] == FORCE_FIELD
     frames = load_packaged("chignolin_sample", tmp_path)
     assert (len(frames), frames.temperature, force_field_of(frames)) == (480, 350.0, FORCE_FIELD)
     assert frames.weights is None
     assert frames.time_ps is not None
-    assert (frames.time_ps.min(), frames.time_ps.max()) == (40.5, 256.0)
+    assert (frames.time_ps.min(), frames.time_ps.max()) == (41.5, 320.0)
+    assert (frames.time_ps % 20.0 > 1.0)[frames.time_ps % 20.0 > 0.0].all()  # no two blocks touch
+    assert cards[0]["share_by_run"] == {"native": 0.5, "unfolded": 0.5}
+    assert sum(cards[0]["coverage"]["native"].values()) == pytest.approx(1.0, abs=1e-3)
     assert "equal weights" in frames.notes
     assert len(np.unique(frames.block)) > 8
     assert np.diff(np.unique(frames.block)).max() == 1
@@ -90,15 +96,15 @@ def test_frames_are_evenly_taken_from_both_runs_between_burn_in_and_what_is_held
     assert maps.forces is not None
     assert len(maps) == 40
     assert set(cards[2]["other_force_maps"]) == {"constraint_group", "residue", "slice"}
-    assert cards[2]["other_force_maps"]["slice"]["force_rms"] == pytest.approx(20.0, rel=0.1)  # as of a single atom
+    assert cards[2]["other_force_maps"]["slice"]["force_rms"] == pytest.approx(10.0, rel=0.1)  # as of a single atom
 
 
 def test_a_labelled_frame_has_its_time_and_walker(script: ModuleType, runs: Path) -> None:
     atoms = script.choose(runs / "native", 40.0, 60.0, 10_000, 0)
-    np.testing.assert_allclose(atoms.time_ps, np.arange(40.5, 60.1, 0.5))
+    np.testing.assert_allclose(atoms.time_ps, np.arange(41.5, 60.1, 0.5))  # the first ps of a stretch is a gap
     stored = [arrays for arrays, _ in Chunks(runs / "native")][6]  # the round from 40 to 48 ps
-    np.testing.assert_array_equal(atoms.walker[:16], stored["labelled_walker"])
-    np.testing.assert_array_equal(atoms.forces[:16], stored["labelled_forces"])
+    np.testing.assert_array_equal(atoms.walker[:14], stored["labelled_walker"][2:])
+    np.testing.assert_array_equal(atoms.forces[:14], stored["labelled_forces"][2:])
 
 
 def test_runs_that_are_not_of_one_kind_are_refused(script: ModuleType, runs: Path, tmp_path: Path) -> None:
@@ -106,5 +112,5 @@ def test_runs_that_are_not_of_one_kind_are_refused(script: ModuleType, runs: Pat
     sample(tmp_path / "unfolded", 1, "ff14SB + OBC2 + ACE")
     with pytest.raises(InputError, match=r"differ in force_field: ff14SBonlysc"):
         script.make(tmp_path, tmp_path, 350.0, 40.0)
-    with pytest.raises(InputError, match="has no labelled frame between 500 and 256 ps"):
+    with pytest.raises(InputError, match="has no labelled frame between 500 and 320 ps"):
         script.make(runs, tmp_path, 350.0, 500.0)

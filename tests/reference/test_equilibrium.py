@@ -16,6 +16,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.build import build
 from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.errors import InputError
+from cgexp.reference.all_atom.force_field import DEFAULT
 from cgexp.reference.equilibrium import (
     Walkers,
     find_equilibria,
@@ -71,7 +72,7 @@ def runs(tmp_path: Path) -> Path:
 
 def make(runs: Path, data: Path, **options: Any) -> dict[str, Any]:
     data.mkdir(exist_ok=True)
-    card: dict[str, Any] = load_script().make(runs, data, **options)
+    card: dict[str, Any] = load_script().make(runs, data, **{"burn_in": 204.0, **options})
     return card
 
 
@@ -94,6 +95,7 @@ def test_two_runs_become_a_weighted_ensemble_walkers_and_tica(runs: Path, tmp_pa
     assert tica.data_hash == refit.data_hash
     np.testing.assert_allclose(tica.components, refit.components)
     assert set(np.unique(walkers.temperature)) == set(LADDER)
+    assert abs(card["tica"]["correlation_with_rmsd"][0]) > 0.9
     assert card["w1_tica_resolution"]["w1_tica_resolution"] > 0
     fractions = [run["means"]["folded"][0] for run in card["runs"]]
     assert card["values"]["folded_fraction_sem"] >= 0.5 * abs(fractions[0] - fractions[1]) - 1e-4
@@ -105,7 +107,13 @@ def test_two_runs_become_a_weighted_ensemble_walkers_and_tica(runs: Path, tmp_pa
         assert run["means"]["rmsd"][1] > 0.0
     assert find_equilibria(data, system=Peptide().name, temperature_K=350.0) == [NAME]
     assert find_equilibria(data, temperature_K=300.0) == []
-    assert card["force_field"] == "ff14SB + OBC2 + ACE"  # of runs that do not say theirs
+    assert card["force_field"] == DEFAULT.name  # of runs that do not say theirs
+
+
+def test_runs_within_the_burn_in_are_refused(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load_script().main(["--runs", str(runs), "--data", str(tmp_path), "--burn-in", "1e5"]) == 2
+    assert "the runs are not longer than the burn-in of 100000 ps" in capsys.readouterr().err
+    assert not list(tmp_path.glob(f"{NAME}*"))
 
 
 def test_longer_runs_keep_the_tica_unless_asked(runs: Path, tmp_path: Path) -> None:
@@ -127,7 +135,7 @@ def test_more_than_fits_is_thinned(runs: Path, tmp_path: Path, monkeypatch: pyte
     script = load_script()
     monkeypatch.setattr(script, "LARGEST", 0.6 * size)
     (tmp_path / "small").mkdir()
-    thinned = script.make(runs, tmp_path / "small", None, False)
+    thinned = script.make(runs, tmp_path / "small", 204.0, False)
     assert thinned["frame_ps"] == 2 * whole["frame_ps"]
     assert thinned["walkers"]["n_frames"] == whole["walkers"]["n_frames"] // 2
     for few, all_of_it in zip(thinned["runs"], whole["runs"], strict=True):
@@ -167,13 +175,19 @@ def test_what_ships_is_whole_small_and_consistent() -> None:
     card, equilibrium = load_card(NAME), load_equilibrium(NAME)
     frames, walkers = equilibrium.frames, load_walkers(NAME)
     assert sum(path.stat().st_size for path in DATA.glob(f"{NAME}.*")) <= 5_000_000
-    assert frames.temperature == card["temperature_K"] == 300.0
+    assert frames.temperature == card["temperature_K"]
     assert (len(frames), len(walkers.coords)) == (card["n_frames"], card["walkers"]["n_frames"])
     assert {run["start"] for run in card["runs"]} == {"native", "unfolded"}
     assert np.bincount(equilibrium.run).min() > 500
     assert frames.weights is not None
     rmsd = Peptide().distance(frames.coords, Peptide().native()[None])[:, 0]
     assert np.average(rmsd < 2.0, weights=frames.weights) == pytest.approx(card["folded_fraction"], abs=1e-3)
+    if "correlation_with_rmsd" in card["tica"]:  # a set of before does not say it
+        rmsd_and_ic = np.column_stack([rmsd, equilibrium.tica.transform(frames.coords)[:, 0]])
+        covariance = np.cov(rmsd_and_ic, rowvar=False, aweights=frames.weights)
+        correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        assert correlation == pytest.approx(card["tica"]["correlation_with_rmsd"][0], abs=0.01)
+        assert abs(correlation) > 0.7  # the first component is folding
     for walker in np.unique(walkers.walker):
         steps = np.diff(walkers.time_ps[walkers.walker == walker])
         np.testing.assert_allclose(steps, card["frame_ps"], rtol=1e-3)

@@ -146,7 +146,7 @@ def test_mini_agrees_with_its_card(mini: Frames) -> None:
     assert 4000 <= len(mini) <= 6000
     assert card["n_frames"] == len(mini)
     assert card["content_hash"] == mini.content_hash
-    assert card["temperature_K"] == mini.temperature == 300.0
+    assert card["temperature_K"] == mini.temperature
     assert mini.force_map == card["force_map"]
     assert mini.force_map not in BIASED
     assert card["force_rms"] == pytest.approx(force_rms(mini), rel=1e-4)
@@ -187,25 +187,27 @@ def test_recipe_of_one_basin(tmp_path: Path) -> None:
 
 def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
     recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")), Recipe)
-    with pytest.raises(InputError, match=r"temperature=350.0 but its frames have 300.0"):
-        replace(recipe, temperature=350.0).make(tmp_path)
+    with pytest.raises(InputError, match=rf"temperature=400.0 but its frames have {recipe.temperature}"):
+        replace(recipe, temperature=400.0).make(tmp_path)
     with pytest.raises(InputError, match="n_frames=9999"):
         replace(recipe, n_frames=9999).make(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "n_frames", "megabytes"), [("chignolin_sample", 57_600, 10), ("chignolin_maps", 10_000, 5)]
+    ("name", "most", "megabytes"), [("chignolin_sample", 57_600, 10), ("chignolin_maps", 10_000, 5)]
 )
-def test_the_larger_sets_are_what_their_cards_say(name: str, n_frames: int, megabytes: float) -> None:
-    card, frames = load_card(name), load_packaged(name)
+def test_the_larger_sets_are_what_their_cards_say(name: str, most: int, megabytes: float) -> None:
+    card, frames, reference = load_card(name), load_packaged(name), load_card("chignolin_reference")
     assert sum(path.stat().st_size for path in DATA.glob(f"{name}*")) <= megabytes * 1e6
-    assert len(frames) == card["n_frames"] == n_frames
-    assert (frames.temperature, frames.force_map) == (300.0, "optimal")
-    assert len(np.unique(frames.block)) == 64
+    # as many as the two runs of six walkers hold after the burn-in, at one temperature and 0.5 ps
+    ns_a_replica = min(run["aggregate_ns"] for run in reference["runs"]) / 6 - reference["burn_in_ps"] / 1000
+    assert len(frames) == card["n_frames"] >= min(most, 0.95 * 2 * 2000 * ns_a_replica)
+    assert (frames.temperature, frames.force_map) == (card["temperature_K"], "optimal")
+    assert len(np.unique(frames.block)) == card["n_blocks"] >= 10 * ns_a_replica
     verified = card["verification_on_all_frames"]
     verified = verified.get("optimal", verified)
     assert verified["unbiasedness"] == "unbiased"
-    assert verified["virial_kT_sem"] < 0.1
+    assert verified["virial_kT_sem"] < 0.15
     assert read_map(map_path("chignolin_sample")).content_hash in frames.notes
 
 

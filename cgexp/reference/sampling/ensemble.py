@@ -96,23 +96,3 @@ def weighty(weights: Floats, negligible: float = NEGLIGIBLE) -> NDArray[np.bool_
     kept = np.ones(len(weights), dtype=bool)
     kept[order[light]] = False
     return kept
-
-
-def first_left(pool: Pool, folded: NDArray[np.bool_], unfolded: NDArray[np.bool_]) -> float:
-    """When the last of the walkers that start folded was unfolded for the first time, ps; 0 if none starts folded.
-
-    folded, unfolded: [n], of each frame of the pool; a frame may be neither. Until then the run from folded shows where
-    it began rather than where it goes. Raises InputError if a walker has never unfolded.
-    """
-    left = 0.0
-    for walker in np.unique(pool.walker):
-        of = np.flatnonzero(pool.walker == walker)
-        if not folded[of[0]]:
-            continue
-        if not unfolded[of].any():
-            raise InputError(
-                f"walker {walker} has stayed folded for all of its {pool.time_ps[of[-1]] / 1000.0:g} ns: "
-                "sample longer, or state a burn-in"
-            )
-        left = max(left, float(pool.time_ps[of[np.argmax(unfolded[of])]]))
-    return left

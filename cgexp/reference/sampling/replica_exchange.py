@@ -142,7 +142,8 @@ def _check_settings(path: Path, protocol: ReplicaExchange, force_field: str) -> 
         return
     stored = read_json(path)
     for name, value in settings.items():
-        if stored.get(name) != value:
+        unsaid = name == "force_field" and name not in stored  # of runs begun before it was kept
+        if stored.get(name) != value and not unsaid:
             raise InputError(
                 f"{path.parent} was begun with {name}={stored.get(name)}, not {value}: "
                 "choose another folder or delete this one"

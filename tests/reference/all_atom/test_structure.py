@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.reference.all_atom import engine, force_field, structure
+from cgexp.reference.all_atom.packing import CHI1, chi1, native_rotamers, turn_cap
 from cgexp.reference.all_atom.structure import AllAtom
 from cgexp.reference.backmapping.stereochemistry import torsions
 from cgexp.systems.peptide import Peptide
@@ -58,11 +59,8 @@ def torsion(peptide: AllAtom, residue: int, *names: str) -> float:
     return float(np.degrees(torsions(peptide.positions, np.array([quad]))[0]))
 
 
-def turn_cap(peptide: AllAtom) -> float:
-    """Distance from the nearer O-delta of Asp3 to the N of Thr6, Å."""
-    oxygen = [peptide.positions[peptide.atoms.index((2, name))] for name in ("OD1", "OD2")]
-    nitrogen = peptide.positions[peptide.atoms.index((5, "N"))]
-    return float(np.linalg.norm(np.array(oxygen) - nitrogen, axis=1).min())
+def cap(peptide: AllAtom) -> float:
+    return float(turn_cap(peptide.positions, peptide.atoms))
 
 
 def test_the_committed_native_structure_is_the_one_built() -> None:
@@ -74,17 +72,24 @@ def test_the_committed_native_structure_is_the_one_built() -> None:
 def test_the_native_start_is_packed_as_the_crystal() -> None:
     system = Peptide(CLN025)
     assert system.distance(native().positions[native().ca][None], system.native()[None])[0, 0] < 0.45
-    assert turn_cap(native()) < 3.5
-    for residue, chi1 in ((3, -175.0), (9, -175.0), (10, 69.0)):
-        found = torsion(native(), residue, "N", "CA", "CB", "CG")
-        assert abs((found - chi1 + 180.0) % 360.0 - 180.0) < 20.0, residue
+    assert cap(native()) < 3.5
+    angles = chi1(native().positions[None], native().atoms)
+    assert {name: abs((angles[name][0] - chi + 180.0) % 360.0 - 180.0) < 20.0 for name, (_, chi) in CHI1.items()} == {
+        "Asp3": True,
+        "Trp9": True,
+        "Tyr10": True,
+    }
+    assert angles["Trp9"][0] == pytest.approx(torsion(native(), 9, "N", "CA", "CB", "CG"), abs=1e-4)
+    assert all(at.all() for at in native_rotamers(angles).values())
+    wrong = native_rotamers(chi1(usual_rotamers().positions[None], usual_rotamers().atoms))
+    assert not any(at.any() for at in wrong.values())
 
 
 @pytest.mark.parametrize(("model", "expected"), [(OBC2, 52.0), (force_field.DEFAULT, 40.0)])
 def test_the_crystals_packing_is_lower_in_energy_than_usual_rotamers(
     model: force_field.ForceField, expected: float
 ) -> None:
-    assert turn_cap(usual_rotamers()) > 6.0
+    assert cap(usual_rotamers()) > 6.0
     system = force_field.make_system(native().topology, model, constrained=False)
     energies = [
         energy_and_forces(system, structure.minimise(peptide, model))[0] for peptide in (usual_rotamers(), native())

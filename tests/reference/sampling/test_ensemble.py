@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.reference.sampling.ensemble import Pool, first_left, weighty
+from cgexp.reference.sampling.ensemble import Pool, weighty
 from cgexp.reference.sampling.exchange_trajectory import ExchangeTrajectory
 from cgexp.units import BOLTZMANN
 
@@ -72,18 +72,6 @@ def test_frames_of_negligible_weight_are_left_out() -> None:
     weights = np.array([1.0, 1e-5, 2.0, 1e-4, 0.0])
     assert weighty(weights).tolist() == [True, False, True, False, False]
     assert weighty(weights, 0.0).tolist() == [True, True, True, True, False]
-
-
-def test_the_burn_in_ends_when_the_last_folded_start_has_left(runs: list[ExchangeTrajectory]) -> None:
-    pool = Pool.of(runs)
-    folded, unfolded = pool.time_ps < 40.0, pool.time_ps > 80.0
-    folded &= pool.run == 0
-    assert first_left(pool, folded, unfolded) == 84.0
-    late = unfolded & ~((pool.walker == 1) & (pool.time_ps < 100.0))
-    assert first_left(pool, folded, late) == 100.0
-    assert first_left(pool, folded & False, unfolded) == 0.0
-    with pytest.raises(InputError, match=r"walker 1 has stayed folded for all of its 1\.2 ns"):
-        first_left(pool, folded, unfolded & (pool.walker != 1))
 
 
 def test_runs_of_other_ladders_are_not_joined(runs: list[ExchangeTrajectory]) -> None:
