@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.parts.allowed import not_allowed
@@ -38,6 +39,21 @@ def build(spec: Mapping[str, Any], kind: type[T], **provided: Any) -> T:
     for problem in problems(spec, wanted, provided=provided.keys()):
         raise InputError(problem)
     return cast(T, _make(spec, wanted, provided))
+
+
+@dataclass(frozen=True)
+class Template(Generic[T]):
+    """A part that is made anew each time: it learns, or takes arguments that exist only at run time.
+
+    spec: its config node. kind: the class that it is of, or of a subclass.
+    """
+
+    spec: Mapping[str, Any]
+    kind: type[T]
+
+    def make(self, **provided: Any) -> T:
+        """A new part; ``provided`` as in ``build``."""
+        return build(self.spec, self.kind, **provided)
 
 
 def _make(spec: Mapping[str, Any], wanted: Kinds, provided: Mapping[str, Any]) -> Any:

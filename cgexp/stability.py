@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cgexp.errors import InputError
 from cgexp.units import UnitSystem, unit_system
@@ -62,9 +61,3 @@ def time_step_problem(
         f"is too long for the stiffest {what} (k = {stiffness:.4g} {system.energy}/{system.length}^2): it blows up "
         f"from {limits.limit:.3g} {system.time} on; use {limits.recommended:.2g} {system.time} or less"
     )
-
-
-def friction_of(simulation: Mapping[str, Any]) -> float | None:
-    """Friction of a simulation's config if its dynamics are overdamped, else None."""
-    integrator = simulation["integrator"]
-    return float(integrator["friction"]) if str(integrator["_target_"]).endswith("Overdamped") else None

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
+from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
@@ -38,7 +40,7 @@ SEEDS = (0, 1, 2)
 MEASURES = ("energies", "loss", "forces", "gradient", "worst_parameter")  # norm of the difference over the norm
 HAS_BFLOAT16 = bool(native_library("cgschnet").has_bf16())
 CURVES = (("reference", "full"), ("fused", "full"), *([("fused", "bfloat16")] if HAS_BFLOAT16 else []))
-OPTIMIZER = {"_target_": "torch.optim.Adam", "lr": 1e-3, "fused": True}
+OPTIMIZER = Template({"_target_": "torch.optim.Adam", "lr": 1e-3, "fused": True}, Optimizer)
 
 
 def network_for(frames: Frames, seed: int, small: bool, kind: str = "CGSchNet") -> EnergyTerm:

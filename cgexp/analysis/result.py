@@ -26,11 +26,16 @@ class Evaluation:
 
 
 class Analysis(Part, ABC):
-    """What the config group ``analysis`` makes. needs_simulation: whether there is nothing to do without one."""
+    """What the config group ``analysis`` makes.
+
+    needs_simulation: whether there is nothing to do without one. n_bootstrap, seed: of the errors.
+    """
 
     needs_simulation = False
     # name of a curve -> the function that draws it, by its dotted name, for figures of a package of one's own
     figures: ClassVar[Mapping[str, str]] = {}
+    n_bootstrap: int = 100
+    seed: int = 0
 
     def check(self, frames: Frames) -> None:
         """Raise InputError if ``evaluate`` could not use these frames; asked before anything is computed."""

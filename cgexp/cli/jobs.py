@@ -65,13 +65,13 @@ def active(config: Config) -> float | None:
 
 def data(config: Config) -> None:
     """Make or find one data set and print its card."""
-    from cgexp.runs.data import data_card, get_data
+    from cgexp.runs.data import DataSet, data_card
     from cgexp.runs.pipeline import resolve
     from cgexp.runs.summary import print_card
 
-    config = resolve(config)[0]
-    frames, _, path = get_data(config, again=config["force"])
-    print_card(data_card(frames, config["dataset"]), path)
+    data_set = DataSet.of(resolve(config)[0])
+    frames, path = data_set.get(again=config["force"])
+    print_card(data_card(frames, data_set.spec), path)
 
 
 def check_one(config: Config) -> None:

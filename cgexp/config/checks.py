@@ -14,7 +14,7 @@ from cgexp.parts.marks import Mark
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.sources import fact
 from cgexp.parts.values import mismatch
-from cgexp.stability import friction_of, time_step_problem
+from cgexp.stability import time_step_problem
 
 ANY_MODEL = ("auto", "reference", "compiled")  # kernels that serve every network
 RECORDED = ("choices", "overrides")
@@ -111,10 +111,15 @@ def _time_step(config: Config) -> Iterator[str]:
     stiffness, mass = dataset.get("stiffness"), dataset.get("lightest_mass")
     if simulation is not None and stiffness is not None and mass is not None:
         problem = time_step_problem(
-            simulation["dt"], stiffness, mass, dataset["units"], dataset["n_beads"], friction_of(simulation)
+            simulation["dt"], stiffness, mass, dataset["units"], dataset["n_beads"], _overdamped_friction(simulation)
         )
         if problem:
             yield f"simulation.dt={simulation['dt']} {problem}"
+
+
+def _overdamped_friction(simulation: Config) -> float | None:
+    integrator = simulation["integrator"]
+    return float(integrator["friction"]) if fact(integrator[TARGET], "overdamped", False) else None
 
 
 def _simulation_length(config: Config) -> Iterator[str]:

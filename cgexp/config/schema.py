@@ -11,7 +11,7 @@ from cgexp.parts.marks import FilledIn
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.values import kinds, mismatch
 
-SCHEMA = "cgexp.runs.experiment.Experiment"
+SCHEMA = "cgexp.runs.experiment.Parts"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Union
 
+TEMPLATE = "cgexp.build.Template"
 FOREIGN = "cgexp.parts.foreign"  # stands for modules of torch and Lightning
 LIGHT = ("typing", "collections.abc", "pathlib", "annotated_types", "cgexp.parts.ranges", "cgexp.parts.marks")
 
@@ -211,6 +212,8 @@ def annotation(node: ast.expr, module: Module) -> Any:
         outer, name = annotation(node.value, module), dotted_name(node.value, module)
         if name == "typing.Literal":
             return outer[ast.literal_eval(node.slice)]
+        if name == TEMPLATE:
+            return annotation(node.slice, module)  # in a config it is the part itself
         if isinstance(outer, type) and issubclass(outer, ObjectOf):
             return outer  # what a class is made of is its own matter
         return outer[annotation(node.slice, module)]

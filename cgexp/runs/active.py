@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from cgexp.active.loop import Loop, Record
 from cgexp.active.rounds import ROUNDS, data_of, initial_data, records_of
-from cgexp.build import build
 from cgexp.config.compose import Config
-from cgexp.config.processes import threads_for
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.report.wandb import WandbRun, open_wandb
-from cgexp.runs import provenance
+from cgexp.report.wandb import WandbRun
 from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages, proposing
-from cgexp.runs.data import get_data
-from cgexp.runs.experiment import make_parts
+from cgexp.runs.data import DataSet
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
-from cgexp.runs.lock import lock
-from cgexp.simulation.simulation import Simulation
-from cgexp.store import read_json, write_bytes, write_json
+from cgexp.runs.pipeline import at_work, check_same_data, recording
+from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
 # of the last round's model, and of the rounds, beside the metrics of a run
@@ -44,52 +39,41 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
     if folder.done("evaluate") and not config["force"]:
         say(f"{folder.path}: finished, skipped; force=true runs it again")
         return folder
-    with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
-        say(f"{folder.path}")
-        try:
-            _work(config, folder, say)
-        except InputError:
-            raise
-        except Exception as error:
-            write_bytes(folder.log, traceback.format_exc().encode())
-            error.add_note(f"the traceback is in {folder.log}")
-            raise
-        folder.log.unlink(missing_ok=True)  # of an earlier failure
+    with at_work(folder, config, say):
+        _work(Experiment.of(config), folder, say)
     return folder
 
 
-def _work(config: Config, folder: RunFolder, say: Say) -> None:
-    groups = ("active", "oracle", "acquisition", "simulation", "logger", "trainer", "analysis")
-    parts = make_parts(config, groups)
-    proposals = build(proposing(config)["simulation"], Simulation)
-    _ = parts["trainer"].device  # refuses a GPU that is not there
-    frames, recipe, _ = get_data(config)
+def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
+    settings, oracle = experiment.active, experiment.oracle
+    proposals = proposing(experiment).simulation
+    assert settings is not None
+    assert proposals is not None  # checks.py
+    _ = experiment.trainer.device  # refuses a GPU that is not there
+    frames, _ = experiment.data_set.get()
     if frames.weights is not None:
         raise InputError(
-            f"the frames of {config['dataset']['name']} have weights, which frames that are added cannot have: choose "
+            f"the frames of {experiment.dataset.name} have weights, which frames that are added cannot have: choose "
             "a dataset without"
         )
-    if parts["oracle"] is not None:
-        parts["oracle"].check_joins(frames)
+    if oracle is not None:
+        oracle.check_joins(frames)
     initial = initial_data(frames)
-    if config["force"]:
+    if experiment.force:
         discard(folder)
-    _check_same_data(folder, frames.content_hash)
-    folder.write_config(config)
-    record = provenance.begin(folder.provenance, frames.content_hash, None)
-    group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
-    with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, "active") as tracker:
-        stages = RoundStages(config, folder, recipe, frames, parts["active"])
+    if (folder.path / ROUNDS).is_dir():
+        check_same_data(folder, frames.content_hash)
+    with recording(experiment, folder, frames, None, "active") as (tracker, note):
+        stages = RoundStages(experiment, folder, frames, settings)
         loop = Loop(
-            parts["active"], stages, parts["oracle"], parts["acquisition"], proposals, recipe.system, config["seed"],
-            config["kernel"],
+            settings, stages, oracle, experiment.acquisition, proposals, experiment.system,
+            experiment.seed, experiment.kernel,
         )  # fmt: skip
         records = loop.run(initial, folder.path, lambda one: _tell(one, tracker, say, stages.steps_per_round))
         final, _ = data_of(folder.path, initial, len(records) - 1)
         _finish(folder, records, tracker)
-        tracker.images(draw_rounds(config, folder, records, recipe.system, final))
-        record["stages"]["evaluate"] = provenance.describe(config["kernel"])
-        write_json(folder.provenance, record)
+        tracker.images(draw_rounds(experiment, folder, records, final))
+        note("evaluate")
         write_json(folder.metrics, final_metrics(records))
 
 
@@ -108,9 +92,8 @@ def final_metrics(records: list[Record]) -> dict[str, float]:
 def frames_of(folder: Path | str, number: int | None = None) -> Frames:
     """The data set that round ``number`` of a run was trained on; None: the last one. Each addition is verified."""
     run = RunFolder(Path(folder))
-    config = run.read_config()
     # data are kept beside runs, wherever both were moved to
-    frames, _, _ = get_data({**config, "outputs": str(run.path.resolve().parents[1])})
+    frames, _ = DataSet.of({**run.read_config(), "outputs": str(run.path.resolve().parents[1])}).get()
     number = len(records_of(run.path)) - 1 if number is None else number
     return data_of(run.path, initial_data(frames), number)[0]
 
@@ -164,12 +147,3 @@ def rounds_csv(records: list[Record]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _check_same_data(folder: RunFolder, content_hash: str) -> None:
-    """Refuse to go on with rounds whose initial data set is now another (a recipe may read a file)."""
-    begun = folder.provenance.is_file() and (folder.path / ROUNDS).is_dir()
-    if begun and read_json(folder.provenance)["data"]["content_hash"] != content_hash:
-        raise InputError(
-            f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
-        )

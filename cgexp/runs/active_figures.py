@@ -15,7 +15,6 @@ from cgexp.active.rounds import Round
 from cgexp.analysis.free_energy import integrate_force, remove_mean
 from cgexp.analysis.intervals import mean_and_interval
 from cgexp.analysis.toy import energy_and_force
-from cgexp.config.compose import Config
 from cgexp.frames import Frames
 from cgexp.models.potential_store import load_potential
 from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
@@ -23,6 +22,7 @@ from cgexp.report.active_peptide_figures import before_after_figure, course_figu
 from cgexp.report.figures import save
 from cgexp.report.table import unit_of
 from cgexp.runs.active_peptide_curves import Arms, before_after_curves, course_curve, have_curves, tica_maps_curve
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.systems.toy import ToyPotential
 
@@ -42,13 +42,13 @@ Values = NDArray[np.float64]
 
 
 def draw_rounds(
-    config: Config, folder: RunFolder, records: Sequence[Record], system: Any, frames: Frames
+    experiment: Experiment, folder: RunFolder, records: Sequence[Record], frames: Frames
 ) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each. frames: the last data set."""
-    if config["figures"] == "none":
+    if experiment.figures == "none":
         return {}
-    suffixes = ("png",) if config["figures"] == "png" else ("png", "pdf")
-    figures = {"rounds": rounds_figure(round_curves({"": [records]}, config["dataset"]["units"]))}
+    suffixes, system = ("png",) if experiment.figures == "png" else ("png", "pdf"), experiment.system
+    figures = {"rounds": rounds_figure(round_curves({"": [records]}, experiment.dataset.units))}
     if isinstance(system, ToyPotential):
         figures["pmf_rounds"] = pmf_rounds_figure(pmf_curve(system, {"": (folder.path, records, frames)}))
     elif have_curves(folder.path):

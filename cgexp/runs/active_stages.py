@@ -5,27 +5,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cgexp.active.loop import Judged
 from cgexp.active.rounds import Round, seed_of
 from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.health import replica_metrics
-from cgexp.analysis.result import Analysis
 from cgexp.analysis.tica import Tica
-from cgexp.build import build
-from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential
-from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.evaluate import evaluate
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.mean_force import evaluate_mean_force
 from cgexp.runs.stages import Context, fit_prior, simulate, train, training_numbers
-from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_arrays, read_json, write_bytes, write_json
@@ -42,16 +39,16 @@ class RoundStages:
     candidates are needed. Metrics compare with the initial frames, or with the reference.
     """
 
-    def __init__(
-        self, config: Config, folder: RunFolder, recipe: Recipe, initial: Frames, settings: ActiveLearning
-    ) -> None:
-        self.config, self.folder, self.recipe = config, folder, recipe
+    def __init__(self, experiment: Experiment, folder: RunFolder, initial: Frames, settings: ActiveLearning) -> None:
+        self.experiment, self.folder = experiment, folder
         self.initial, self.settings = initial, settings
 
     @property
     def steps_per_round(self) -> int:
         """Gradient steps of a round."""
-        return int(self.config["trainer"]["max_epochs"] * self.config["trainer"]["steps_per_epoch"])
+        trainer = self.experiment.trainer
+        assert trainer.steps_per_epoch is not None  # checks.py
+        return trainer.max_epochs * trainer.steps_per_epoch
 
     def judged(self, number: int, frames: Frames) -> Judged:
         """Do the stages that are not done, and return what came of them."""
@@ -70,7 +67,7 @@ class RoundStages:
             _simulate(judge, place)
         proposals = self._proposals(number)
         if not proposals.done("simulate"):
-            _simulate(replace(context, config=proposing(context.config)), proposals)
+            _simulate(replace(context, experiment=proposing(context.experiment)), proposals)
         if not place.done("evaluate"):
             self._evaluate(judge)
         models = [load_potential(self.place(number, member).potential) for member in range(self.settings.n_models)]
@@ -89,19 +86,21 @@ class RoundStages:
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""
-        trainer, previous = dict(self.config["trainer"]), self.place(number - 1, member)
+        trainer: dict[str, Any] = {}
+        previous = self.place(number - 1, member)
         if self.settings.mode != "fresh":
             trainer["use_weights"] = "last"  # frames held out in this round may have been trained on before
         if self.settings.mode == "warm" and number:
             trainer["start_from"] = str(previous.path)
         if self.settings.mode == "online":
-            trainer["max_epochs"] *= number + 1  # in all
+            trainer["max_epochs"] = self.experiment.trainer.max_epochs * (number + 1)  # in all
         own = (number, member) if member else (number,)
-        config = {**self.config, "seed": seed_of(self.config["seed"], *own), "trainer": trainer}
+        # callbacks have a state, so that each training has a trainer of its own
+        experiment = self.experiment.changed(seed=seed_of(self.experiment.seed, *own), trainer=trainer)
         if not place.config.is_file():
-            place.write_config(config)
+            place.write_config(experiment.config)
             provenance.begin(place.provenance, frames.content_hash, None)
-        return Context(config, place, frames, self.recipe, WandbRun())
+        return Context(experiment, place, frames, WandbRun())
 
     def _prior(self, context: Context) -> None:
         first = self.place(0)
@@ -123,27 +122,24 @@ class RoundStages:
     def _evaluate(self, context: Context) -> None:
         folder = context.folder
         record = folder.read_provenance()
-        record["stages"]["evaluate"] = provenance.describe(context.config["kernel"])
+        record["stages"]["evaluate"] = provenance.describe(context.experiment.kernel)
         write_json(folder.provenance, record)
         trajectory = Trajectory.load(folder.trajectory)
         if trajectory.alive.any():
             evaluate(context)
             return
         metrics = {**training_numbers(folder), **replica_metrics(trajectory)}
-        metrics |= evaluate_mean_force(
-            build(context.config["analysis"], Analysis),
-            self.recipe.system,
-            load_potential(folder.potential),
-            context.frames,
-        )
+        experiment, potential = context.experiment, load_potential(folder.potential)
+        metrics |= evaluate_mean_force(experiment.analysis, experiment.system, potential, context.frames)
         write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
 
     def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:
-        folder, simulation = context.folder, build(proposing(context.config)["simulation"], Simulation)
+        folder, experiment = context.folder, context.experiment
+        simulation = proposing(experiment).simulation
         tica, starts = folder.definition("tica"), None
-        if self.settings.arm == "learning" and simulation.tempering is None:
+        if self.settings.arm == "learning" and simulation is not None and simulation.tempering is None:
             starts = make_starts(
-                simulation.starts, context.frames, self.recipe.system, simulation.n_walkers, context.config["seed"]
+                simulation.starts, context.frames, experiment.system, simulation.n_walkers, experiment.seed
             ).numpy()
         return Judged(
             metrics=read_json(folder.metrics),
@@ -155,9 +151,10 @@ class RoundStages:
         )
 
 
-def proposing(config: Config) -> Config:
-    """The config of the simulation that proposes candidates."""
-    return {**config, "simulation": {**config["simulation"], **(config["active"].get("proposals") or {})}}
+def proposing(experiment: Experiment) -> Experiment:
+    """The experiment with the simulation that proposes candidates."""
+    proposals = experiment.active.proposals if experiment.active is not None else None
+    return experiment.changed(simulation=proposals) if proposals else experiment
 
 
 def _simulate(context: Context, into: RunFolder) -> None:

@@ -9,18 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cgexp.build import build
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
-from cgexp.config.identity import data_id, run_id
-from cgexp.energy import EnergyTerm
+from cgexp.config.identity import data_id
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
-from cgexp.priors.prior import Prior
 from cgexp.reference.recipe import Recipe
-from cgexp.runs.experiment import make_parts
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
@@ -32,34 +29,32 @@ def report(config: Config) -> Iterator[str]:
     """Yield lines that say what was checked; raises InputError where a part cannot be built."""
     choices = config["choices"]
     yield f"config     ok: {', '.join(f'{group}={option}' for group, option in choices.items())}"
-    recipe = build(config["dataset"], Recipe)
+    experiment = Experiment.of(config)
+    recipe, system = experiment.dataset, experiment.system
     recipe.require()
-    system = recipe.system
     yield (
         f"data       {recipe.name}: {system.n_beads} beads in {system.n_dims} dimensions, {recipe.units} units, "
         f"force map {recipe.force_map}, recipe {data_id(config)}"
     )
     frames = made_up_frames(recipe)
-    prior = build(config["prior"], Prior)
+    prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
     prior.fit(frames)
-    network = build(config["model"], EnergyTerm)
+    network = experiment.model.make()
     network.fit(frames)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
-    loss = build(config["loss"], Loss)
-    start_from = config["trainer"].get("start_from")
+    start_from = experiment.trainer.start_from
     if start_from is not None:
         names = take_weights(network, network_of(start_from))
         yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
-    make_parts(config, ("trainer", "simulation", "analysis", "logger", "oracle", "acquisition", "active"))
     if n_parameters:
-        value, norm = one_step(network, loss, frames)
+        value, norm = one_step(network, experiment.loss.make(), frames)
         yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
     forces = Potential(network, prior).forces(torch.tensor(frames.coords, dtype=torch.float32))
     yield f"potential  forces {list(forces.shape)}, finite: {bool(torch.isfinite(forces).all())}"
-    yield f"run        {choices.get('experiment', 'run')}/{run_id(config)}"
+    yield f"run        {experiment.name}/{experiment.run_id}"
 
 
 def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:

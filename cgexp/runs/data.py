@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +20,41 @@ from cgexp.store import read_frames, write_frames, write_json
 from cgexp.systems.peptide import Peptide
 
 
-def data_folder(config: Config) -> Path:
-    """Where the data set of this recipe is kept."""
-    return Path(config["outputs"]) / "data" / f"{config['dataset']['name']}-{data_id(config)}"
+@dataclass(frozen=True)
+class DataSet:
+    """A recipe, the config node that it was made of, and the folder in which its frames are kept."""
+
+    recipe: Recipe
+    spec: Mapping[str, Any]
+    folder: Path
+
+    @classmethod
+    def of(cls, config: Config) -> DataSet:
+        """That of a config, of which nothing else is read."""
+        folder = Path(config["outputs"]) / "data" / f"{config['dataset']['name']}-{data_id(config)}"
+        return cls(build(config["dataset"], Recipe), config["dataset"], folder)
+
+    def get(self, again: bool = False) -> tuple[Frames, Path | None]:
+        """Return the frames and the file they are kept in (None for a set that is not ours to keep).
+
+        Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
+        ``again`` makes it anew.
+        """
+        recipe, path = self.recipe, self.folder / "frames.npz"
+        if not recipe.cached:
+            return recipe.check(recipe.make(self.folder)), None
+        if again:
+            path.unlink(missing_ok=True)
+        if not path.is_file():
+            with lock(self.folder, wait=True):
+                if not path.is_file():
+                    frames = recipe.check(recipe.make(self.folder / "work"))
+                    write_json(self.folder / "card.json", data_card(frames, self.spec))
+                    write_frames(path, frames)
+        return recipe.check(read_frames(path)), path
 
 
-def get_data(config: Config, again: bool = False) -> tuple[Frames, Recipe, Path | None]:
-    """Return the frames, the recipe, and the file they are kept in (None for a set that is not ours to keep).
-
-    Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
-    ``again`` makes it anew.
-    """
-    recipe = build(config["dataset"], Recipe)
-    if not recipe.cached:
-        return recipe.check(recipe.make(data_folder(config))), recipe, None
-    folder = data_folder(config)
-    path = folder / "frames.npz"
-    if again:
-        path.unlink(missing_ok=True)
-    if not path.is_file():
-        with lock(folder, wait=True):
-            if not path.is_file():
-                frames = recipe.check(recipe.make(folder / "work"))
-                write_json(folder / "card.json", data_card(frames, config["dataset"]))
-                write_frames(path, frames)
-    return recipe.check(read_frames(path)), recipe, path
-
-
-def data_card(frames: Frames, spec: dict[str, Any]) -> dict[str, Any]:
+def data_card(frames: Frames, spec: Mapping[str, Any]) -> dict[str, Any]:
     """What a person wants to know of a data set, with units."""
     units = frames.unit_system
     card: dict[str, Any] = {

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from cgexp.analysis.result import Analysis
-from cgexp.build import build
 from cgexp.errors import InputError, sentence_of
 from cgexp.models.potential_store import load_potential
 from cgexp.priors.prior import Prior
@@ -29,16 +27,16 @@ from cgexp.store import write_arrays, write_json
 
 def evaluate(context: Context) -> dict[str, float]:
     """Compare the run with its reference; write figures and report.html, then metrics.json; return the metrics."""
-    config, folder = context.config, context.folder
-    trajectory = None if config["simulation"] is None else finished_trajectory(folder)
-    analysis, system = build(config["analysis"], Analysis), context.recipe.system
-    equilibrium = equilibrium_of(analysis, context.frames, config)
+    experiment, folder = context.experiment, context.folder
+    simulation, analysis, system = experiment.simulation, experiment.analysis, experiment.system
+    trajectory = None if simulation is None else finished_trajectory(folder)
+    equilibrium = equilibrium_of(experiment, context.frames)
     result = analysis.evaluate(
         system,
         load_potential(folder.potential),
         context.frames,
         trajectory,
-        0.0 if trajectory is None else config["simulation"]["burn_in"],
+        0.0 if simulation is None else simulation.burn_in,
         **equilibrium,
     )
     metrics = {**training_numbers(folder), **result.metrics}
@@ -86,7 +84,7 @@ def _figures(
     context: Context, curves: dict[str, Any], metrics: dict[str, float], own: Mapping[str, str]
 ) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each."""
-    wanted, folder = context.config.get("figures", "all"), context.folder
+    wanted, folder = context.experiment.figures, context.folder
     if wanted == "none":
         return {}
     curves = {**curves, "training": _history(context, metrics)}

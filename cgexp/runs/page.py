@@ -29,22 +29,22 @@ def write_page(
 
     equilibrium: as runs.reference.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
     """
-    config, folder, system = context.config, context.folder, context.recipe.system
+    experiment, folder, system = context.experiment, context.folder, context.experiment.system
     structures = None
     if isinstance(system, Peptide) and "reference" in notes:  # ensembles were compared
         reference = equilibrium["equilibrium"].frames if equilibrium else context.frames
-        burn_in = 0.0 if trajectory is None else config["simulation"]["burn_in"]
-        draws, seed = DRAWS * config["analysis"]["n_bootstrap"], config["analysis"]["seed"]
+        burn_in = 0.0 if experiment.simulation is None else experiment.simulation.burn_in
+        draws, seed = DRAWS * experiment.analysis.n_bootstrap, experiment.analysis.seed
         run = equilibrium["equilibrium"].run if equilibrium else None
         structures = structures_of(system, reference, trajectory, burn_in, draws, seed, run)
         write_arrays(folder.structures, *structures.to_arrays(), compress=True)
     content = RunContent(
-        experiment=config["choices"].get("experiment", "run"),
+        experiment=experiment.name,
         run_id=folder.path.name,
-        config=config,
+        config=experiment.config,
         metrics=metrics,
         frames=context.frames,
-        n_frames_prior=len(frames_of_prior(context)) if config["prior"].get("fitted_on") else None,
+        n_frames_prior=len(frames_of_prior(context)) if experiment.prior.make().fitted_on else None,
         provenance=folder.read_provenance(),
         code=code_version(),
         notes=notes,

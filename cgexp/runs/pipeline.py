@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cgexp.config.checks import check
@@ -11,11 +12,12 @@ from cgexp.config.compose import Config, compose
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
 from cgexp.errors import InputError
-from cgexp.report.wandb import open_wandb
+from cgexp.frames import Frames
+from cgexp.report.wandb import WandbRun, open_wandb
 from cgexp.runs import provenance
-from cgexp.runs.data import get_data
+from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import evaluate
-from cgexp.runs.experiment import make_parts
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.inherit import inherit
 from cgexp.runs.lock import lock
@@ -54,13 +56,21 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
         return folder
     if parent is None:
         _require_earlier(config, folder, verb)
+    with at_work(folder, config, say):
+        if parent is not None:
+            inherit(parent, folder, config)
+            _require_earlier(config, folder, verb)
+        _work(Experiment.of(config), folder, verb)
+    return folder
+
+
+@contextmanager
+def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
+    """Hold the run's lock; an error that is no InputError leaves its traceback in the run's log.txt."""
     with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
         say(f"{folder.path}")
         try:
-            if parent is not None:
-                inherit(parent, folder, config)
-                _require_earlier(config, folder, verb)
-            _work(config, folder, verb)
+            yield
         except InputError:
             raise
         except Exception as error:
@@ -68,7 +78,24 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
             error.add_note(f"the traceback is in {folder.log}")
             raise
         folder.log.unlink(missing_ok=True)  # of an earlier failure
-    return folder
+
+
+@contextmanager
+def recording(
+    experiment: Experiment, folder: RunFolder, frames: Frames, data: str | None, job_type: str
+) -> Iterator[tuple[WandbRun, Callable[[str], None]]]:
+    """Write down config and provenance and open W&B; yields the tracker, and what notes that a stage is done."""
+    folder.write_config(experiment.config)
+    verdict = experiment.dataset.verdict(frames)
+    record = provenance.begin(folder.provenance, frames.content_hash, data, verdict)
+    group = experiment.sweep.name or experiment.name
+
+    def note(stage: str) -> None:
+        record["stages"][stage] = provenance.describe(experiment.kernel)
+        write_json(folder.provenance, record)
+
+    with open_wandb(experiment.logger, experiment.config, folder.path, folder.path.name, group, job_type) as tracker:
+        yield tracker, note
 
 
 def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
@@ -120,42 +147,36 @@ def _require_earlier(config: Config, folder: RunFolder, verb: str) -> None:
             )
 
 
-def _work(config: Config, folder: RunFolder, verb: str) -> None:
-    groups = [g for g in ("trainer", "loss", "simulation", "analysis", "logger") if config[g] is not None]
-    parts = make_parts(config, groups)
-    if config["simulation"] is None and parts["analysis"].needs_simulation:
+def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
+    stages, trainer = stages_of(experiment.config, verb), experiment.trainer
+    if experiment.simulation is None and experiment.analysis.needs_simulation:
         raise InputError(
-            f"analysis={config['choices'].get('analysis')} compares a simulation with the data, but there is none "
+            f"analysis={experiment.option('analysis')} compares a simulation with the data, but there is none "
             "(simulation=none): choose a simulation or another analysis"
         )
     if verb != "evaluate":
-        _ = parts["trainer"].device  # refuses a GPU that is not there
-    if "train" in VERBS[verb] and parts["trainer"].start_from is not None and not folder.done("train"):
-        network_of(parts["trainer"].start_from)  # refuses a folder that holds none, before anything is made
-    frames, recipe, data_path = get_data(config)
-    if not equilibrium_of(parts["analysis"], frames, config):
-        parts["analysis"].check(frames)
-    mean_force_set(parts["analysis"], frames)
-    if config["force"]:  # only now, when nothing in the config or the data stands in the way
-        discard(folder, VERBS[verb][0])
-    _check_same_data(folder, frames.content_hash)
-    folder.write_config(config)
-    record = provenance.begin(folder.provenance, frames.content_hash, _relative(data_path), recipe.verdict(frames))
-    group = config["sweep"]["name"] or config["choices"].get("experiment", "run")
-    with open_wandb(parts["logger"], config, folder.path, folder.path.name, group, verb) as tracker:
-        context = Context(config, folder, frames, recipe, tracker)
-        for stage in stages_of(config, verb):
+        _ = trainer.device  # refuses a GPU that is not there
+    if "train" in stages and trainer.start_from is not None and not folder.done("train"):
+        network_of(trainer.start_from)  # refuses a folder that holds none, before anything is made
+    frames, data_path = experiment.data_set.get()
+    if not equilibrium_of(experiment, frames):
+        experiment.analysis.check(frames)
+    mean_force_set(experiment.analysis, frames)
+    if experiment.force:  # only now, when nothing in the config or the data stands in the way
+        discard(folder, stages[0])
+    if any(folder.done(stage) for stage in STAGES):
+        check_same_data(folder, frames.content_hash)
+    with recording(experiment, folder, frames, _relative(data_path), verb) as (tracker, note):
+        context = Context(experiment, folder, frames, tracker)
+        for stage in stages:
             if not folder.done(stage):
                 WORK[stage](context)
-                record["stages"][stage] = provenance.describe(config["kernel"])
-                write_json(folder.provenance, record)
+                note(stage)
 
 
-def _check_same_data(folder: RunFolder, content_hash: str) -> None:
+def check_same_data(folder: RunFolder, content_hash: str) -> None:
     """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if not any(folder.done(stage) for stage in STAGES) or not folder.provenance.is_file():
-        return
-    if folder.read_provenance()["data"]["content_hash"] != content_hash:
+    if folder.provenance.is_file() and folder.read_provenance()["data"]["content_hash"] != content_hash:
         raise InputError(
             f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
         )
@@ -164,7 +185,7 @@ def _check_same_data(folder: RunFolder, content_hash: str) -> None:
 def _check_own_file(config: Config, folder: RunFolder) -> None:
     """The same for a finished run, where the data are not kept in our own cache."""
     if "path" in config["dataset"]:
-        _check_same_data(folder, get_data(config)[0].content_hash)
+        check_same_data(folder, DataSet.of(config).get()[0].content_hash)
 
 
 def _made_by(folder: RunFolder, stage: str) -> str:

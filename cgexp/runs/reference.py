@@ -6,35 +6,33 @@ from pathlib import Path
 from typing import Any
 
 from cgexp.analysis.equilibrium import Equilibrium
-from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import teacher_id
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import find_equilibria, load_equilibrium
-from cgexp.reference.recipe import Recipe
 from cgexp.reference.teacher_data import TeacherData
 from cgexp.reference.teacher_equilibrium import make_equilibrium
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.lock import lock
 
 AUTO, TEACHER = "auto", "teacher"
 
 
-def equilibrium_of(analysis: Any, frames: Frames, config: Config) -> dict[str, Any]:
+def equilibrium_of(experiment: Experiment, frames: Frames) -> dict[str, Any]:
     """What ``analysis.evaluate`` takes beside the run: ``equilibrium``, or nothing for the frames of the data set.
 
     ``analysis.reference`` names a shipped ensemble, or 'teacher': that of the teacher whose frames the data set holds,
-    made from ``config['dataset']`` once and kept beside the data. 'auto': the teacher's if there is one, else the
-    shipped one of the frames' system and temperature, if any. Raises InputError if the one it names is none, or of
-    another system or temperature than ``frames``.
+    made once and kept beside the data. 'auto': the teacher's if there is one, else the shipped one of the frames'
+    system and temperature, if any. Raises InputError if the one it names is none, or of another system or temperature
+    than ``frames``.
     """
-    name = getattr(analysis, "reference", None)
-    recipe = build(config["dataset"], Recipe) if name in (AUTO, TEACHER) else None
-    if isinstance(recipe, TeacherData):
-        return {"equilibrium": teacher_equilibrium(recipe, config)}
+    name, recipe = getattr(experiment.analysis, "reference", None), experiment.dataset
+    if isinstance(recipe, TeacherData) and name in (AUTO, TEACHER):
+        return {"equilibrium": teacher_equilibrium(recipe, experiment.config)}
     if name == TEACHER:
         raise InputError(
-            f"analysis.reference={TEACHER} but the data set '{config['dataset']['name']}' is not of a teacher: "
+            f"analysis.reference={TEACHER} but the data set '{recipe.name}' is not of a teacher: "
             f"use dataset=teacher, or set it to {AUTO} or null"
         )
     if name == AUTO:

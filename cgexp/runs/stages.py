@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cgexp.build import build
-from cgexp.config.compose import Config
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -25,16 +23,14 @@ from cgexp.models.warm_start import take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
 from cgexp.reference.packaged import load_packaged
-from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
-from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.stability import friction_of, time_step_problem
+from cgexp.stability import time_step_problem
 from cgexp.store import read_json, write_json
-from cgexp.training.fit import Training, fit, untrained
-from cgexp.training.losses import Loss
+from cgexp.training.fit import fit, untrained
 from cgexp.training.noise import with_noise
 
 log = logging.getLogger(__name__)
@@ -43,12 +39,11 @@ FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
 
 @dataclass(frozen=True)
 class Context:
-    """What every stage needs: config, folder, frames, the recipe (with the system), the tracker."""
+    """What every stage needs: the experiment, its folder and frames, the tracker."""
 
-    config: Config
+    experiment: Experiment
     folder: RunFolder
     frames: Frames
-    recipe: Recipe
     tracker: WandbRun
 
 
@@ -57,7 +52,7 @@ def fit_prior(context: Context) -> None:
 
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
-    prior = build(context.config["prior"], Prior)
+    prior = context.experiment.prior.make()
     prior.fit(frames_of_prior(context))
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
@@ -69,10 +64,10 @@ def frames_of_prior(context: Context) -> Frames:
     With trainer.noise they are noised once: prior and network are to make up the PMF of noised frames together. Raises
     InputError if that set is of another system.
     """
-    config, fitted_on = context.config, context.config["prior"].get("fitted_on")
+    experiment, fitted_on = context.experiment, context.experiment.prior.make().fitted_on
     frames = context.frames if fitted_on is None else load_packaged(fitted_on)
     require_same_system(fitted_on, frames.system, context.frames.system)
-    return with_noise(frames, config["trainer"].get("noise", 0.0), config["seed"])
+    return with_noise(frames, experiment.trainer.noise, experiment.seed)
 
 
 def require_same_system(fitted_on: str | None, found: str, expected: str) -> None:
@@ -86,49 +81,47 @@ def require_same_system(fitted_on: str | None, found: str, expected: str) -> Non
 
 def train(context: Context) -> None:
     """Train the network on what the prior leaves of the forces; write potential.npz and the numbers of the training."""
-    config, frames, folder = context.config, context.frames, context.folder
-    settings = build(config["trainer"], Training)
-    loss = build(config["loss"], Loss)
+    experiment, frames, folder = context.experiment, context.frames, context.folder
+    settings, seed = experiment.trainer, experiment.seed
     prior = Prior.load(folder.prior)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
-    torch.manual_seed(config["seed"])
-    network = build(config["model"], EnergyTerm)
+    torch.manual_seed(seed)
+    network = experiment.model.make()
     network.fit(frames)
     if settings.start_from is not None:
         taken = take_weights(network, network_of(settings.start_from))
         own = [name for name, _ in network.named_parameters() if name not in taken]
         log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
     if not any(True for _ in network.parameters()):
-        write_json(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, config["seed"]))
-        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, config["prior"])
+        write_json(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, seed))
+        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, experiment.prior.spec)
         return
     numbers = fit(
-        network, frames, prior_forces, settings, loss, config["optimizer"], config["scheduler"],
-        folder.training, config["seed"], config["kernel"], context.tracker.log, Progress("training: epoch"),
+        network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
+        folder.training, seed, experiment.kernel, context.tracker.log, Progress("training: epoch"),
         prior=prior,
     )  # fmt: skip
-    kernel = best_kernel(network, settings.device) if config["kernel"] == "auto" else config["kernel"]
+    kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_json(folder.training_metrics, numbers)
     save_potential(
-        folder.potential, Potential(network, prior.to(settings.dtype)), config["model"], config["prior"],
+        folder.potential, Potential(network, prior.to(settings.dtype)), experiment.model.spec, experiment.prior.spec,
         weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}, kernel {kernel}",
     )  # fmt: skip
 
 
 def simulate(context: Context, into: RunFolder | None = None) -> None:
     """Simulate the trained potential; write the trajectory and simulation.json, elsewhere if ``into`` is given."""
-    config, folder = context.config, context.folder
+    experiment, folder = context.experiment, context.folder
     place = folder if into is None else into
-    simulation = build(config["simulation"], Simulation)
+    simulation, system, seed = experiment.simulation, experiment.system, experiment.seed
+    assert simulation is not None
     _check_time_step(context, Prior.load(folder.prior))
-    settings = build(config["trainer"], Training)
-    system = context.recipe.system
-    starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, config["seed"])
+    starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, seed)
     began = time.perf_counter()
     simulation.run(
-        load_potential(folder.potential), starts.to(settings.device), system.masses, system.units, place.trajectory,
-        config["seed"], Progress("simulation: step"), config["kernel"],
+        load_potential(folder.potential), starts.to(experiment.trainer.device), system.masses, system.units,
+        place.trajectory, seed, Progress("simulation: step"), experiment.kernel,
     )  # fmt: skip
     trajectory = Trajectory.load(place.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
@@ -181,11 +174,12 @@ def training_numbers(folder: RunFolder) -> dict[str, Any]:
 
 
 def _check_time_step(context: Context, prior: Prior) -> None:
-    stiffness, simulation, system = prior.stiffness(), context.config["simulation"], context.recipe.system
+    stiffness, simulation, system = prior.stiffness(), context.experiment.simulation, context.experiment.system
     if stiffness is None or simulation is None:
         return
     problem = time_step_problem(
-        simulation["dt"], stiffness, float(system.masses.min()), system.units, system.n_beads, friction_of(simulation)
-    )
+        simulation.dt, stiffness, float(system.masses.min()), system.units, system.n_beads,
+        simulation.integrator.overdamped_friction,
+    )  # fmt: skip
     if problem:
-        raise InputError(f"simulation.dt={simulation['dt']} {problem}")
+        raise InputError(f"simulation.dt={simulation.dt} {problem}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -44,7 +45,18 @@ class Bath:
 
 
 class Integrator(Part, ABC):
-    """One step of dynamics. All noise of a step is drawn for all replicas, so a replica's noise is its own."""
+    """One step of dynamics. All noise of a step is drawn for all replicas, so a replica's noise is its own.
+
+    overdamped: whether there is no inertia, so that ``friction`` (1/time) limits the time step.
+    """
+
+    overdamped: ClassVar[bool] = False
+    friction: float
+
+    @property
+    def overdamped_friction(self) -> float | None:
+        """The friction if there is no inertia, else None; as ``time_step_problem`` takes it."""
+        return self.friction if self.overdamped else None
 
     @abstractmethod
     def initial_velocities(self, coords: Tensor, bath: Bath, generator: torch.Generator) -> Tensor:
@@ -96,6 +108,7 @@ class Overdamped(Integrator):
     1 / (1 - dt k / (2 m friction)). friction: 1/time. Velocities are zero.
     """
 
+    overdamped: ClassVar[bool] = True
     friction: Positive
 
     def __post_init__(self) -> None:

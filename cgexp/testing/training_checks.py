@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -69,8 +72,8 @@ class ResumeChecks:
             np.zeros(frames.coords.shape),
             settings,
             self.make_loss(),
-            {"_target_": "torch.optim.Adam", "lr": 1e-2},
-            {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
+            Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer),
+            Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}, LRScheduler),
             folder,
             seed=0,
             progress=progress,

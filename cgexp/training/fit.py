@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,10 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -103,8 +106,8 @@ def fit(
     prior_forces: NDArray[Any],
     settings: Training,
     loss: Loss,
-    optimizer: Mapping[str, Any],
-    scheduler: Mapping[str, Any] | None,
+    optimizer: Template[Optimizer],
+    scheduler: Template[LRScheduler] | None,
     folder: Path,
     seed: int,
     kernel: str = "reference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from cgexp.build import TARGET, build
+from cgexp.build import TARGET, Template
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.kernels.choose import make_kernel
 from cgexp.kernels.kernel import Kernel
@@ -40,8 +41,8 @@ class ForceMatching(pl.LightningModule):
         self,
         network: EnergyTerm,
         loss: Loss,
-        optimizer: Mapping[str, Any],
-        scheduler: Mapping[str, Any] | None,
+        optimizer: Template[Optimizer],
+        scheduler: Template[LRScheduler] | None,
         kernel: str = "reference",
         graphed: bool | None = None,
         bf16: bool = False,
@@ -49,8 +50,8 @@ class ForceMatching(pl.LightningModule):
         super().__init__()
         self.network = network
         self.loss = loss
-        self.optimizer_spec, self.scheduler_spec, self.kernel_name = dict(optimizer), scheduler, kernel
-        self.lr = float(optimizer.get("lr", 1e-3))  # the name Lightning's LearningRateFinder looks for
+        self._optimizer, self._scheduler, self.kernel_name = optimizer, scheduler, kernel
+        self.lr = float(optimizer.spec.get("lr", 1e-3))  # the name Lightning's LearningRateFinder looks for
         # made as the training starts: the weight-averaging callback copies the module before, and a compiled function
         # is no part of its state
         self._kernel: Kernel | None = None
@@ -141,14 +142,12 @@ class ForceMatching(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimizer = build({**self.optimizer_spec, "lr": self.lr}, Optimizer, params=parameters)
-        if self.scheduler_spec is None:
+        optimizer = replace(self._optimizer, spec={**self._optimizer.spec, "lr": self.lr}).make(params=parameters)
+        if self._scheduler is None:
             return optimizer
         total_steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = build(
-            self.scheduler_spec, LRScheduler, optimizer=optimizer, total_steps=total_steps, T_max=total_steps
-        )
-        interval = "step" if fact(self.scheduler_spec[TARGET], "per_step", False) else "epoch"
+        scheduler = self._scheduler.make(optimizer=optimizer, total_steps=total_steps, T_max=total_steps)
+        interval = "step" if fact(self._scheduler.spec[TARGET], "per_step", False) else "epoch"
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "loss_validation"},

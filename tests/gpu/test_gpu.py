@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.kernels.choose import make_kernel
 from cgexp.models.cgnet import CGnet
@@ -33,8 +36,8 @@ pytestmark = [
 ]
 KINDS = {"CGSchNet": CGSchNet, "CGnet": CGnet}
 TOLERANCE = {"reference": 1e-5, "compiled": 1e-5, "table": 2e-3}  # float32 against float64, largest over rms
-ADAM = {"_target_": "torch.optim.Adam", "lr": 1e-3, "fused": True}
-ONE_CYCLE = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-3}
+ADAM = Template({"_target_": "torch.optim.Adam", "lr": 1e-3, "fused": True}, Optimizer)
+ONE_CYCLE = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-3}, LRScheduler)
 
 
 def make_network(kind: str = "CGSchNet") -> EnergyTerm:

@@ -8,31 +8,32 @@ import pytest
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.reference.toy_data import ExactSamples
-from cgexp.runs.data import data_folder, get_data
+from cgexp.runs.data import DataSet
 
 
 def test_data_are_made_once_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = compose([f"outputs={tmp_path}", "dataset.n_frames=50"])
-    first, _, path = get_data(config)
+    data_set = DataSet.of(compose([f"outputs={tmp_path}", "dataset.n_frames=50"]))
+    first, path = data_set.get()
     assert path is not None
-    card = json.loads((data_folder(config) / "card.json").read_text())
+    card = json.loads((data_set.folder / "card.json").read_text())
     assert card["content_hash"] == first.content_hash
     assert card["n_frames"] == 50
     monkeypatch.setattr(ExactSamples, "make", lambda *_: pytest.fail("made twice"))
-    again, _, _ = get_data(config)
+    again, _ = data_set.get()
     assert again.content_hash == first.content_hash
 
 
 def test_truncated_data_are_named(tmp_path: Path) -> None:
-    config = compose([f"outputs={tmp_path}", "dataset.n_frames=50"])
-    _, _, path = get_data(config)
+    data_set = DataSet.of(compose([f"outputs={tmp_path}", "dataset.n_frames=50"]))
+    _, path = data_set.get()
     assert path is not None
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"frames\.npz is truncated"):
-        get_data(config)
+        data_set.get()
 
 
 def test_shipped_data_are_not_copied(tmp_path: Path) -> None:
-    frames, _, path = get_data(compose([f"outputs={tmp_path}", "experiment=chignolin_first", "dataset.n_frames=100"]))
+    config = compose([f"outputs={tmp_path}", "experiment=chignolin_first", "dataset.n_frames=100"])
+    frames, path = DataSet.of(config).get()
     assert (len(frames), path) == (100, None)
     assert not list(tmp_path.rglob("*.npz"))

@@ -18,6 +18,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.config.paths import group_options
 from cgexp.errors import InputError
 from cgexp.runs import pipeline, stages
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
@@ -142,7 +143,7 @@ def test_force_destroys_nothing_if_the_config_is_wrong(outputs: Path, finished: 
     config = configure(outputs, "experiment=toy_cgnet", "force=true")
     config["analysis"] = {**config["analysis"], "_target_": "cgexp.analysis.toy.Nothing"}
     with pytest.raises(InputError):
-        pipeline._work(config, finished, "run")
+        pipeline._work(Experiment.of(config), finished, "run")
     assert finished.metrics.is_file()
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no GPU was found"):

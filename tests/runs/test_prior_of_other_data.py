@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.reference.packaged import load_packaged
-from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.check import report
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
 from cgexp.runs.stages import Context, fit_prior
@@ -66,7 +65,7 @@ def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
         list(report(compose(["experiment=chignolin_first", *other])))
     config = compose([*FEW, *other, "logger=csv", f"outputs={tmp_path}", "dataset=peptide_file", "dataset.path=x"])
     frames = load_packaged("chignolin_mini").with_labels(system="peptide-YYDPETGTWA")
-    context = Context(config, RunFolder(tmp_path), frames, build(config["dataset"], Recipe), WandbRun())
+    context = Context(Experiment.of(config), RunFolder(tmp_path), frames, WandbRun())
     with pytest.raises(InputError, match="name a set of the same system"):
         fit_prior(context)
     with pytest.raises(InputError, match="has units molecular but dataset toy_julia has reduced"):

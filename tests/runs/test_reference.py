@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import packaged_names
 from cgexp.config.checks import check
-from cgexp.config.compose import compose
+from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.equilibrium import load_tica
 from cgexp.reference.packaged import load_packaged
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.pipeline import run
 from cgexp.runs.reference import equilibrium_of
 from cgexp.store import read_arrays
@@ -37,24 +40,29 @@ def analysis(reference: str | None) -> PeptideAnalysis:
     return PeptideAnalysis(2.0, n_bootstrap=2, reference=reference)
 
 
+def compared(analysis: Any, frames: Frames, config: Config) -> dict[str, Any]:
+    """What a run with this analysis compares with."""
+    return equilibrium_of(replace(Experiment.of(config), analysis=analysis), frames)
+
+
 def test_auto_is_the_ensemble_of_the_system_and_temperature(mini: Frames) -> None:
-    assert equilibrium_of(analysis("auto"), mini, SHIPPED)["equilibrium"].name == NAME
-    assert equilibrium_of(analysis(NAME), mini, SHIPPED)["equilibrium"].name == NAME
-    assert equilibrium_of(analysis(None), mini, SHIPPED) == {}
-    assert equilibrium_of(SimpleNamespace(), mini, SHIPPED) == {}, "an analysis of a toy has no such setting"
+    assert compared(analysis("auto"), mini, SHIPPED)["equilibrium"].name == NAME
+    assert compared(analysis(NAME), mini, SHIPPED)["equilibrium"].name == NAME
+    assert compared(analysis(None), mini, SHIPPED) == {}
+    assert compared(SimpleNamespace(), mini, SHIPPED) == {}, "an analysis of a toy has no such setting"
     for other in (mini.with_labels(temperature=350.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
-        assert equilibrium_of(analysis("auto"), other, SHIPPED) == {}
+        assert compared(analysis("auto"), other, SHIPPED) == {}
 
 
 def test_an_ensemble_that_does_not_fit_is_refused(mini: Frames) -> None:
     with pytest.raises(InputError, match=r"is of temperature 300\.0, but the data set of 350\.0: set it to auto"):
-        equilibrium_of(analysis(NAME), mini.with_labels(temperature=350.0), SHIPPED)
+        compared(analysis(NAME), mini.with_labels(temperature=350.0), SHIPPED)
     with pytest.raises(InputError, match="is of system peptide-YYDPETGTWY, but the data set of peptide-AC"):
-        equilibrium_of(analysis(NAME), mini.with_labels(system="peptide-AC"), SHIPPED)
+        compared(analysis(NAME), mini.with_labels(system="peptide-AC"), SHIPPED)
     with pytest.raises(InputError, match="'chignolin_mini' is not an equilibrium ensemble"):
-        equilibrium_of(analysis("chignolin_mini"), mini, SHIPPED)
+        compared(analysis("chignolin_mini"), mini, SHIPPED)
     with pytest.raises(InputError, match="no data set 'chignolin_refrence'"):
-        equilibrium_of(analysis("chignolin_refrence"), mini, SHIPPED)
+        compared(analysis("chignolin_refrence"), mini, SHIPPED)
 
 
 def test_a_run_reports_the_resolution_beside_the_distance(tmp_path: Path) -> None:
@@ -79,19 +87,19 @@ def teacher(tmp_path: Path, mini: Frames) -> Path:
 
 def test_a_student_is_compared_with_its_teacher(tmp_path: Path, mini: Frames, teacher: Path) -> None:
     config = teacher_config(teacher, f"outputs={tmp_path}")
-    chosen = equilibrium_of(analysis("auto"), mini, config)["equilibrium"]
+    chosen = compared(analysis("auto"), mini, config)["equilibrium"]
     assert chosen.name == "teacher"
-    assert equilibrium_of(analysis("teacher"), mini, config)["equilibrium"].frames.content_hash == (
+    assert compared(analysis("teacher"), mini, config)["equilibrium"].frames.content_hash == (
         chosen.frames.content_hash
     )
-    assert equilibrium_of(analysis(NAME), mini, config)["equilibrium"].name == NAME
-    assert equilibrium_of(analysis(None), mini, config) == {}
+    assert compared(analysis(NAME), mini, config)["equilibrium"].name == NAME
+    assert compared(analysis(None), mini, config) == {}
     assert [path.name[:17] for path in (tmp_path / "data").iterdir()] == ["teacher-ensemble-"]
 
 
 def test_only_a_student_has_a_teacher(mini: Frames) -> None:
     with pytest.raises(InputError, match="reference=teacher but the data set 'chignolin_mini' is not of a teacher"):
-        equilibrium_of(analysis("teacher"), mini, SHIPPED)
+        compared(analysis("teacher"), mini, SHIPPED)
 
 
 def test_a_student_reports_its_distance_beside_the_teachers_resolution(tmp_path: Path, teacher: Path) -> None:

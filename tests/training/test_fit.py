@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -26,8 +29,8 @@ from cgexp.training.fit import BEST, LAST, Training, fit
 from cgexp.training.losses import Loss, MeanSquaredError
 from cgexp.training.module import ForceMatching
 
-ADAM = {"_target_": "torch.optim.Adam", "lr": 1e-2}
-ONE_CYCLE = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}
+ADAM = Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer)
+ONE_CYCLE = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}, LRScheduler)
 
 
 def spring_frames() -> Frames:
@@ -160,7 +163,7 @@ def test_losses_and_their_levels_compare_for_weighted_frames(tmp_path: Path) -> 
     zero = make_toy()
     for parameter in zero.parameters():
         torch.nn.init.zeros_(parameter)
-    frozen = {"_target_": "torch.optim.Adam", "lr": 1e-30}
+    frozen = Template({"_target_": "torch.optim.Adam", "lr": 1e-30}, Optimizer)
     settings = Training(1, 16, validation_fraction=0.3)
     numbers = train(tmp_path, zero, frames, optimizer=frozen, scheduler=None, settings=settings)
     assert numbers["loss_validation"] == pytest.approx(numbers["loss_zero_force"], rel=0.05)
@@ -199,7 +202,7 @@ def test_schedulers(tmp_path: Path, scheduler: str) -> None:
     spec: dict[str, Any] = {"_target_": f"torch.optim.lr_scheduler.{scheduler}"}
     spec |= {"StepLR": {"step_size": 1}, "ExponentialLR": {"gamma": 0.5}}.get(scheduler, {})
     settings = Training(max_epochs=3, batch_size=16)
-    train(tmp_path, make_toy(), spring_frames(), scheduler=spec, settings=settings)
+    train(tmp_path, make_toy(), spring_frames(), scheduler=Template(spec, LRScheduler), settings=settings)
     rows = rows_of(tmp_path)
     if scheduler != "ReduceLROnPlateau":
         assert float(rows[-1]["lr"]) < float(rows[0]["lr"])

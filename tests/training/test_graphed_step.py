@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, RateFinder, Throughput
 from cgexp.training.fit import Training, matmul_precision
@@ -19,7 +22,7 @@ from cgexp.training.losses import Huber, InverseVariance, Loss, MeanSquaredError
 from cgexp.training.smoothness import Smoothness
 from tests.training.test_fit import Kill, kill_after, make_toy, rows_of, spring_frames, train
 
-FUSED = {"_target_": "torch.optim.Adam", "lr": 1e-2, "fused": True}
+FUSED = Template({"_target_": "torch.optim.Adam", "lr": 1e-2, "fused": True}, Optimizer)
 SCHEDULERS = {
     "OneCycleLR": {"max_lr": 1e-2},
     "CosineAnnealingLR": {},
@@ -34,8 +37,8 @@ def settings(clip: float | None = None, **callbacks: Any) -> Training:
     )
 
 
-def scheduler(name: str) -> dict[str, Any]:
-    return {"_target_": f"torch.optim.lr_scheduler.{name}", **SCHEDULERS[name]}
+def scheduler(name: str) -> Template[LRScheduler]:
+    return Template({"_target_": f"torch.optim.lr_scheduler.{name}", **SCHEDULERS[name]}, LRScheduler)
 
 
 def assert_same(folder: Path, arguments: Callable[[], dict[str, Any]], frames: Any = None) -> list[dict[str, str]]:
@@ -60,7 +63,7 @@ def test_schedulers_step_as_ever(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("target", ["Adam", "AdamW", "RMSprop"])
 def test_gradients_are_clipped(tmp_path: Path, target: str) -> None:
-    optimizer = {"_target_": f"torch.optim.{target}", "lr": 1e-2}
+    optimizer = Template({"_target_": f"torch.optim.{target}", "lr": 1e-2}, Optimizer)
     clipped = assert_same(tmp_path / "a", lambda: {"settings": settings(clip=0.01), "optimizer": optimizer})
     free = assert_same(tmp_path / "b", lambda: {"settings": settings(), "optimizer": optimizer})
     assert clipped[-1]["loss_train"] != free[-1]["loss_train"]
@@ -82,7 +85,7 @@ def test_penalties_and_plain_descent_go_the_automatic_way(tmp_path: Path, monkey
     monkeypatch.setattr(GraphedStep, "__call__", refuse)
     loss = Loss({"force": MeanSquaredError(), "smoothness": Smoothness()})
     train(tmp_path / "a", make_toy(), spring_frames(), loss=loss, settings=Training(1, 16), graphed=True)
-    descent = {"_target_": "torch.optim.SGD", "lr": 1e-4}
+    descent = Template({"_target_": "torch.optim.SGD", "lr": 1e-4}, Optimizer)
     train(tmp_path / "b", make_toy(), spring_frames(), optimizer=descent, settings=Training(1, 16), graphed=True)
 
 

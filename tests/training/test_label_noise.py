@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.errors import InputError
 from cgexp.frames import Frames, join
 from cgexp.models.toy_mlp import ToyMLP
@@ -88,9 +91,19 @@ def errors(loss: Loss, frames: Frames, folder: Path) -> tuple[float, float]:
     network = ToyMLP(1, 1, width=32)
     network.fit(frames)
     settings = Training(max_epochs=4, batch_size=500, validation_fraction=0.0, use_weights="last")
-    scheduler = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 2e-2}
+    scheduler = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 2e-2}, LRScheduler)
     zeros = np.zeros(frames.coords.shape)
-    fit(network, frames, zeros, settings, loss, {"_target_": "torch.optim.Adam"}, scheduler, folder, seed=0)
+    fit(
+        network,
+        frames,
+        zeros,
+        settings,
+        loss,
+        Template({"_target_": "torch.optim.Adam"}, Optimizer),
+        scheduler,
+        folder,
+        seed=0,
+    )
 
     def rms(low: float, high: float) -> float:
         x = np.linspace(low, high, 200)

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.config.compose import compose
 from cgexp.config.identity import run_id
 from cgexp.energy import EnergyTerm
@@ -146,8 +149,8 @@ def trained(folder: Path, frames: Frames, prior: Prior | None, **changes: Any) -
     settings = Training(batch_size=100, validation_fraction=0.2, use_weights="last", **options)
     arguments: dict[str, Any] = {
         "loss": Loss({"force": MeanSquaredError()}),
-        "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-2},
-        "scheduler": {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2},
+        "optimizer": Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer),
+        "scheduler": Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}, LRScheduler),
         **changes,
     }
     prior_forces = -1.0 * frames.coords
@@ -223,7 +226,7 @@ def test_what_noise_does_not_go_with_is_refused(tmp_path: Path) -> None:
             trained(tmp_path, frames.with_labels(**marks), well(frames))
     NoiseAugmentation(frames.with_labels(force_sem=np.zeros_like(frames.coords)), SIGMA, none, 0)  # a teacher's
     settings, loss = Training(max_epochs=1, batch_size=100, noise=0.1), Loss({"force": MeanSquaredError()})
-    optimizer = {"_target_": "torch.optim.Adam"}
+    optimizer = Template({"_target_": "torch.optim.Adam"}, Optimizer)
     with pytest.raises(ValueError, match="needs the prior"):
         fit(ToyMLP(1, 1), frames, np.zeros(frames.coords.shape), settings, loss, optimizer, None, tmp_path, seed=0)
 

@@ -12,7 +12,7 @@ from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.published.atom_folders import AtomFolders
-from cgexp.runs.data import get_data
+from cgexp.runs.data import DataSet
 from tests.reference.published.chains import exact_chain, recipe, save
 
 N_ATOMS, CA = 175, [8, 29, 50, 64, 76, 91, 105, 112, 126, 150]
@@ -123,7 +123,8 @@ class TestAtomFolders:
     def test_the_mapped_frames_are_kept(self, folder: Path) -> None:
         chosen = ["dataset=chignolin_charmm", f"dataset.folder={folder}", f"outputs={folder}/outputs"]
         config = compose(["experiment=chignolin_first", *chosen])
-        frames, _, kept = get_data(config)
+        data_set = DataSet.of(config)
+        frames, kept = data_set.get()
         assert kept is not None
         path(folder, "coords", "2").unlink()
-        assert get_data(config)[0].content_hash == frames.content_hash
+        assert data_set.get()[0].content_hash == frames.content_hash

@@ -14,7 +14,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.packaged import load_packaged
 from cgexp.reference.published.bead_arrays import BeadArrays
-from cgexp.runs.data import get_data
+from cgexp.runs.data import DataSet
 from tests.reference.published.chains import TEMPERATURE, exact_chain, recipe, save
 
 COORDS, FORCES = "chignolin_ca_coords.npy", "chignolin_ca_forces.npy"
@@ -177,5 +177,5 @@ class TestBeadArrays:
 
     def test_the_config_leads_to_the_frames(self, folder: Path) -> None:
         chosen = ["dataset=chignolin_majewski", f"dataset.folder={folder}", f"outputs={folder}/outputs"]
-        frames, _, path = get_data(compose(["experiment=chignolin_first", *chosen]))
+        frames, path = DataSet.of(compose(["experiment=chignolin_first", *chosen])).get()
         assert (len(frames), path) == (N, None)
