@@ -94,8 +94,9 @@ def test_model_prior_and_zero_force_are_compared(labelled: Frames, mini: Frames)
 
 
 def test_configurations_that_a_training_knows_are_left_out(
-    labelled: Frames, mini: Frames, capsys: pytest.CaptureFixture[str]
+    labelled: Frames, mini: Frames, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "cgexp")
     potential = Potential(None, Prior({}, 300.0))
     known = np.arange(0, len(labelled), 2)
     metrics = evaluate_mean_force(analysis(), SYSTEM, potential, labelled.select(known))
@@ -104,12 +105,13 @@ def test_configurations_that_a_training_knows_are_left_out(
     expected = np.sqrt(np.mean(np.square(rest.forces, dtype=np.float64)) - 0.5**2)
     assert metrics["mean_force_rmse"] == pytest.approx(expected)
     assert metrics["mean_force_configurations"] == len(rest) == 50
-    assert "are of 50 configurations: the data set holds the other 50" in capsys.readouterr().err
+    assert "are of 50 configurations: the data set holds the other 50" in caplog.text
     for frames, n_known in ((labelled, 100), (labelled.select(np.arange(81)), 81)):
         assert evaluate_mean_force(analysis(), SYSTEM, potential, frames) == {}
-        assert f"no mean-force metrics: the data set holds {n_known} of their 100" in capsys.readouterr().err
+        assert f"no mean-force metrics: the data set holds {n_known} of their 100" in caplog.text
+    caplog.clear()
     evaluate_mean_force(analysis(), SYSTEM, potential, mini)
-    assert not capsys.readouterr().err
+    assert not caplog.text
 
 
 def test_a_run_reports_it(labelled: Frames, tmp_path: Path) -> None:
