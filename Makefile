@@ -1,6 +1,8 @@
 # `make run` and `make test` do all their own set-up on a fresh machine with Python >= 3.11.
+# `make test WORKERS=0` runs the tests in one process.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -18,7 +20,7 @@ run: install  ## a toy experiment and a short Chignolin experiment, with tables 
 	$(BIN)/cgexp run experiment=chignolin_first
 
 test: install
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n $(WORKERS) --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
