@@ -70,8 +70,8 @@ def data(config: Config) -> None:
     from cgexp.runs.summary import print_card
 
     config = resolve(config)[0]
-    frames, _, path = get_data(config, again=config["force"])
-    print_card(data_card(frames, config["dataset"]), path)
+    frames, recipe, path = get_data(config, again=config["force"])
+    print_card(data_card(frames, config["dataset"], recipe.system), path)
 
 
 def check_one(config: Config) -> None:

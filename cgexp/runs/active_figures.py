@@ -49,7 +49,7 @@ def draw_rounds(
         return {}
     suffixes = ("png",) if config["figures"] == "png" else ("png", "pdf")
     figures = {"rounds": rounds_figure(round_curves({"": [records]}, config["dataset"]["units"]))}
-    if isinstance(system, ToyPotential):
+    if "pmf_rounds" in system.figures:
         figures["pmf_rounds"] = pmf_rounds_figure(pmf_curve(system, {"": (folder.path, records, frames)}))
     elif have_curves(folder.path):
         figures |= peptide_figures({"": [(folder.path, frames)]})

@@ -43,9 +43,9 @@ def report(config: Config) -> Iterator[str]:
     prior = build(config["prior"], Prior)
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
-    prior.fit(frames)
+    prior.fit(frames, system)
     network = build(config["model"], EnergyTerm)
-    network.fit(frames)
+    network.fit(frames, system)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     loss = build(config["loss"], Loss)

@@ -15,7 +15,7 @@ from cgexp.reference.mapping.unbiasedness import assess
 from cgexp.reference.recipe import Recipe
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import System
 
 
 def data_folder(config: Config) -> Path:
@@ -40,12 +40,12 @@ def get_data(config: Config, again: bool = False) -> tuple[Frames, Recipe, Path 
         with lock(folder, wait=True):
             if not path.is_file():
                 frames = recipe.check(recipe.make(folder / "work"))
-                write_json(folder / "card.json", data_card(frames, config["dataset"]))
+                write_json(folder / "card.json", data_card(frames, config["dataset"], recipe.system))
                 write_frames(path, frames)
     return recipe.check(read_frames(path)), recipe, path
 
 
-def data_card(frames: Frames, spec: dict[str, Any]) -> dict[str, Any]:
+def data_card(frames: Frames, spec: dict[str, Any], system: System) -> dict[str, Any]:
     """What a person wants to know of a data set, with units."""
     units = frames.unit_system
     card: dict[str, Any] = {
@@ -60,7 +60,6 @@ def data_card(frames: Frames, spec: dict[str, Any]) -> dict[str, Any]:
     }
     if frames.forces is not None:
         card[f"force_rms ({units.force})"] = float(np.sqrt(np.square(frames.forces, dtype=np.float64).mean()))
-        if frames.units == "molecular" and frames.n_beads > 1:
-            peptide = Peptide.named(frames.system)
-            card.update(assess(frames, pairs=peptide.bonds if peptide else None).card)
+        if len(system.bonds):
+            card.update(assess(frames, pairs=system.bonds).card)
     return card
