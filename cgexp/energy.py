@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cgexp.frames import Frames
 from cgexp.parts.part import Part
+from cgexp.systems.base import System
 
 
 class EnergyTerm(Part, nn.Module):
@@ -25,8 +26,8 @@ class EnergyTerm(Part, nn.Module):
     # name -> class of a kernel (kernels/) that is made for this very class; a subclass says its own
     kernels: ClassVar[Mapping[str, str]] = {}
 
-    def fit(self, frames: Frames) -> None:
-        """Adapt buffers to the training frames; the default needs nothing."""
+    def fit(self, frames: Frames, system: System) -> None:
+        """Adapt buffers to the training frames, which are of ``system``; the default needs nothing."""
 
     def energy(self, coords: Tensor) -> Tensor:
         """Energy of each frame: coords [n_frames, n_beads, n_dims] -> [n_frames], in the system's energy unit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -33,7 +33,9 @@ class Frames:
     label about the mean force: 0 if it is exact, inf if it is not known, as of an instantaneous force (``join``).
     time_ps, weights, parent (index of the frame this one descends from, -1 for none), round (of active learning):
     [n_frames].
-    units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces became bead forces.
+    system: name of the System. system_spec: config node that makes it again (systems.base.system_of); None in files of
+    older versions. units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces
+    became bead forces.
     force_field: name of the atoms' force field and solvent; '' if it is not known, or there are no atoms.
     Raises InputError naming the field and the first bad frame.
     """
@@ -54,6 +56,7 @@ class Frames:
     weights: NDArray[np.floating] | None = None
     parent: NDArray[np.integer] | None = None
     round: NDArray[np.integer] | None = None
+    system_spec: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ARRAYS:
@@ -107,7 +110,7 @@ class Frames:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of every array and of the metadata."""
+        """SHA-256 of every array and of the metadata; the system counts by its name."""
         digest = hashlib.sha256(json.dumps(self.metadata, sort_keys=True).encode())
         for name, array in sorted(self.arrays.items()):
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

@@ -122,6 +122,18 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return arrays, meta
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """The metadata alone of a file written by write_arrays, without its arrays; its checksum is not tested."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if META not in archive.files:
+                raise InputError(f"{path} is no cgexp store file: expected one written by cgexp.store.write_frames")
+            meta: dict[str, Any] = json.loads(archive[META].tobytes())["meta"]
+            return meta
+    except UNREADABLE as error:
+        raise InputError(f"{path} is truncated or not a cgexp store file: write it again") from error
+
+
 def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:
     """``values`` in units of ``step``, rounded to 16-bit integers. Raises InputError if they do not fit."""
     scaled = np.rint(np.asarray(values, dtype=np.float64) / step)
@@ -157,6 +169,8 @@ def write_frames(
     frames = rounded(frames, steps)
     arrays = {**frames.arrays, **{name: quantise(frames.arrays[name], step) for name, step in steps.items()}}
     meta = {**frames.metadata, "content_hash": frames.content_hash, "extra": extra}
+    if frames.system_spec is not None:
+        meta["system_spec"] = dict(frames.system_spec)
     write_arrays(path, arrays, {**meta, "steps": steps} if steps else meta, compress)
 
 
@@ -173,7 +187,7 @@ def read_frames(path: Path) -> Frames:
         if name in ARRAYS
     }
     fields |= {name: meta[name] for name in (*METADATA, *OPTIONAL_METADATA) if name in meta}
-    frames = Frames(**fields)
+    frames = Frames(**fields, system_spec=meta.get("system_spec"))
     if frames.content_hash != meta["content_hash"]:
         raise InputError(f"{path} does not match its content hash: delete it and make the data set again")
     return frames

@@ -32,6 +32,7 @@ from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.reference.packaged import load_packaged
 from cgexp.store import write_json
+from cgexp.systems.base import system_of
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Loss, MeanSquaredError
 
@@ -52,7 +53,7 @@ def network_for(frames: Frames, seed: int, small: bool, kind: str = "CGSchNet") 
     else:
         size = 32 if small else 128
         network = CGSchNet(frames.n_beads, n_blocks=3, n_features=size, n_filters=size, n_rbf=64)
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     return network
 
 

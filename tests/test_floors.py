@@ -15,7 +15,8 @@ import cgexp
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
     ("units", "frames", "build", "errors", "parts", "stability", "progress", "cards", "messages"),
-    ("config", "systems", "geometry", "store", "energy"),
+    ("config", "systems", "geometry", "store"),
+    ("energy",),
     ("priors", "models", "analysis"),
     ("kernels",),
     ("simulation", "training"),

@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 from cgexp.frames import Frames
 from cgexp.reference.oracles.oracle import Oracle
 from cgexp.reference.oracles.teacher import TeacherOracle
-from cgexp.reference.oracles.toy import ToyOracle
-from cgexp.reference.toy_data import sample_within
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.systems.toy import ToyPotential
 
 
 def plain_candidates(
@@ -29,10 +26,9 @@ def plain_candidates(
     from which ReleaseOracle runs on by itself. All of them are drawn with ``seed``.
     """
     generator = np.random.default_rng(seed)
-    if isinstance(oracle, ToyOracle) and isinstance(oracle.system, ToyPotential):
-        x = frames.coords[frames.round < 0] if frames.round is not None else frames.coords
-        points = sample_within(oracle.system, n, generator, float(x.min()), float(x.max()))
-        return points[:, :1, None].astype(np.float32)
+    further = oracle.further(frames, n, generator)
+    if further is not None:
+        return further
     starts = frames.coords[np.sort(generator.choice(len(frames), n, replace=len(frames) < n))]
     if not isinstance(oracle, TeacherOracle):
         return starts.astype(np.float32)

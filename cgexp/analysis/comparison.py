@@ -1,4 +1,4 @@
-"""Two ensembles of a peptide compared observable by observable: the metrics that PeptideAnalysis reports."""
+"""Two ensembles compared observable by observable: the metrics that PeptideAnalysis reports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Bins:
     def over(cls, reference: Ensemble, n_bins: int, n_bins_tica: int) -> Bins:
         """Bins over the reference's range widened by a quarter on each side, or over the period of a periodic one."""
         edges = {}
-        for name, quantity in QUANTITIES.items():
+        for name in reference.observables:
+            quantity = QUANTITIES[name]
             if quantity.period:
                 edges[name] = np.linspace(-quantity.period / 2, quantity.period / 2, n_bins + 1)
             else:
@@ -101,7 +102,7 @@ def marginal_distances(reference: Ensemble, model: Ensemble, bins: Bins) -> dict
     }
     counts = bins.tica_counts(reference), bins.tica_counts(model)
     metrics |= {"js_tica": js_divergence(*counts), "kl_tica": kl_divergence(*counts)}
-    for name in QUANTITIES:
+    for name in reference.observables:
         metrics |= _compare_observable(name, reference, model, bins)
     return metrics
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,10 @@ def compare_contacts(
 
 
 def contact_curve(
-    reference: Ensemble, model: Ensemble | None, sequence: str, cutoff: float, reference_name: str
+    reference: Ensemble, model: Ensemble | None, labels: Sequence[str], cutoff: float, reference_name: str
 ) -> dict[str, Any]:
     """Maps of contact probabilities, [n_residues, n_residues], symmetric, NaN for pairs that are too close in chain."""
-    n_residues = len(sequence)
+    n_residues = len(labels)
 
     def symmetric(values: Array) -> Array:
         full = np.full((n_residues, n_residues), np.nan)
@@ -50,5 +51,5 @@ def contact_curve(
     }
     if model is not None:
         curve["difference"] = curve["model"] - curve["reference"]
-    labels = [f"{letter}{number}" for number, letter in enumerate(sequence, start=1)]
-    return curve | {"labels": labels, "cutoff": cutoff, "reference_name": reference_name}
+    ticks = [label if label.isdigit() else f"{label}{number}" for number, label in enumerate(labels, start=1)]
+    return curve | {"labels": ticks, "cutoff": cutoff, "reference_name": reference_name}

@@ -48,11 +48,15 @@ def split_half(
 
     metrics = measure(np.arange(n_units))
     sem = bootstrap_sem(measure, n_units, n_bootstrap, rng)
-    drift = _drift(halves, units, folded_rmsd)
-    metrics |= {f"{name}_sem": value for name, value in sem.items()} | {"folded_fraction_drift": float(drift.mean())}
-    if n_bootstrap < 2 or n_units < 2:
+    metrics |= {f"{name}_sem": value for name, value in sem.items()}
+    has_error = n_bootstrap >= 2 and n_units >= 2
+    if halves[0].has_native:
+        drift = _drift(halves, units, folded_rmsd)
+        metrics["folded_fraction_drift"] = float(drift.mean())
+        if has_error:
+            metrics["folded_fraction_drift_sem"] = float(drift.std(ddof=1) / np.sqrt(n_units))
+    if not has_error:
         return metrics
-    metrics["folded_fraction_drift_sem"] = float(drift.std(ddof=1) / np.sqrt(n_units))
     tica = [[half.tica[chosen] for chosen in of_half] for half, of_half in zip(halves, units, strict=True)]
     null = []
     for swapped in rng.random((n_bootstrap, n_units)) < 0.5:
@@ -78,10 +82,10 @@ def convergence_curve(
 ) -> dict[str, Any]:
     """Sliced W1 to the reference and folded fraction in N_WINDOWS equal windows of all saved frames, burn-in included.
 
-    start, stop: of each window, ps. w1, folded: its values, [n_windows], with w1_sem, folded_sem; where no replica of a
-    window is folded, or all always are, folded_limit is how far from there it may be (3 / units, 95 %), else NaN.
-    burn_in: when production begins, ps, None: at once. folded_reference, folded_reference_sem (None: unknown). Empty
-    for fewer than two saved frames.
+    start, stop: of each window, in the unit ``time``. w1, folded: its values, [n_windows], with w1_sem, folded_sem;
+    where no replica of a window is folded, or all always are, folded_limit is how far from there it may be (3 / units,
+    95 %), else NaN. burn_in: when production begins, None: at once. folded_reference, folded_reference_sem (None:
+    unknown). What is folded only where there is a native structure. Empty for fewer than two saved frames.
     """
     n_saved = len(replicas.time)
     n_windows = min(N_WINDOWS, n_saved)
@@ -93,22 +97,27 @@ def convergence_curve(
     for first, last in pairwise(edges):
         window = replicas.window(first, last)
         distance = sliced_metrics(reference, window, n_bootstrap, rng)
-        means = UnitMeans.of(folded(window, folded_rmsd), window.block)
-        sem = means.sem(means.draws(DRAWS * n_bootstrap, rng))
         columns["w1"].append(distance[NAME])
         columns["w1_sem"].append(distance.get(f"{NAME}_sem", np.nan))
+        if not reference.has_native:
+            continue
+        means = UnitMeans.of(folded(window, folded_rmsd), window.block)
+        sem = means.sem(means.draws(DRAWS * n_bootstrap, rng))
         columns["folded"].append(float(means.mean()))
         columns["folded_sem"].append(np.nan if sem is None else float(sem))
         limit = min(RULE_OF_THREE / len(means.totals), 1.0) if means.mean() in (0.0, 1.0) else np.nan
         columns["folded_limit"].append(limit)
-    expected, *of_runs = (
-        UnitMeans.of(folded(side, folded_rmsd), side.block, side.weights) for side in (reference, *reference.runs())
-    )
-    expected_sem = not_below_runs(expected.mean_sem(), [means.mean() for means in of_runs])
-    return {name: np.array(values) for name, values in columns.items()} | {
+    curve: dict[str, Any] = {name: np.array(values) for name, values in columns.items() if values}
+    if reference.has_native:
+        expected, *of_runs = (
+            UnitMeans.of(folded(side, folded_rmsd), side.block, side.weights) for side in (reference, *reference.runs())
+        )
+        expected_sem = not_below_runs(expected.mean_sem(), [means.mean() for means in of_runs])
+        curve["folded_reference"] = float(expected.mean())
+        curve["folded_reference_sem"] = None if expected_sem is None else float(expected_sem)
+    return curve | {
+        "time": reference.unit_system.time,
         "start": before[edges[:-1]],
         "stop": replicas.time[edges[1:] - 1],
         "burn_in": float(before[replicas.n_dropped]) if 0 < replicas.n_dropped < n_saved else None,
-        "folded_reference": float(expected.mean()),
-        "folded_reference_sem": None if expected_sem is None else float(expected_sem),
     }

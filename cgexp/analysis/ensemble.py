@@ -1,4 +1,4 @@
-"""What is measured of every frame of a peptide, and the replicas of a simulation as such ensembles."""
+"""What is measured of every frame of a molecule, and the replicas of a simulation as such ensembles."""
 
 from __future__ import annotations
 
@@ -11,46 +11,60 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import independent_units
 from cgexp.analysis.divergences import Weights
-from cgexp.analysis.observables import Values, contacts, peptide_observables
+from cgexp.analysis.observables import Values, contacts, observables_of
 from cgexp.analysis.tica import Tica
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.base import System
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.units import UnitSystem, unit_system
 
 MIRROR = (1.0, 1.0, -1.0)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Frames of a peptide, measured.
+    """Frames of a molecule, measured.
 
     observables: name -> [n_frames, n_coordinates]. tica: the first two ICs, [n_frames, 2]. contacts: which pairs of
-    observables.contact_pairs touch, [n_frames, n_pairs]. mirror_rmsd: to the mirror image of the native structure, Å,
-    [n_frames]. block: the independent unit of each frame, [n_frames]. weights: [n_frames], None for all alike. run:
-    which independent run of a reference each frame is of, [n_frames]; None where there is one or none is known.
+    observables.contact_pairs touch, [n_frames, n_pairs]. mirror_rmsd: to the mirror image of the native structure,
+    [n_frames]; None without one. block: the independent unit of each frame, [n_frames]. weights: [n_frames], None for
+    all alike. run: which independent run of a reference each frame is of, [n_frames]; None where there is one or none
+    is known. units: of the system.
     """
 
     observables: dict[str, Values]
     tica: Values
     contacts: NDArray[np.bool_]
-    mirror_rmsd: Values
+    mirror_rmsd: Values | None
     block: NDArray[np.integer]
     weights: Weights = None
     run: NDArray[np.integer] | None = None
+    units: str = "molecular"
+
+    @property
+    def unit_system(self) -> UnitSystem:
+        return unit_system(self.units)
+
+    @property
+    def has_native(self) -> bool:
+        """Whether there is a native structure to compare with."""
+        return "rmsd" in self.observables
 
     @classmethod
     def of(
         cls,
         coords: NDArray[np.floating],
-        system: Peptide,
+        system: System,
         tica: Tica,
         cutoff: float,
         block: NDArray[np.integer],
         weights: Weights = None,
     ) -> Ensemble:
-        """Measure coords [n_frames, n_beads, 3] in Å; cutoff: of a contact, Å."""
-        alpha = coords[:, system.ca]
-        mirrored = superposed_rmsd(alpha, (system.native() * MIRROR)[None])[:, 0]
-        observables, ics = peptide_observables(coords, system), tica.transform(coords)
-        return cls(observables, ics, contacts(alpha, cutoff), mirrored, block, weights)
+        """Measure coords [n_frames, n_beads, 3]; cutoff: of a contact, length."""
+        trace, mirrored = coords[:, system.trace], None
+        if system.native_structure is not None:
+            mirrored = superposed_rmsd(trace, (system.native() * MIRROR)[None])[:, 0]
+        observables, ics = observables_of(coords, system), tica.transform(coords)
+        return cls(observables, ics, contacts(trace, cutoff), mirrored, block, weights, units=system.units)
 
     def __len__(self) -> int:
         return len(self.tica)
@@ -61,10 +75,11 @@ class Ensemble:
             {name: values[index] for name, values in self.observables.items()},
             self.tica[index],
             self.contacts[index],
-            self.mirror_rmsd[index],
+            None if self.mirror_rmsd is None else self.mirror_rmsd[index],
             self.block[index],
             None if self.weights is None else self.weights[index],
             None if self.run is None else self.run[index],
+            self.units,
         )
 
     def runs(self) -> list[Ensemble]:

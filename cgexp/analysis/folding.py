@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from cgexp.analysis.bootstrap import RULE_OF_THREE, UnitMeans, not_below_runs
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.observables import Values, dihedrals
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import System
+from cgexp.systems.bond_graph import BondGraph
 
 ABOVE, BELOW = "_above", "_below"  # of metrics of which one side alone is known: more than, less than this
 DRAWS = 10  # draws for a mean, which costs nothing, to one for a distance
@@ -27,27 +28,30 @@ def folded(ensemble: Ensemble, limit: float) -> NDArray[np.bool_]:
     return np.asarray(ensemble.observables["rmsd"][:, 0] < limit)
 
 
-def handedness(ensemble: Ensemble, system: Peptide) -> Values:
-    """Mean over the CA dihedrals of sign(dihedral) sign(native dihedral): [n_frames], 1 as native, -1 mirrored."""
-    native = np.sign(dihedrals(system.native()[None])[0])
+def handedness(ensemble: Ensemble, system: System) -> Values:
+    """Mean over the dihedrals of sign(dihedral) sign(native dihedral): [n_frames], 1 as native, -1 mirrored."""
+    native = np.sign(dihedrals(system.native()[None], BondGraph.of_trace(system))[0])
     return (np.sign(ensemble.observables["dihedral"]) * native).mean(axis=1)
 
 
-def mirrored(ensemble: Ensemble, system: Peptide, limit: float) -> NDArray[np.bool_]:
+def mirrored(ensemble: Ensemble, system: System, limit: float) -> NDArray[np.bool_]:
     """Which frames are folded into the mirror image, [n_frames]; ``limit``: of the RMSD, Å."""
+    assert ensemble.mirror_rmsd is not None
     nearer = ensemble.mirror_rmsd < np.minimum(limit, ensemble.observables["rmsd"][:, 0])
     return np.asarray(nearer & (handedness(ensemble, system) < 0.0))
 
 
 def folding_metrics(
-    ensemble: Ensemble, system: Peptide, limit: float, n_bootstrap: int, rng: np.random.Generator, suffix: str = ""
+    ensemble: Ensemble, system: System, limit: float, n_bootstrap: int, rng: np.random.Generator, suffix: str = ""
 ) -> dict[str, float]:
     """``folded_fraction``, ``folded_free_energy`` (kT), ``mirror_fraction`` and ``handedness``, with their errors.
 
     suffix: of the names, before ``_sem``. Errors are not below half the difference of the ensemble's runs; of these
     there is ``<name>_resolution`` (without suffix), their difference. A free energy of which only one side is known is
-    ``folded_free_energy_above`` or ``_below``: see ``free_energy_metrics``.
+    ``folded_free_energy_above`` or ``_below``: see ``free_energy_metrics``. None of them without a native structure.
     """
+    if not ensemble.has_native:
+        return {}
     frames = _of_frames(ensemble, system, limit)
     means = UnitMeans.of(np.stack(list(frames.values()), axis=1), ensemble.block, ensemble.weights)
     of_runs = [
@@ -68,10 +72,10 @@ def folding_metrics(
     return metrics
 
 
-def _of_frames(ensemble: Ensemble, system: Peptide, limit: float) -> dict[str, NDArray[Any]]:
+def _of_frames(ensemble: Ensemble, system: System, limit: float) -> dict[str, NDArray[Any]]:
     """What is averaged, of every frame: name -> [n_frames]."""
     values: dict[str, NDArray[Any]] = {"folded_fraction": folded(ensemble, limit)}
-    if len(system.sequence) > 3:  # else no dihedral
+    if "dihedral" in ensemble.observables:
         values |= {"mirror_fraction": mirrored(ensemble, system, limit), "handedness": handedness(ensemble, system)}
     return values
 

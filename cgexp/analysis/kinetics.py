@@ -131,8 +131,9 @@ def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Fou
         "cluster_share": np.bincount(state, minlength=n_clusters) / len(state),
     }
     members = cluster_set[state]
-    is_folded = folded(frames, settings.folded_rmsd)
-    curve["folded"] = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
+    if frames.has_native:
+        is_folded = folded(frames, settings.folded_rmsd)
+        curve["folded"] = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
     note = f"{TIME}; {NO_REFERENCE}"
     if any(name.endswith(ABOVE) for name in metrics):
         note += "; a timescale that grows with the lag is only known to be above that at the model's lag"

@@ -93,9 +93,10 @@ def _energy(p: Array, sem: Array | None, of_runs: list[Array]) -> dict[str, Arra
 
 def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
     lines = {f"ic{i + 1}": _Line(f"IC {i + 1}", "TICA units", ensemble.tica[:, i], bins.tica[i]) for i in range(2)}
-    for name in ALONG:
+    for name in (name for name in ALONG if name in ensemble.observables):
         quantity = QUANTITIES[name]
-        lines[name] = _Line(quantity.label, quantity.unit, ensemble.observables[name][:, 0], bins.observables[name])
+        unit = quantity.unit.format(length=ensemble.unit_system.length)
+        lines[name] = _Line(quantity.label, unit, ensemble.observables[name][:, 0], bins.observables[name])
     return lines
 
 
@@ -137,9 +138,11 @@ def distributions(
     Without the _sem of a side that has a single block.
     """
     curves: dict[str, dict[str, Any]] = {}
-    for name, quantity in QUANTITIES.items():
+    for name in reference.observables:
+        quantity = QUANTITIES[name]
         edges = bins.observables[name]
-        curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label, "unit": quantity.unit}
+        curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label}
+        curve["unit"] = quantity.unit.format(length=reference.unit_system.length)
         curve["reference_name"] = reference_name
         curve["reference"] = _density(reference.observables[name], edges, reference.weights)
         sem = _density_sem(reference, name, edges)

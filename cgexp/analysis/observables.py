@@ -1,6 +1,6 @@
-"""Observables of a chain of C-alpha beads: coords [n_frames, n_beads, 3] in Å -> [n_frames, n_coordinates].
+"""Observables of the beads in a system's trace: coords [n_frames, n_trace, 3] in its length unit -> [n_frames, n].
 
-Of a peptide with other beads too, its C-alpha beads alone are measured, so that mappings can be compared.
+Of a peptide the trace are its C-alpha beads, whatever others there are, so that mappings can be compared.
 """
 
 from __future__ import annotations
@@ -13,95 +13,104 @@ import torch
 from numpy.typing import NDArray
 
 from cgexp import geometry
+from cgexp.systems.base import System
 from cgexp.systems.basins import SEPARATION
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.bond_graph import BondGraph
+from cgexp.systems.metric import superposed_rmsd
 
 Values = NDArray[np.float64]
+Coords = NDArray[np.floating]
 _AT_ONCE = 50_000  # frames whose distances are held in memory at a time
 
 
-def bonds(coords: NDArray[np.floating]) -> Values:
-    """Distances of neighbours along the chain: [n_frames, n_beads - 1], Å."""
-    return geometry.distances(_tensor(coords), geometry.bond_list(coords.shape[1])).numpy()
+def bonds(coords: Coords, graph: BondGraph) -> Values:
+    """Distances of bonded beads: [n_frames, n_bonds]."""
+    return geometry.distances(_tensor(coords), graph.bonds()).numpy()
 
 
-def angles(coords: NDArray[np.floating]) -> Values:
-    """Angles of three consecutive beads: [n_frames, n_beads - 2], rad in [0, pi]."""
-    return geometry.angles(_tensor(coords), geometry.angle_list(coords.shape[1])).numpy()
+def angles(coords: Coords, graph: BondGraph) -> Values:
+    """Angles between bonds that share a bead: [n_frames, n_angles], rad in [0, pi]."""
+    return geometry.angles(_tensor(coords), graph.angles()).numpy()
 
 
-def dihedrals(coords: NDArray[np.floating]) -> Values:
-    """Dihedrals of four consecutive beads: [n_frames, n_beads - 3], rad in (-pi, pi]."""
-    return geometry.dihedrals(_tensor(coords), geometry.dihedral_list(coords.shape[1])).numpy()
+def dihedrals(coords: Coords, graph: BondGraph) -> Values:
+    """Dihedrals about bonds: [n_frames, n_dihedrals], rad in (-pi, pi]."""
+    return geometry.dihedrals(_tensor(coords), graph.dihedrals()).numpy()
 
 
-def pair_distances(coords: NDArray[np.floating]) -> Values:
-    """All distances, pairs ordered by first, then second bead: [n_frames, n_beads (n_beads - 1) / 2], Å."""
+def pair_distances(coords: Coords) -> Values:
+    """All distances, pairs ordered by first, then second bead: [n_frames, n_beads (n_beads - 1) / 2]."""
     return geometry.distances(_tensor(coords), geometry.pair_list(coords.shape[1])).numpy()
 
 
-def end_to_end(coords: NDArray[np.floating]) -> Values:
-    """Distance of the first and the last bead: [n_frames, 1], Å."""
+def end_to_end(coords: Coords) -> Values:
+    """Distance of the first and the last bead: [n_frames, 1]."""
     coords = np.asarray(coords, dtype=np.float64)
     return np.linalg.norm(coords[:, -1] - coords[:, 0], axis=-1)[:, None]
 
 
-def radius_of_gyration(coords: NDArray[np.floating]) -> Values:
-    """Root mean square distance of the beads from their centroid, all beads alike: [n_frames, 1], Å."""
+def radius_of_gyration(coords: Coords) -> Values:
+    """Root mean square distance of the beads from their centroid, all beads alike: [n_frames, 1]."""
     coords = np.asarray(coords, dtype=np.float64)
     centred = coords - coords.mean(axis=1, keepdims=True)
     return np.sqrt(np.square(centred).sum(axis=-1).mean(axis=1))[:, None]
 
 
-def rmsd_to_native(coords: NDArray[np.floating], system: Peptide) -> Values:
-    """Superposed RMSD of the C-alpha beads to the native structure: [n_frames, 1], Å. A mirror image is another."""
-    return superposed_rmsd(coords[:, system.ca], system.native()[None])
-
-
-def contact_pairs(n_residues: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and second C-alpha bead of every pair at least SEPARATION (3) residues apart: each [n_pairs]."""
-    first, second = np.triu_indices(n_residues, SEPARATION)
+def contact_pairs(n_trace: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and second bead of every pair at least SEPARATION (3) beads apart in the trace: each [n_pairs]."""
+    first, second = np.triu_indices(n_trace, SEPARATION)
     return first, second
 
 
-def contacts(alpha: NDArray[np.floating], cutoff: float) -> NDArray[np.bool_]:
-    """Which pairs are nearer than ``cutoff`` (Å): C-alpha coords [n_frames, n_residues, 3] -> [n_frames, n_pairs]."""
-    first, second = contact_pairs(alpha.shape[1])
+def contacts(trace: Coords, cutoff: float) -> NDArray[np.bool_]:
+    """Which pairs are nearer than ``cutoff``: coords of the trace [n_frames, n_trace, 3] -> [n_frames, n_pairs]."""
+    first, second = contact_pairs(trace.shape[1])
     parts = []
-    for start in range(0, len(alpha), _AT_ONCE):
-        part = np.asarray(alpha[start : start + _AT_ONCE], dtype=np.float64)
+    for start in range(0, len(trace), _AT_ONCE):
+        part = np.asarray(trace[start : start + _AT_ONCE], dtype=np.float64)
         parts.append(np.square(part[:, first] - part[:, second]).sum(axis=-1) < cutoff**2)
     return np.concatenate(parts) if parts else np.zeros((0, len(first)), dtype=np.bool_)
 
 
 class Quantity(NamedTuple):
-    """An observable: how it is measured on coords of C-alpha beads, how it stands on an axis, its period on a circle.
+    """An observable: how it is measured on the trace, how it stands on an axis, its period on a circle.
 
-    measure: (coords [n_frames, n_residues, 3] in Å, the peptide) -> [n_frames, n_coordinates].
+    measure: (coords [n_frames, n_trace, 3], the system) -> [n_frames, n_coordinates]. unit: '{length}' stands for the
+    system's. needs_native: whether a system without a native structure has none.
     """
 
-    measure: Callable[[NDArray[np.floating], Peptide], Values]
+    measure: Callable[[Coords, System], Values]
     label: str
     unit: str
     period: float | None = None
+    needs_native: bool = False
 
 
 # One entry a quantity: its W1 with resolution, JS, KL and density follow. Units other than Å: report/table.py.
 QUANTITIES = {
-    "bond": Quantity(lambda ca, _: bonds(ca), "CA-CA bond", "Å"),
-    "angle": Quantity(lambda ca, _: angles(ca), "CA-CA-CA angle", "rad"),
-    "dihedral": Quantity(lambda ca, _: dihedrals(ca), "CA dihedral", "rad", 2.0 * np.pi),
-    "end_to_end": Quantity(lambda ca, _: end_to_end(ca), "end-to-end distance", "Å"),
-    "rg": Quantity(lambda ca, _: radius_of_gyration(ca), "radius of gyration", "Å"),
-    "rmsd": Quantity(lambda ca, system: superposed_rmsd(ca, system.native()[None]), "CA RMSD to native", "Å"),
+    "bond": Quantity(lambda c, system: bonds(c, BondGraph.of_trace(system)), "bond", "{length}"),
+    "angle": Quantity(lambda c, system: angles(c, BondGraph.of_trace(system)), "angle between bonds", "rad"),
+    "dihedral": Quantity(
+        lambda c, system: dihedrals(c, BondGraph.of_trace(system)), "dihedral", "rad", period=2.0 * np.pi
+    ),
+    "end_to_end": Quantity(lambda c, _: end_to_end(c), "end-to-end distance", "{length}"),
+    "rg": Quantity(lambda c, _: radius_of_gyration(c), "radius of gyration", "{length}"),
+    "rmsd": Quantity(
+        lambda c, system: superposed_rmsd(c, system.native()[None]), "RMSD to native", "{length}", needs_native=True
+    ),
 }
 
 
-def peptide_observables(coords: NDArray[np.floating], system: Peptide) -> dict[str, Values]:
-    """Every quantity in QUANTITIES by name, each [n_frames, n_coordinates]; coords are of all beads of the system."""
-    alpha = coords[:, system.ca]
-    return {name: quantity.measure(alpha, system) for name, quantity in QUANTITIES.items()}
+def observables_of(coords: Coords, system: System) -> dict[str, Values]:
+    """Every quantity of QUANTITIES that the system has, by name, each [n_frames, n_coordinates], n_coordinates > 0.
+
+    coords: of all beads of the system, [n_frames, n_beads, 3].
+    """
+    trace = coords[:, system.trace]
+    wanted = {n: q for n, q in QUANTITIES.items() if system.native_structure is not None or not q.needs_native}
+    measured = {name: quantity.measure(trace, system) for name, quantity in wanted.items()}
+    return {name: values for name, values in measured.items() if values.shape[1]}
 
 
-def _tensor(coords: NDArray[np.floating]) -> torch.Tensor:
+def _tensor(coords: Coords) -> torch.Tensor:
     return torch.tensor(np.asarray(coords), dtype=torch.float64)

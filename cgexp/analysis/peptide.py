@@ -29,9 +29,10 @@ from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
+from cgexp.systems.base import System
 from cgexp.systems.basins import CONTACT
-from cgexp.systems.peptide import Peptide
 
+NO_NATIVE = "no native structure is known: RMSD to it, folded fraction and basins are left out"
 REFERENCE_NAME = "data (not an equilibrium reference)"
 
 
@@ -94,7 +95,7 @@ class PeptideAnalysis(Analysis):
 
     def evaluate(
         self,
-        system: Peptide,
+        system: System,
         potential: nn.Module | None,
         frames: Frames,
         trajectory: Any,
@@ -107,8 +108,8 @@ class PeptideAnalysis(Analysis):
         described. burn_in: fraction of the trajectory that is dropped. Raises InputError if TICA cannot be fitted.
         """
         if equilibrium is None:
-            other_beads = system.n_beads > len(system.ca)
-            tica = Tica.fit(frames, self.lag_ps, self.scaling, system.ca if other_beads else None)
+            other_beads = system.n_beads > len(system.trace)
+            tica = Tica.fit(frames, self.lag_ps, self.scaling, system.trace if other_beads else None)
         else:
             frames, tica = equilibrium.frames, equilibrium.tica
 
@@ -136,7 +137,9 @@ class PeptideAnalysis(Analysis):
             "n_frames_reference": len(frames),
             "tica_lag_ps": tica.lag_ps,
         }
-        curves = self._curves(reference, model, bins, system.sequence, name) | {"notes": notes}
+        if not reference.has_native:
+            notes["left_out"] = NO_NATIVE
+        curves = self._curves(reference, model, bins, system, name) | {"notes": notes}
         if replicas is not None and model is not None:
             notes["n_frames_model"] = len(model)
             metrics |= split_half(
@@ -155,7 +158,7 @@ class PeptideAnalysis(Analysis):
     def _stream(self, name: str) -> np.random.Generator:
         return stream(self.seed, name)
 
-    def _describe(self, ensemble: Ensemble, suffix: str, system: Peptide) -> dict[str, float]:
+    def _describe(self, ensemble: Ensemble, suffix: str, system: System) -> dict[str, float]:
         rng = self._stream("folding" + suffix)
         return folding_metrics(ensemble, system, self.folded_rmsd, self.n_bootstrap, rng, suffix)
 
@@ -179,22 +182,24 @@ class PeptideAnalysis(Analysis):
     def _resolve(self, reference: Ensemble, model: Ensemble, bins: Bins, equilibrium: Equilibrium) -> dict[str, float]:
         """The distances between the reference's own two runs."""
         n_samples, rng = min(self.n_samples, len(model)), np.random.default_rng(self.seed)
-        is_folded = folded(reference, self.folded_rmsd)
+        is_folded = folded(reference, self.folded_rmsd) if reference.has_native else None
         metrics = equilibrium.resolution(
             min(self.n_samples_tica, n_samples, len(reference)), self.n_bootstrap, rng, is_folded
         )
         return metrics | resolution_metrics(reference, bins, n_samples, self.n_bootstrap, self._stream("resolution"))
 
     def _curves(
-        self, reference: Ensemble, model: Ensemble | None, bins: Bins, sequence: str, name: str
+        self, reference: Ensemble, model: Ensemble | None, bins: Bins, system: System, name: str
     ) -> dict[str, Any]:
         n_draws = DRAWS * self.n_bootstrap
-        return {
+        curves = {
             "tica": tica_curve(reference, model, bins, name),
             "free_energy": free_energy_curve(reference, model, bins, name, n_draws, self._stream("free_energy")),
-            "contacts": contact_curve(reference, model, sequence, self.contact_cutoff, name),
             "distributions": distributions(reference, model, bins, name),
         }
+        if reference.contacts.shape[1]:
+            curves["contacts"] = contact_curve(reference, model, system.labels, self.contact_cutoff, name)
+        return curves
 
     def _convergence(
         self, reference: Ensemble, replicas: Replicas, name: str, metrics: dict[str, float]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_sem, not_below_runs
 from cgexp.systems.basins import BASINS, basin_of
-from cgexp.systems.peptide import superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
 
 Array = NDArray[np.float64]
 ALL = "all frames"  # in place of basins, where no native structure is known

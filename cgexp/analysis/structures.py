@@ -19,7 +19,7 @@ from cgexp.analysis.representatives import (
     superposed,
 )
 from cgexp.frames import Frames
-from cgexp.systems.peptide import NATIVE, Peptide
+from cgexp.systems.base import System
 
 DECIMALS = 3  # of coordinates in a file, Å
 REFERENCE, SIMULATION = "reference", "simulation"
@@ -27,15 +27,15 @@ REFERENCE, SIMULATION = "reference", "simulation"
 
 @dataclass(frozen=True)
 class Structures:
-    """C-alpha structures, all superposed on one and turned to its principal axes; Å.
+    """Structures of the trace, all superposed on one and turned to its principal axes; length.
 
-    native: [n_residues, 3], or None if it is not known. ensembles: name -> representatives and their coordinates
-    [n_representatives, n_residues, 3]. trajectory: [n_shown, n_residues, 3] of ``replica`` at ``time`` [n_shown], ps;
-    without a simulation it has no frames, and replica is None. continuous: whether it is one walker in time; with
-    tempering the walkers take turns.
+    sequence: what its beads are called, letters of a peptide. native: [n_residues, 3], or None if it is not known.
+    ensembles: name -> representatives and their coordinates [n_representatives, n_residues, 3]. trajectory: [n_shown,
+    n_residues, 3] of ``replica`` at ``time`` [n_shown]; without a simulation it has no frames, and replica is None.
+    continuous: whether it is one walker in time; with tempering the walkers take turns.
     """
 
-    sequence: str
+    sequence: tuple[str, ...]
     native: Array | None
     ensembles: Mapping[str, tuple[Sequence[Representative], Array]]
     trajectory: Array
@@ -51,7 +51,7 @@ class Structures:
             arrays["native"] = self.native
         found = {name: [asdict(one) for one in kept] for name, (kept, _) in self.ensembles.items()}
         arrays = {name: np.round(value, DECIMALS) for name, value in arrays.items()}
-        meta = {"sequence": self.sequence, "replica": self.replica, "continuous": self.continuous}
+        meta = {"sequence": list(self.sequence), "replica": self.replica, "continuous": self.continuous}
         return arrays, {**meta, "representatives": found}
 
     @classmethod
@@ -62,11 +62,11 @@ class Structures:
             for name, kept in meta["representatives"].items()
         }
         played = (arrays["trajectory"], arrays["time"], meta["replica"], meta["continuous"])
-        return cls(meta["sequence"], arrays.get("native"), ensembles, *played)
+        return cls(tuple(meta["sequence"]), arrays.get("native"), ensembles, *played)
 
 
 def structures_of(
-    system: Peptide,
+    system: System,
     reference: Frames,
     trajectory: Any,
     burn_in: float,
@@ -81,12 +81,12 @@ def structures_of(
     of the reference is of, [n_frames].
     """
     rng = np.random.default_rng(seed)
-    native = principal(system.native()) if system.sequence in NATIVE else None
-    ca = reference.coords[:, system.ca]
+    native = None if system.native_structure is None else principal(system.native())
+    ca = reference.coords[:, system.trace]
     found = {REFERENCE: representatives(ca, reference.block, native, n_bootstrap, rng, reference.weights, run)}
     target = principal(found[REFERENCE][1][0]) if native is None else native
     played, time, replica, continuous = np.zeros((0, *ca.shape[1:])), np.zeros(0), None, True
-    production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.ca]
+    production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.trace]
     if production is not None and production.size:
         units = np.moveaxis(independent_units(production), 1, 0)
         unit = np.repeat(np.arange(len(units)), units.shape[1])
@@ -97,5 +97,5 @@ def structures_of(
         replica, continuous = int(np.flatnonzero(trajectory.alive)[chosen]), trajectory.continuous
     ensembles = {name: (kept, superposed(coords, target)) for name, (kept, coords) in found.items()}
     return Structures(
-        system.sequence, native, ensembles, played, np.asarray(time, dtype=np.float64), replica, continuous
+        tuple(system.labels), native, ensembles, played, np.asarray(time, dtype=np.float64), replica, continuous
     )

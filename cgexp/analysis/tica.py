@@ -74,6 +74,8 @@ class Tica:
         except ZeroRankError as error:
             raise unmoved from error
         components, eigenvalues = model.singular_vectors_left, model.singular_values[:N_COMPONENTS]
+        if features.shape[1] == 1:  # of two beads: the second IC is zero
+            components, eigenvalues = np.pad(components, ((0, 0), (0, 1))), np.pad(eigenvalues, (0, 1))
         if components.shape[1] < N_COMPONENTS:
             raise unmoved
         components = components[:, :N_COMPONENTS] * _signs(features, components[:, :N_COMPONENTS])

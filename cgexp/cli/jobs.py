@@ -71,7 +71,7 @@ def data(config: Config) -> None:
 
     data_set = DataSet.of(resolve(config)[0])
     frames, path = data_set.get(again=config["force"])
-    print_card(data_card(frames, data_set.spec), path)
+    print_card(data_card(frames, data_set.spec, data_set.recipe.system), path)
 
 
 def check_one(config: Config) -> None:

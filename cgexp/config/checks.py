@@ -19,7 +19,7 @@ from cgexp.stability import time_step_problem
 ANY_MODEL = ("auto", "reference", "compiled")  # kernels that serve every network
 RECORDED = ("choices", "overrides")
 BIASED_FORCE_MAPS = ("slice",)
-STARTS_OF_PEPTIDES = ("folded", "unfolded", "extended")
+STARTS = ("data", "spread")  # of simulations of any system
 
 
 def check(config: Config, groups: Collection[str] | None = None) -> None:
@@ -176,10 +176,11 @@ def _has_forces(config: Config) -> Iterator[str]:
 
 def _starts(config: Config) -> Iterator[str]:
     kind, dataset = (config["simulation"] or {}).get("starts", "data"), config["dataset"]
-    if kind in STARTS_OF_PEPTIDES and dataset["n_dims"] != 3:
+    kinds = (*STARTS, *(fact(dataset["system"]["_target_"], "start_kinds") or ()))
+    if kind not in kinds:
         yield (
-            f"simulation.starts={kind} is made for peptides, and dataset {dataset['name']} is a toy: use "
-            "simulation.starts=data or spread"
+            f"simulation.starts={kind} is not made for dataset {dataset['name']}{did_you_mean(kind, kinds)}: expected "
+            f"one of {', '.join(kinds)}"
         )
 
 

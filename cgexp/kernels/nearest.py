@@ -1,4 +1,4 @@
-"""Which Coverage compares the configurations of a system, and those of systems other than peptides."""
+"""Which Coverage compares the configurations of a system by its metric, and those without a kernel of their own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from cgexp.kernels.coverage import Coverage
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.superposed import SuperposedCoverage
 from cgexp.systems.base import System
-from cgexp.systems.peptide import Peptide
-from cgexp.systems.plane import Plane
-from cgexp.systems.toy import ToyPotential
 
 log = logging.getLogger(__name__)
 KNOWN_AT_ONCE = 256  # known frames after which a candidate may be given up
@@ -27,12 +24,12 @@ def make_coverage(system: System, candidates: NDArray[np.floating], known: NDArr
     """
     if not len(candidates) or not len(known):
         return PlainCoverage(system, candidates, known)
-    if isinstance(system, Peptide):
+    if system.metric == "superposed":
         try:
             return SuperposedCoverage(candidates, known)
         except NoNativeKernel as error:
             log.warning("frames are compared without the C++ kernel, which takes much longer: %s", error)
-    if isinstance(system, ToyPotential | Plane):
+    if system.metric == "euclidean":
         return EuclideanCoverage(candidates, known)
     return PlainCoverage(system, candidates, known)
 

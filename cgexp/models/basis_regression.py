@@ -13,6 +13,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.normalisation import ZScore, check_fits, frame_weights
 from cgexp.parts.ranges import Positive, Size
+from cgexp.systems.base import System
 
 RANK_TOLERANCE = 1e-10  # of the largest eigenvalue: below, basis functions depend linearly on one another
 
@@ -49,7 +50,7 @@ class BasisRegression(EnergyTerm):
         self.register_buffer("whitening", torch.eye(n_basis))
         self.coefficients = nn.Parameter(torch.zeros(n_basis))
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Make the basis orthonormal over the frames' coordinates; their forces are not looked at.
 
         Combinations whose forces vanish on the frames get no weight. Raises InputError if the frames are of another

@@ -18,6 +18,7 @@ from cgexp.models.lipschitz import bound_spectral_norm
 from cgexp.models.mlp import mlp
 from cgexp.models.normalisation import ZScore, check_fits, frame_weights
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
+from cgexp.systems.base import System
 
 
 class CGnet(EnergyTerm):
@@ -57,7 +58,7 @@ class CGnet(EnergyTerm):
         if lipschitz is not None:
             bound_spectral_norm(self.network, lipschitz)
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Take mean and spread of the features from the frames; raises InputError if they are another system."""
         check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
         on_cpu = float64_coords(frames).to(self.pairs.device)

@@ -18,6 +18,7 @@ from cgexp.models.mlp import mlp
 from cgexp.models.normalisation import check_fits
 from cgexp.models.radial import BASES, cosine_cutoff
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
+from cgexp.systems.base import System
 
 
 class CGSchNet(EnergyTerm):
@@ -75,7 +76,7 @@ class CGSchNet(EnergyTerm):
         self.register_buffer("neighbours", others.nonzero()[:, 1])
         self.register_buffer("pair_of_neighbour", pair_index[others])
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Take the bead types from the frames; raises InputError if they are another system."""
         check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
         types = np.array(frames.bead_types, dtype=np.int64)

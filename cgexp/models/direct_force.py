@@ -13,6 +13,7 @@ from cgexp.models.mlp import hidden_layers
 from cgexp.models.normalisation import check_fits
 from cgexp.models.point_features import PointFeatures
 from cgexp.parts.ranges import Depth, NonNegativeInt, Positive, PositiveInt, Seed, Size
+from cgexp.systems.base import System
 
 
 class DirectForce(EnergyTerm):
@@ -42,7 +43,7 @@ class DirectForce(EnergyTerm):
         self.hidden = hidden_layers([self.features.n_features, *[width] * depth], activation)
         self.force_layer = nn.Linear(width, n_beads * n_dims)
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
         check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
         self.features.fit(frames)

@@ -13,6 +13,7 @@ from cgexp.models.mlp import hidden_layers
 from cgexp.models.normalisation import check_fits
 from cgexp.models.point_features import PointFeatures
 from cgexp.parts.ranges import Depth, NonNegativeInt, Positive, PositiveInt, Seed, Size
+from cgexp.systems.base import System
 
 
 class ToyMLP(EnergyTerm):
@@ -43,7 +44,7 @@ class ToyMLP(EnergyTerm):
         self.hidden = hidden_layers([self.features.n_features, *[width] * depth], activation)
         self.energy_layer = nn.Linear(width, 1, bias=False)  # forces do not see a constant
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Take mean and spread of the coordinates from the frames; raises InputError if they are another system."""
         check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
         self.features.fit(frames)

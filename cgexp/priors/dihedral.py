@@ -12,9 +12,10 @@ from cgexp.energy import float64_coords
 from cgexp.frames import Frames
 from cgexp.geometry import dihedrals
 from cgexp.parts.ranges import OpenFraction, PositiveInt
-from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, histograms
 from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
+from cgexp.systems.base import System
+from cgexp.systems.bond_graph import BondGraph
 
 
 class FourierDihedrals(PriorTerm):
@@ -43,9 +44,9 @@ class FourierDihedrals(PriorTerm):
     def arguments(self) -> dict[str, Any]:
         return {"n_terms": self.n_terms, "uniform_share": self.uniform_share}
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         require_chain(self, frames, 4)
-        beads = BondGraph.of(frames).dihedrals()
+        beads = BondGraph.of(system).dihedrals()
         self.beads = beads.to(self.beads)
         values = dihedrals(float64_coords(frames), beads).numpy()
         edges = np.linspace(-np.pi, np.pi, N_BINS + 1)

@@ -9,9 +9,10 @@ from cgexp.energy import float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angles, distances
-from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, mean_and_variance
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
+from cgexp.systems.base import System
+from cgexp.systems.bond_graph import BondGraph
 
 FIT = (
     "fit: x0 = mean, k = kT / variance over the frames, each with its weight; no Jacobian correction (the r^2 of a "
@@ -37,8 +38,8 @@ class HarmonicTerm(PriorTerm):
     def internal_coordinates(self, coords: Tensor) -> Tensor:
         return self.measure(coords, self.beads)
 
-    def fit(self, frames: Frames) -> None:
-        beads = self.index(BondGraph.of(frames))
+    def fit(self, frames: Frames, system: System) -> None:
+        beads = self.index(BondGraph.of(system))
         require_chain(self, frames, beads.shape[1])
         values = self.measure(float64_coords(frames), beads).numpy()
         mean, variance = mean_and_variance(values, frame_shares(frames))

@@ -17,6 +17,7 @@ from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
 from cgexp.store import read_json, write_json
+from cgexp.systems.base import System
 from cgexp.units import unit_system
 
 FORMAT = 1
@@ -43,15 +44,23 @@ class Prior(EnergyTerm):
         """Names and terms."""
         return [(name, cast(PriorTerm, term)) for name, term in self.terms.items()]
 
-    def fit(self, frames: Frames) -> None:
-        """Fit every term to the frames; raises InputError if they have another temperature or do not suit a term."""
+    def fit(self, frames: Frames, system: System) -> None:
+        """Fit every term to the frames of ``system``.
+
+        Raises InputError if they have another temperature or other beads, or do not suit a term.
+        """
+        if (frames.n_beads, frames.n_dims) != (system.n_beads, system.n_dims):
+            raise InputError(
+                f"frames of '{frames.system}' have {frames.n_beads} beads in {frames.n_dims} dimensions but system "
+                f"'{system.name}' has {system.n_beads} in {system.n_dims}: give the system whose beads these are"
+            )
         if abs(frames.temperature - self.temperature) > 1e-6 * self.temperature:
             raise InputError(
                 f"the prior is for temperature {self.temperature} but the frames of '{frames.system}' are at "
                 f"{frames.temperature} {frames.unit_system.temperature}: set prior.temperature={frames.temperature}"
             )
         for _, term in self.items():
-            term.fit(frames)
+            term.fit(frames, system)
         self.units, self.data_hash = frames.units, frames.content_hash
 
     def energy(self, coords: Tensor) -> Tensor:

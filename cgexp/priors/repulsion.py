@@ -12,9 +12,10 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances
 from cgexp.parts.ranges import Fraction, Positive, PositiveInt
-from cgexp.priors.bond_graph import BondGraph
 from cgexp.priors.statistics import frame_shares, quantile
 from cgexp.priors.term import INDEX, PriorTerm, require_chain
+from cgexp.systems.base import System
+from cgexp.systems.bond_graph import BondGraph
 
 
 class Repulsion(PriorTerm):
@@ -49,9 +50,9 @@ class Repulsion(PriorTerm):
             "closest_share": self.closest_share,
         }
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         require_chain(self, frames, self.min_separation + 1)
-        beads = self._pairs(frames)
+        beads = self._pairs(frames, system)
         self.beads = beads.to(self.beads)
         sigma = self.given_sigma
         if sigma is None:
@@ -60,8 +61,8 @@ class Repulsion(PriorTerm):
             sigma = closest * frames.kT ** (1.0 / 6.0)
         self.sigma = torch.tensor([sigma]).to(self.sigma)
 
-    def _pairs(self, frames: Frames) -> Tensor:
-        pairs = BondGraph.of(frames).pairs(self.min_separation)
+    def _pairs(self, frames: Frames, system: System) -> Tensor:
+        pairs = BondGraph.of(system).pairs(self.min_separation)
         if len(pairs) == 0:
             raise InputError(
                 f"no two beads of '{frames.system}' are {self.min_separation} bonds apart: lower min_separation of the "

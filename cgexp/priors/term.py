@@ -14,6 +14,7 @@ from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.priors.statistics import frame_shares, histograms
+from cgexp.systems.base import System
 from cgexp.units import UnitSystem, unit_system
 
 INDEX = "bead index"
@@ -41,7 +42,7 @@ class PriorTerm(EnergyTerm):
             empty = torch.empty(0, dtype=torch.int64 if unit == INDEX else torch.float64)
             self.register_buffer(name, empty)
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         """Set the parameters by Boltzmann inversion of the frames; raises InputError where they cannot be."""
         raise NotImplementedError
 

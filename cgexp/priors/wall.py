@@ -12,6 +12,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
+from cgexp.systems.base import System
 
 
 class HarmonicWall(PriorTerm):
@@ -42,7 +43,7 @@ class HarmonicWall(PriorTerm):
     def arguments(self) -> dict[str, Any]:
         return dict(self.given)
 
-    def fit(self, frames: Frames) -> None:
+    def fit(self, frames: Frames, system: System) -> None:
         flat = np.asarray(frames.coords, dtype=np.float64).reshape(len(frames), -1)
         bounds = {"lower": flat.min(0), "upper": flat.max(0)}
         for name, observed in bounds.items():

@@ -50,6 +50,7 @@ class Walkers:
             units=like.units,
             temperature=like.temperature,
             system=like.system,
+            system_spec=like.system_spec,
             source=like.source,
             notes="walkers that change temperature: not an ensemble at one temperature",
         )

@@ -45,6 +45,7 @@ class OpenMMPeptide(Recipe):
     another executor changes the frames.
     """
 
+    system: Peptide
     protocol: Protocol
     force_map: Literal["slice", "constraint_group", "residue", "optimal"]
     force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
@@ -64,8 +65,7 @@ class OpenMMPeptide(Recipe):
         executor: runs the segments in place of local processes, and is left open. Raises InputError without OpenMM, and
         if the mapped forces are biased.
         """
-        if not isinstance(self.system, Peptide):
-            raise InputError(f"data set '{self.name}' has system '{self.system.name}': expected a peptide")
+        Peptide.expect(self.system, f"data set '{self.name}'")
         import_openmm()  # before anything is written
         task = Task(self.system.sequence, self.temperature, Path(folder), self._force_field, self.platform)
         walkers = sample(task, self.protocol, self.n_parallel, executor, progress)
@@ -89,7 +89,6 @@ class OpenMMPeptide(Recipe):
 
     def _map(self, task: Task, walkers: Sequence[Chunks]) -> LinearMap:
         """The map that was stored with the walkers, or a new one."""
-        assert isinstance(self.system, Peptide)
         constraints = constraint_pairs(make_system(task.built.topology))
         sites = BeadSites.on(task.built.atoms, self.system.bead_atoms, constraints)
         path = task.folder / MAP_FILE.format(self.force_map)

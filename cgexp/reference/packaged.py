@@ -28,8 +28,6 @@ from cgexp.store import (
     write_frames,
     write_json,
 )
-from cgexp.systems.basins import basin_of
-from cgexp.systems.peptide import Peptide
 
 Content = TypeVar("Content")
 
@@ -54,6 +52,8 @@ def load_packaged(name: str, folder: Path = DATA, force_map: str | None = None) 
     card = load_card(name, folder)
     path = folder / f"{name}.npz"
     frames = _read(read_frames, path)
+    if frames.system_spec is None:  # a set that was made before frames carried their system
+        frames = frames.with_labels(system_spec=card.get("system_spec"))
     if frames.content_hash != card["content_hash"]:
         raise InputError(f"{path} is not the data set its card describes: {AGAIN}")
     if force_map in (None, frames.force_map):
@@ -92,6 +92,7 @@ def write_packaged(
     card: dict[str, Any] = {
         "name": name,
         "system": frames.system,
+        "system_spec": None if frames.system_spec is None else dict(frames.system_spec),
         "n_frames": len(frames),
         "n_beads": frames.n_beads,
         "n_blocks": len(np.unique(frames.block)),
@@ -144,9 +145,7 @@ class Packaged(Recipe):
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
         frames = load_packaged(self.name, force_map=self.force_map)
         if self.basin is not None:
-            if not isinstance(self.system, Peptide):
-                raise InputError(f"dataset.basin={self.basin} is of a peptide, but the system is '{self.system.name}'")
-            frames = frames.select(basin_of(frames.coords[:, self.system.ca], self.system.native()) == self.basin)
+            frames = frames.select(self.system.basin_of(frames.coords) == self.basin)
         return self.check(self.thin(frames))
 
 

@@ -62,7 +62,7 @@ class Recipe(Part, ABC):
         """
 
     def check(self, frames: Frames) -> Frames:
-        """Return ``frames`` if they are what this recipe promises; InputError names the first field that differs."""
+        """``frames`` with their system, if they are what this recipe promises; InputError names what differs first."""
         promised: dict[str, Any] = {
             "n_beads": self.n_beads,
             "n_dims": self.n_dims,
@@ -86,7 +86,8 @@ class Recipe(Part, ABC):
                 f"data set '{self.name}' states n_frames={self.n_frames} but has {len(frames)} frames: "
                 f"set dataset.n_frames={len(frames)} or make the frames again"
             )
-        return frames
+        spec = self.system.spec
+        return frames if frames.system_spec == spec else frames.with_labels(system_spec=spec)
 
     def verdict(self, frames: Frames) -> str:
         """What is known of the force map of these frames, in words; empty where the set's own card says it."""

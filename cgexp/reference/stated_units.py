@@ -16,13 +16,11 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.mapping.unbiasedness import N_SEM, SCALE_MARGIN, Unbiasedness, assess
 from cgexp.systems.base import System
-from cgexp.systems.peptide import Peptide
 from cgexp.units import KCAL_IN_KJ, MOLECULAR, NM_IN_ANGSTROM
 
 log = logging.getLogger(__name__)
 
 LENGTHS = {"A": 1.0, "nm": NM_IN_ANGSTROM}  # Å per unit
-BOND_LENGTHS = {"ca": 3.8, "backbone5": 1.45}  # Å, median over the bonds of a mapping
 LENGTH_TOLERANCE = 0.15  # of the median
 LONGEST = 2.0  # bond lengths; beads that a periodic box separates are farther apart
 TEMPERATURES = (200.0, 700.0)  # K, between which a peptide may have been sampled
@@ -46,15 +44,20 @@ def force_factors(temperature: float) -> dict[str, float]:
     }
 
 
-def check_lengths(frames: Frames, system: Peptide, name: str, stated: Stated) -> None:
-    """Raise InputError if bonded beads are not as far apart as they must be; frames are in Å if ``stated`` is right."""
+def check_lengths(frames: Frames, system: System, name: str, stated: Stated) -> None:
+    """Raise InputError if bonded beads are not as far apart as they must be; frames are in Å if ``stated`` is right.
+
+    Nothing is tested of a system that states no ``bond_length``.
+    """
+    if system.bond_length is None:
+        return
     bonds = system.bonds
     distances = np.linalg.norm(frames.coords[:, bonds[:, 0]] - frames.coords[:, bonds[:, 1]], axis=-1)
-    found, expected = float(np.median(distances)), BOND_LENGTHS[system.beads]
+    found, expected = float(np.median(distances)), system.bond_length
     given = f" with dataset.length_unit={stated.length}" if stated.keys else ""
     complaint = (
-        f"bonded beads of data set '{name}' are {found:.3g} Å apart{given}, expected about {expected:g} Å for beads "
-        f"'{system.beads}'"
+        f"bonded beads of data set '{name}' are {found:.3g} Å apart{given}, expected about {expected:g} Å in "
+        f"'{system.name}'"
     )
     if not _close(found, expected):
         for unit, size in LENGTHS.items():
@@ -62,7 +65,7 @@ def check_lengths(frames: Frames, system: Peptide, name: str, stated: Stated) ->
             if _close(factor * found, expected):
                 remedy = f"set dataset.length_unit={unit}" if stated.keys else f"multiply coords by {factor:g}"
                 raise InputError(f"{complaint}: {remedy} if the file is in {unit}")
-        raise InputError(f"{complaint}: give the beads of '{system.sequence}' in the order of the chain")
+        raise InputError(f"{complaint}: give the beads of '{system.name}' in the order of the chain")
     torn = distances.max(axis=1) > LONGEST * expected
     if torn.any():
         frame = int(np.argmax(torn))
@@ -73,7 +76,7 @@ def check_lengths(frames: Frames, system: Peptide, name: str, stated: Stated) ->
 
 
 def check_forces(
-    frames: Frames, system: Peptide, name: str, stated: Stated, allow_biased_map: bool = False
+    frames: Frames, system: System, name: str, stated: Stated, allow_biased_map: bool = False
 ) -> Unbiasedness:
     """Return what the identities say; InputError if forces disagree with coords, unit and temperature, or are biased.
 
@@ -102,8 +105,8 @@ def check_forces(
 
 
 def verdict_in_words(frames: Frames, system: System) -> str:
-    """What the identities say of the force map of sampled frames of a peptide; empty for others, and without forces."""
-    if not isinstance(system, Peptide) or frames.forces is None:
+    """What the identities say of the force map of sampled frames; empty without forces, or without bonds."""
+    if not len(system.bonds) or frames.forces is None:
         return ""
     found = assess(frames, pairs=system.bonds)
     return f"{found.verdict}: {found.reason}"

@@ -19,8 +19,6 @@ from cgexp.reference.teacher_run import load_teacher, potential_hash, starting_f
 from cgexp.reference.teacher_simulation import check_time_step, production_frames, simulate_teacher
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.systems.basins import basin_of
-from cgexp.systems.peptide import Peptide
 from cgexp.units import unit_system
 
 
@@ -57,12 +55,16 @@ class TeacherData(Recipe):
                 f"dataset.simulation.temperature={self.simulation.temperature} but dataset.temperature="
                 f"{self.temperature}: the teacher is a free energy at one temperature; remove the override of one"
             )
-        if self.basin is not None and not isinstance(self.system, Peptide):
-            raise InputError(f"dataset.basin={self.basin} but '{self.system.name}' is no peptide: set dataset.x_range")
-        if self.x_range is not None and (isinstance(self.system, Peptide) or not self.x_range[0] < self.x_range[1]):
+        if self.basin is not None and self.basin not in self.system.basins:
+            raise InputError(
+                f"dataset.basin={self.basin} but '{self.system.name}' tells no such basin apart: expected "
+                f"{', '.join(self.system.basins) or 'dataset.x_range'}"
+            )
+        one_bead = self.system.n_beads == 1
+        if self.x_range is not None and not (one_bead and self.x_range[0] < self.x_range[1]):
             raise InputError(
                 f"dataset.x_range={list(self.x_range)} is not valid for '{self.system.name}': expected "
-                "[lowest, highest] of a toy; for a peptide set dataset.basin"
+                "[lowest, highest] of a system of one bead; for others set dataset.basin"
             )
         if self.reference_steps % self.simulation.save_every:
             raise InputError(
@@ -125,8 +127,7 @@ class TeacherData(Recipe):
     def _is_inside(self, coords: NDArray[np.floating]) -> NDArray[np.bool_]:
         """coords [n, n_beads, n_dims] -> [n]."""
         if self.basin is not None:
-            assert isinstance(self.system, Peptide)
-            return basin_of(coords[:, self.system.ca], self.system.native()) == self.basin
+            return self.system.basin_of(coords) == self.basin
         if self.x_range is not None:
             return np.asarray((coords[:, 0, 0] >= self.x_range[0]) & (coords[:, 0, 0] <= self.x_range[1]))
         return np.ones(len(coords), dtype=np.bool_)

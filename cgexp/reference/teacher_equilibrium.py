@@ -18,7 +18,7 @@ from cgexp.reference.teacher_run import load_teacher
 from cgexp.reference.teacher_simulation import check_time_step, production_frames, simulate_teacher
 from cgexp.store import read_arrays, read_frames, read_json, write_arrays, write_frames, write_json
 from cgexp.systems.base import System
-from cgexp.systems.peptide import NATIVE, Peptide, superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
 
 FRAMES, TICA, CARD = "frames.npz", "tica.npz", "card.json"  # the card is written last and names the content of both
 SEEDS = (1, 2)  # of the two runs; not the data set's, so that data sets of several seeds share one ensemble
@@ -93,12 +93,11 @@ def two_halves(system: System, frames: Frames) -> Iterator[Frames]:
 
 
 def _distances(system: System, frames: Frames) -> Any:
-    if isinstance(system, Peptide) and system.sequence in NATIVE:
-        return superposed_rmsd(frames.coords[:, system.ca], system.native()[None])[:, 0]
+    if system.native_structure is not None:
+        return superposed_rmsd(frames.coords[:, system.trace], system.native()[None])[:, 0]
     return system.distance(frames.coords, frames.coords[:1])[:, 0]
 
 
 def _tica(recipe: TeacherData, frames: Frames) -> Tica:
-    beads = recipe.system.ca if isinstance(recipe.system, Peptide) else None
-    some = beads is not None and len(beads) < recipe.n_beads
-    return Tica.fit(frames, recipe.reference_lag_ps, beads=beads if some else None)
+    beads = recipe.system.trace
+    return Tica.fit(frames, recipe.reference_lag_ps, beads=beads if 0 < len(beads) < recipe.n_beads else None)

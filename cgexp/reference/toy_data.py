@@ -14,10 +14,8 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.marks import Region
 from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
+from cgexp.reference.langevin import Dynamics
 from cgexp.reference.recipe import Recipe
-from cgexp.simulation.integrators import Baoab
-from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.trajectory import Trajectory
 from cgexp.systems.toy import ToyPotential
 
 # The envelope of rejection sampling: cells over x_range and y_range, the density's maximum on a sub-grid of each.
@@ -109,32 +107,13 @@ class LangevinSamples(ToyRecipe):
 
     def make(self, folder: Path) -> Frames:
         n_walkers = min(self.n_walkers, self.n_points)
-        n_saved = -(-self.n_points // n_walkers)
-        save_every = max(1, round(self.save_interval / self.dt))
-        simulation = Simulation(
-            integrator=Baoab(self.friction),
-            dt=self.dt,
-            temperature=self.temperature,
-            n_replicas=n_walkers,
-            n_steps=n_saved * save_every,
-            save_every=save_every,
-            chunk_frames=max(1, n_saved // 10),
-            precision="float64",
-        )
         starts = sample_boltzmann(self.system, n_walkers, np.random.default_rng(self.seed))
-        simulation.run(
-            _Surface(self.system), torch.tensor(starts[:, None]), self.system.masses, self.units, folder, self.seed
+        dynamics = Dynamics(self.temperature, self.friction, self.dt, self.save_interval, self.block_length)
+        walks = dynamics.walk(
+            _Surface(self.system), starts[:, None], self.system.masses, self.n_points, folder, self.seed
         )
-        trajectory = Trajectory.load(folder)
-        if trajectory.failures:
-            raise InputError(f"{len(trajectory.failures)} walkers have failed: lower dataset.dt={self.dt}")
-        points = trajectory.coords[:, :, 0].swapaxes(0, 1)  # walker by walker
-        block_frames = max(1, int(np.ceil(self.block_length / (save_every * self.dt))))
-        n_blocks = max(1, n_saved // block_frames)
-        in_walker = np.minimum(np.arange(n_saved) // block_frames, n_blocks - 1)
-        block = np.arange(n_walkers)[:, None] * n_blocks + in_walker
         source = f"Langevin dynamics in 2D, {n_walkers} walkers, friction {self.friction:g}, seed {self.seed}"
-        return self.coarse_grain(points.reshape(-1, 2)[: self.n_points], block.ravel()[: self.n_points], source)
+        return self.coarse_grain(walks.coords[:, 0], walks.block, source)
 
 
 class _Surface(nn.Module):

@@ -23,14 +23,23 @@ def summary(
     names; None if it names none.
     """
     done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
-    return [*done, *_comparison(metrics, frames, notes), *no_markov_model(metrics, notes)]
+    return [*done, *_comparison(metrics, frames, notes), *left_out(notes), *no_markov_model(metrics, notes)]
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:]}."
+
+
+def left_out(notes: Mapping[str, Any]) -> list[str]:
+    """A sentence on what the system does not have, so that it was not measured; none where nothing is missing."""
+    return [_sentence(notes["left_out"])] if "left_out" in notes else []
 
 
 def no_markov_model(metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
     """A sentence on why there is no Markov model of the simulation; none if there is one, or none was asked for."""
     if "msm" not in notes or "msm_ck_error" in metrics:
         return []
-    return [f"{notes['msm'][:1].upper()}{notes['msm'][1:]}."]
+    return [_sentence(notes["msm"])]
 
 
 def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any], force_map: str = "") -> list[str]:

@@ -62,7 +62,7 @@ def viewer(ensembles: Mapping[str, Structures], of: Mapping[str, str]) -> Viewer
     basins = [name for name in (*BASINS, ALL) if name in visited]
     first = next(iter(ensembles.values()))
     data = {
-        "residues": [f"{NAMES[letter]} {i + 1}" for i, letter in enumerate(first.sequence)],
+        "residues": [f"{NAMES.get(letter, 'bead')} {i + 1}" for i, letter in enumerate(first.sequence)],
         "colours": _colours(len(first.sequence)),
         "native": None if first.native is None else _flat(first.native),
         "basins": basins,

@@ -46,7 +46,9 @@ def msm_figure(curve: Mapping[str, Any]) -> Figure:
         members = curve["cluster_set"] == i
         name = "not connected"
         if i >= 0:
-            name = f"state {i + 1}: {curve['populations'][i]:.0%}, {curve['folded'][i]:.0%} of it folded"
+            name = f"state {i + 1}: {curve['populations'][i]:.0%}"
+            if "folded" in curve:
+                name += f", {curve['folded'][i]:.0%} of it folded"
         if members.any():
             x, y = curve["centres"][members].T
             plane.scatter(

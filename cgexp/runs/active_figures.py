@@ -49,8 +49,10 @@ def draw_rounds(
         return {}
     suffixes, system = ("png",) if experiment.figures == "png" else ("png", "pdf"), experiment.system
     figures = {"rounds": rounds_figure(round_curves({"": [records]}, experiment.dataset.units))}
-    if isinstance(system, ToyPotential):
-        figures["pmf_rounds"] = pmf_rounds_figure(pmf_curve(system, {"": (folder.path, records, frames)}))
+    if "pmf_rounds" in system.figures:
+        figures["pmf_rounds"] = pmf_rounds_figure(
+            pmf_curve(ToyPotential.expect(system, "pmf_rounds"), {"": (folder.path, records, frames)})
+        )
     elif have_curves(folder.path):
         figures |= peptide_figures({"": [(folder.path, frames)]})
     return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}

@@ -40,9 +40,9 @@ def report(config: Config) -> Iterator[str]:
     prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
-    prior.fit(frames)
+    prior.fit(frames, system)
     network = experiment.model.make()
-    network.fit(frames)
+    network.fit(frames, system)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     start_from = experiment.trainer.start_from

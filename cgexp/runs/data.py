@@ -17,7 +17,7 @@ from cgexp.reference.mapping.unbiasedness import assess
 from cgexp.reference.recipe import Recipe
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import System
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class DataSet:
             with lock(self.folder, wait=True):
                 if not path.is_file():
                     frames = recipe.check(recipe.make(self.folder / "work"))
-                    write_json(self.folder / "card.json", data_card(frames, self.spec))
+                    write_json(self.folder / "card.json", data_card(frames, self.spec, recipe.system))
                     write_frames(path, frames)
         return recipe.check(read_frames(path)), path
 
 
-def data_card(frames: Frames, spec: Mapping[str, Any]) -> dict[str, Any]:
+def data_card(frames: Frames, spec: Mapping[str, Any], system: System) -> dict[str, Any]:
     """What a person wants to know of a data set, with units."""
     units = frames.unit_system
     card: dict[str, Any] = {
@@ -69,7 +69,6 @@ def data_card(frames: Frames, spec: Mapping[str, Any]) -> dict[str, Any]:
     }
     if frames.forces is not None:
         card[f"force_rms ({units.force})"] = float(np.sqrt(np.square(frames.forces, dtype=np.float64).mean()))
-        if frames.units == "molecular" and frames.n_beads > 1:
-            peptide = Peptide.named(frames.system)
-            card.update(assess(frames, pairs=peptide.bonds if peptide else None).card)
+        if len(system.bonds):
+            card.update(assess(frames, pairs=system.bonds).card)
     return card

@@ -19,8 +19,7 @@ from cgexp.reference.recipe import Recipe
 from cgexp.runs.folder import RunFolder
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_json, write_bytes, write_json
-from cgexp.systems.beads import RESIDUE_NAMES
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import System
 from cgexp.units import NM_IN_ANGSTROM
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ def export(
     """
     folder = RunFolder(Path(run))
     system = build(folder.read_config()["dataset"], Recipe).system
-    if not isinstance(system, Peptide):
-        raise InputError(f"{run} is a run of {system.name}, a toy: only peptides have a topology to export")
+    if not system.bead_atoms:
+        raise InputError(f"{run} is a run of {system.name}, {system.kind}: only molecules have a topology to export")
     trajectory = Trajectory.load(folder.trajectory)
     n_replicas = trajectory.coords.shape[1]
     chosen = list(range(n_replicas)) if replicas is None else list(dict.fromkeys(replicas))
@@ -58,23 +57,26 @@ def export(
     return sidecar
 
 
-def topology_of(system: Peptide) -> mdtraj.Topology:
+def topology_of(system: System) -> mdtraj.Topology:
     """One chain with an atom for each bead, named after the atom it sits on, and the bonds between beads."""
     import mdtraj
 
     topology = mdtraj.Topology()
     chain = topology.add_chain()
     residues = [
-        topology.add_residue(RESIDUE_NAMES[letter], chain, resSeq=number)
-        for number, letter in enumerate(system.sequence, start=1)
+        topology.add_residue(name, chain, resSeq=number) for number, name in enumerate(system.residues, start=1)
     ]
-    atoms = [
-        topology.add_atom(name, mdtraj.element.get_by_symbol(name[0]), residues[residue])
-        for residue, name in system.bead_atoms
-    ]
+    atoms = [topology.add_atom(name, _element(name), residues[residue]) for residue, name in system.bead_atoms]
     for first, second in system.bonds:
         topology.add_bond(atoms[first], atoms[second])
     return topology
+
+
+def _element(name: str) -> Any:
+    """Of the atom that a bead is named after; a virtual one of other beads."""
+    import mdtraj
+
+    return mdtraj.element.get_by_symbol(name[0]) if name[0] in "CNO" else mdtraj.element.virtual
 
 
 def _export_replica(
@@ -118,7 +120,7 @@ def _failed_at(trajectory: Trajectory, replica: int) -> float:
     return float(min(times, default=np.inf))
 
 
-def _sidecar(trajectory: Trajectory, system: Peptide, every: int) -> dict[str, Any]:
+def _sidecar(trajectory: Trajectory, system: System, every: int) -> dict[str, Any]:
     settings = trajectory.settings
     return {
         "system": system.name,

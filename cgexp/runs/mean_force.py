@@ -14,8 +14,7 @@ from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.reference.packaged import find_packaged, load_packaged
 from cgexp.runs.stages import forces_of
-from cgexp.systems.basins import basin_of
-from cgexp.systems.peptide import NATIVE, Peptide
+from cgexp.systems.base import System
 
 log = logging.getLogger(__name__)
 AUTO = "auto"
@@ -55,7 +54,7 @@ def unseen(reference: Frames, frames: Frames) -> NDArray[np.bool_]:
     return np.array([key not in seen for key in _keys(reference)], dtype=np.bool_)
 
 
-def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames: Frames) -> dict[str, float]:
+def evaluate_mean_force(analysis: Any, system: System, potential: Potential, frames: Frames) -> dict[str, float]:
     """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
 
     frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;
@@ -78,8 +77,7 @@ def evaluate_mean_force(analysis: Any, system: Any, potential: Potential, frames
         "prior_only": forces_of(Potential(None, potential.prior), reference.coords),
         "zero_force": np.zeros_like(reference.forces),
     }
-    known = isinstance(system, Peptide) and system.sequence in NATIVE
-    basins = basin_of(reference.coords[:, system.ca], system.native()) if known else np.zeros(0, dtype=np.str_)
+    basins = system.basin_of(reference.coords) if system.basins else np.zeros(0, dtype=np.str_)
     metrics = mean_force_metrics(
         forces,
         reference.forces,

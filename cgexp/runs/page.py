@@ -12,7 +12,6 @@ from cgexp.runs.provenance import code_version
 from cgexp.runs.stages import Context, frames_of_prior
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_bytes
-from cgexp.systems.peptide import Peptide
 
 DRAWS = 10  # for each of analysis.n_bootstrap, as for the other means
 
@@ -25,13 +24,13 @@ def write_page(
     metrics: Mapping[str, float],
     figures: Mapping[str, Path],
 ) -> None:
-    """Write report.html, and for a peptide structures.npz with what it shows in space.
+    """Write report.html, and for a molecule structures.npz with what it shows in space.
 
     equilibrium: as runs.reference.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
     """
     experiment, folder, system = context.experiment, context.folder, context.experiment.system
     structures = None
-    if isinstance(system, Peptide) and "reference" in notes:  # ensembles were compared
+    if len(system.trace) and "reference" in notes:  # ensembles were compared
         reference = equilibrium["equilibrium"].frames if equilibrium else context.frames
         burn_in = 0.0 if experiment.simulation is None else experiment.simulation.burn_in
         draws, seed = DRAWS * experiment.analysis.n_bootstrap, experiment.analysis.seed

@@ -53,7 +53,7 @@ def fit_prior(context: Context) -> None:
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
     prior = context.experiment.prior.make()
-    prior.fit(frames_of_prior(context))
+    prior.fit(frames_of_prior(context), context.experiment.system)
     _check_time_step(context, prior)
     prior.save(context.folder.prior)
 
@@ -87,7 +87,7 @@ def train(context: Context) -> None:
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
     torch.manual_seed(seed)
     network = experiment.model.make()
-    network.fit(frames)
+    network.fit(frames, experiment.system)
     if settings.start_from is not None:
         taken = take_weights(network, network_of(settings.start_from))
         own = [name for name, _ in network.named_parameters() if name not in taken]

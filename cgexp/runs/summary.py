@@ -11,7 +11,7 @@ from cgexp.analysis.curves import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
-from cgexp.report.html_summary import no_markov_model
+from cgexp.report.html_summary import left_out, no_markov_model
 from cgexp.report.table import metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import resolve
@@ -45,10 +45,11 @@ def print_table(config: Config) -> None:
         print(sentence)
     if "w1_tica_resolution" in metrics:
         print("compared with an equilibrium ensemble, whose two runs are w1_tica_resolution apart: quote both")
-    elif "folded_fraction_reference" in metrics:
+    elif "w1_tica" in metrics:
         print("compared with the data at hand, which is not an equilibrium reference")
     if path == folder.metrics and folder.definition(CURVES).is_file():
-        for sentence in no_markov_model(metrics, read_curves(folder.path).get("notes", {})):
+        notes = read_curves(folder.path).get("notes", {})
+        for sentence in [*left_out(notes), *no_markov_model(metrics, notes)]:
             print(sentence)
     if folder.figures.is_dir():
         names = ", ".join(sorted(path.stem for path in folder.figures.glob("*.png")))

@@ -40,8 +40,9 @@ class Simulation(Part):
     n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
     frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file; a kill loses at most
     the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
-    float32. starts: a kind of cgexp.simulation.starts, for who makes them. tempering: each of the n_replicas is a
-    ladder of replicas at several temperatures, of which the lowest, that of the simulation, is saved.
+    float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/starts.py).
+    tempering: each of the n_replicas is a ladder of replicas at several temperatures, of which the lowest, that of the
+    simulation, is saved.
     Raises InputError if n_steps does not divide or the ladder does not ascend.
     """
 
@@ -55,7 +56,7 @@ class Simulation(Part):
     health: HealthCheck = field(default_factory=HealthCheck)
     chunk_frames: ExecutionOnly[PositiveInt] = 10
     precision: Literal["float32", "float64"] = "float32"
-    starts: AddedLater[Literal["data", "folded", "unfolded", "extended", "spread"]] = "data"
+    starts: AddedLater[str] = "data"
     tempering: AddedLater[Tempering | None] = None
 
     def __post_init__(self) -> None:

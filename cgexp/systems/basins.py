@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.systems.peptide import superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
 
 FOLDED, TRANSITION = 2.0, 3.0  # Å of C-alpha RMSD to the native structure
 CONTACT, SEPARATION = 6.5, 3  # C-alpha atoms that many residues apart and closer than this (Å) are in contact

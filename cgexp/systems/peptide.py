@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean
-from cgexp.systems.base import System
-from cgexp.systems.beads import MAPPINGS, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
+from cgexp.systems.base import Start, Symmetry, System
+from cgexp.systems.basins import BASINS, basin_of
+from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
+from cgexp.systems.structures import read_trace
 
 # C-alpha coordinates in Å, centred. CLN025: the hairpin built from its backbone torsions and minimised in ff14SB +
 # OBC2; tests/reference/all_atom/test_structure.py makes it again. Simulations start from build_native, which has the
@@ -22,20 +23,35 @@ NATIVE = {
         (-1.924, 3.996, 1.652), (-3.306, 5.060, -1.798),
     ),
 }  # fmt: skip
-_PAIRS_AT_ONCE = 200_000  # superpositions held in memory at a time (about 30 MB)
+BOND_LENGTHS = {"ca": 3.8, "backbone5": 1.45}  # Å, median over the bonds of a mapping
+BOND, RISE = 3.8, 3.4  # Å: consecutive C-alpha atoms (trans), and how far a residue takes a beta strand
 
 
 class Peptide(System):
     """A peptide of ``sequence`` (one-letter codes) as beads in Å and amu.
 
     beads: 'ca', one bead a residue at its C-alpha atom, or 'backbone5', N, CA, CB, C and O of every residue (systems/
-    beads.py). name: 'peptide-<sequence>' for 'ca', 'peptide-<sequence>-<beads>' otherwise. bead_atoms: [n_beads] of
-    (residue index, atom name). bonds: [n_bonds, 2], bonded beads. ca: [n_residues], the C-alpha beads. bead_types:
-    [n_beads]; of a C-alpha bead the index of its residue in RESIDUES. masses: of whole residues, shared by their beads.
-    Raises InputError for an unknown letter or mapping.
+    beads.py). native_pdb: PDB file whose C-alpha atoms are the native structure; None: that of NATIVE, if it is there.
+    name: 'peptide-<sequence>' for 'ca', 'peptide-<sequence>-<beads>' otherwise. bead_atoms: [n_beads] of (residue
+    index, atom name). trace: [n_residues], the C-alpha beads, also called ``ca``. bead_types: of a C-alpha bead the
+    index of its residue in RESIDUES. masses: of whole residues, shared by their beads. basins: told by the native
+    structure. Raises InputError for an unknown letter or mapping, or a file of another sequence.
     """
 
-    def __init__(self, sequence: str = "YYDPETGTWY", beads: Literal["ca", "backbone5"] = "ca") -> None:
+    n_dims = 3
+    units = "molecular"
+    metric = "superposed"
+    symmetry = Symmetry(translation=True, rotation=True)
+    kind = "a peptide"
+    start_kinds = ("folded", "unfolded", "extended")
+    analysis = "peptide"
+
+    def __init__(
+        self,
+        sequence: str = "YYDPETGTWY",
+        beads: Literal["ca", "backbone5"] = "ca",
+        native_pdb: str | None = None,
+    ) -> None:
         unknown = sorted(set(sequence) - set(RESIDUES))
         if unknown or len(sequence) < 2:
             raise InputError(
@@ -47,63 +63,66 @@ class Peptide(System):
             )
         self.sequence = sequence
         self.beads = beads
+        self.native_pdb = native_pdb
         self.name = f"peptide-{sequence}" if beads == "ca" else f"peptide-{sequence}-{beads}"
         self.bead_atoms = bead_atoms(sequence, beads)
         self.bonds = bead_bonds(sequence, beads)
         self.ca = np.array([bead for bead, (_, name) in enumerate(self.bead_atoms) if name == "CA"], dtype=np.int64)
+        self.trace = self.ca
+        self.labels = tuple(sequence)
+        self.residues = [RESIDUE_NAMES[letter] for letter in sequence]
         self.n_beads = len(self.bead_atoms)
-        self.n_dims = 3
-        self.units = "molecular"
+        self.bond_length = BOND_LENGTHS[beads]
         self.bead_types = bead_types(sequence, beads)
         self.masses = bead_masses(sequence, beads)
-
-    @classmethod
-    def named(cls, name: str) -> Peptide | None:
-        """The peptide whose ``name`` this is, or None if it is not the name of one."""
-        match = re.fullmatch(rf"peptide-([{RESIDUES}]{{2,}})(?:-({'|'.join(MAPPINGS)}))?", name)
-        return cls(match[1], match[2] or "ca") if match else None  # type: ignore[arg-type]
+        if native_pdb is not None:
+            self.native_structure = read_trace(native_pdb, sequence)
+        elif sequence in NATIVE:
+            self.native_structure = np.array(NATIVE[sequence], dtype=np.float64)
+        self.basins = () if self.native_structure is None else tuple(BASINS)
 
     def native(self) -> NDArray[np.float64]:
         """C-alpha coordinates of the native structure, [n_residues, 3], Å, whatever the beads; InputError if not known.
 
         Compare them with ``coords[:, ca]``.
         """
-        if self.sequence not in NATIVE:
+        if self.native_structure is None:
             raise InputError(
-                f"the native structure of '{self.sequence}' is not known: expected one of {', '.join(NATIVE)}"
+                f"the native structure of '{self.sequence}' is not known: expected one of {', '.join(NATIVE)}, or its "
+                "PDB file in dataset.system.native_pdb"
             )
-        return np.array(NATIVE[self.sequence], dtype=np.float64)
+        return self.native_structure.copy()
 
-    def distance(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-        """RMSD in Å over all beads, after the best superposition: a [n, n_beads, 3], b [m, n_beads, 3] -> [n, m].
+    def basin_of(self, coords: NDArray[np.floating]) -> NDArray[np.str_]:
+        """The basin of each configuration [n, n_beads, 3] in Å, a key of basins.BASINS, [n]."""
+        return basin_of(coords[:, self.ca], self.native())
 
-        Mirror images are different structures. Raises ValueError for other shapes.
+    def start(self, kind: str, coords: NDArray[np.floating]) -> Start:
+        """'folded': frames of that basin, or the native structure. 'unfolded': frames of that one, or the extended
+        chain. 'extended': that chain. InputError where basins are not told apart, or only C-alpha beads can be built.
         """
-        for coords in (a, b):
-            if coords.ndim != 3 or coords.shape[1:] != (self.n_beads, self.n_dims):
-                raise ValueError(f"coords have shape {list(coords.shape)}: expected [n, {self.n_beads}, {self.n_dims}]")
-        return superposed_rmsd(a, b)
+        if kind not in self.start_kinds:
+            return super().start(kind, coords)
+        frames = np.zeros(len(coords), dtype=np.bool_)
+        if kind != "extended":
+            if self.native_structure is None:
+                raise InputError(
+                    f"simulation.starts={kind} tells basins apart by the native structure, which is not known for "
+                    f"'{self.sequence}': use simulation.starts=data or extended"
+                )
+            frames = self.basin_of(coords) == kind
+        if frames.any():
+            return Start(frames)
+        if self.beads != "ca":
+            raise InputError(
+                f"simulation.starts={kind} finds no frames in these data and can build C-alpha atoms alone, but the "
+                f"beads are {self.beads}: use simulation.starts=data or spread"
+            )
+        return Start(frames, self.native() if kind == "folded" else extended_chain(self.n_beads))
 
 
-def superposed_rmsd(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    """RMSD after the best rotation and translation, no reflection: a [n, n_beads, 3], b [m, n_beads, 3] -> [n, m]."""
-    left, right = _centred(a), _centred(b)
-    rows = max(1, _PAIRS_AT_ONCE // max(1, len(right)))
-    parts = [_rmsd(left[start : start + rows], right) for start in range(0, len(left), rows)]
-    return np.concatenate(parts) if parts else np.zeros((0, len(right)))
-
-
-def _centred(coords: NDArray[np.floating]) -> NDArray[np.float64]:
-    coords = np.asarray(coords, dtype=np.float64)
-    return coords - coords.mean(axis=1, keepdims=True)
-
-
-def _rmsd(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RMSD of centred configurations by the singular values of their covariance (Kabsch 1976)."""
-    covariance = np.einsum("nbi,mbj->nmij", a, b, optimize=True)
-    singular = np.linalg.svd(covariance, compute_uv=False)
-    # A negative determinant means the best match is a reflection: the smallest singular value then counts against it.
-    singular[..., 2] *= np.sign(np.linalg.det(covariance))
-    sizes = np.square(a).sum(axis=(1, 2))[:, None] + np.square(b).sum(axis=(1, 2))[None, :]
-    squared = (sizes - 2.0 * singular.sum(axis=-1)) / a.shape[1]
-    return np.sqrt(np.maximum(squared, 0.0))
+def extended_chain(n_beads: int) -> NDArray[np.float64]:
+    """C-alpha atoms of an ideal beta strand: a planar zigzag of bonds of 3.8 Å that rises 3.4 Å a residue, [n, 3]."""
+    bead = np.arange(n_beads)
+    chain = np.stack([RISE * bead, np.sqrt(BOND**2 - RISE**2) * (bead % 2), np.zeros(n_beads)], axis=-1)
+    return np.asarray(chain - chain.mean(axis=0))

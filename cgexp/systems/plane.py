@@ -21,6 +21,8 @@ class Plane(System):
     units = "reduced"
     n_beads = 1
     n_dims = 2
+    kind = "a toy in the plane"
+    analysis = "plane"
 
     def __init__(self, toy: ToyPotential) -> None:
         self.toy = toy
@@ -44,10 +46,6 @@ class Plane(System):
             where, force = self._force(points)
             rows = [torch.autograd.grad(force[..., i].sum(), where, retain_graph=True)[0] for i in range(2)]
         return torch.stack(rows, dim=-2).numpy()
-
-    def distance(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Euclidean distance: a [n, 1, 2], b [m, 1, 2] -> [n, m]."""
-        return self.toy.distance(a, b)
 
     def _force(self, points: ArrayLike) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():

@@ -48,6 +48,9 @@ class ToyPotential(System):
     units = "reduced"
     n_beads = 1
     n_dims = 1
+    kind = "a toy potential"
+    analysis = "toy"
+    figures = ("pmf_rounds",)
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     evaluation_range: tuple[float, float]
@@ -60,11 +63,6 @@ class ToyPotential(System):
     @abstractmethod
     def potential(self, x: Tensor, y: Tensor) -> Tensor:
         """V(x, y) in kT, elementwise and differentiable."""
-
-    def distance(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Euclidean distance: a [n, 1, 1], b [m, 1, 1] -> [n, m]."""
-        flat_a, flat_b = (np.asarray(c, dtype=np.float64).reshape(len(c), -1) for c in (a, b))
-        return np.linalg.norm(flat_a[:, None] - flat_b[None], axis=-1)
 
     def energy(self, points: ArrayLike) -> NDArray[np.float64]:
         """V in kT at 2D points [..., 2] -> [...]."""

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.geometry import distances, pair_list
+from cgexp.systems.base import system_of
+from cgexp.systems.molecule import Molecule
 
 
 def random_chains(n_frames: int, n_beads: int = 10, seed: int = 0, closest: float = 3.5) -> Tensor:
@@ -32,13 +35,16 @@ def chain_frames(n_frames: int, n_beads: int = 10, seed: int = 0, temperature: f
     """Frames of random chains with random forces, in molecular units."""
     coords = random_chains(n_frames, n_beads, seed).numpy()
     rng = np.random.default_rng(seed)
+    types = np.arange(n_beads) % 4
+    system = Molecule("random chain", n_beads, units="molecular", bead_types=types.tolist())
     return Frames(
         coords=coords,
-        bead_types=np.arange(n_beads) % 4,
+        bead_types=types,
         block=np.arange(n_frames) // 10,
         units="molecular",
         temperature=temperature,
-        system="random chain",
+        system=system.name,
+        system_spec=system.spec,
         source="generated for a test",
         forces=rng.normal(scale=5.0, size=coords.shape),
     )
@@ -48,16 +54,24 @@ def toy_frames(n_frames: int, n_dims: int = 1, seed: int = 0, temperature: float
     """Frames of one bead at normally distributed points, with random forces, in reduced units."""
     rng = np.random.default_rng(seed)
     coords = rng.normal(loc=0.5, scale=2.0, size=(n_frames, 1, n_dims))
+    system = Molecule("random points", 1, n_dims)
     return Frames(
         coords=coords,
         bead_types=np.zeros(1, dtype=np.int64),
         block=np.arange(n_frames) // 10,
         units="reduced",
         temperature=temperature,
-        system="random points",
+        system=system.name,
+        system_spec=system.spec,
         source="generated for a test",
         forces=rng.normal(size=coords.shape),
     )
+
+
+def fit_to(term: EnergyTerm, frames: Frames) -> EnergyTerm:
+    """``term`` after it was fitted to frames of the system that they carry."""
+    term.fit(frames, system_of(frames))
+    return term
 
 
 def random_rotations(n: int, seed: int = 0) -> Tensor:

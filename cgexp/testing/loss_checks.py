@@ -18,6 +18,7 @@ from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.kernels.kernel import Kernel
 from cgexp.models.direct_force import DirectForce
+from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.finite_difference import loss_gradient_error
 from cgexp.testing.training_checks import ResumeChecks
@@ -154,7 +155,7 @@ class PenaltyChecks(ResumeChecks):
 
     def _fitted(self) -> EnergyTerm:
         network = self.make_network().double()
-        network.fit(self.make_frames())
+        network.fit(self.make_frames(), system_of(self.make_frames()))
         return network
 
     def _batch(self) -> Batch:

@@ -16,6 +16,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import KERNELS, make_kernel
+from cgexp.systems.base import system_of
 from cgexp.testing.finite_difference import relative_error
 from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.fit import Training, fit
@@ -57,7 +58,7 @@ class ResumeChecks:
 
     def _train(self, network: EnergyTerm, folder: Path, stop: bool = False) -> dict[str, float]:
         frames = self.make_frames()
-        network.fit(frames)
+        network.fit(frames, system_of(frames))
         settings = Training(
             max_epochs=N_EPOCHS, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)}
         )
@@ -104,7 +105,7 @@ class TrainingChecks(ResumeChecks):
 
     def _forces_and_gradients(self, kernel: str) -> tuple[Tensor, dict[str, Tensor]]:
         network, frames = self.make_network().double(), self.make_frames()
-        network.fit(frames)
+        network.fit(frames, system_of(frames))
         network.eval()  # the same state in both kernels, where a training step would move it
         coords = torch.tensor(frames.coords, dtype=torch.float64)
         forces = make_kernel(kernel, network)(coords)

@@ -25,6 +25,7 @@ from cgexp.priors.prior import Prior
 from cgexp.simulation.integrators import Bath, Evaluate
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.simulation import Simulation
+from cgexp.systems.base import system_of
 from cgexp.units import unit_system
 
 TASK = "simulate_cgschnet"
@@ -58,7 +59,7 @@ def make_potential(n_beads: int, settings: Settings) -> Potential:
         assert isinstance(last, torch.nn.Linear)
         last.weight.mul_(NETWORK_SHARE)
     prior = build({**defaults()["prior"], "temperature": TEMPERATURE}, Prior)
-    prior.fit(data)
+    prior.fit(data, system_of(data))
     return Potential(network, prior).to(settings.device, torch.float32).eval()
 
 

@@ -17,6 +17,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
+from cgexp.systems.base import system_of
 from cgexp.systems.beads import RESIDUES
 from cgexp.systems.peptide import Peptide
 
@@ -122,6 +123,7 @@ def frames(n_frames: int, n_beads: int) -> Frames:
         units="molecular",
         temperature=TEMPERATURE,
         system=peptide(n_beads).name,
+        system_spec=peptide(n_beads).spec,
         source="generated for a benchmark",
         forces=np.random.default_rng(0).normal(scale=FORCE_SPREAD, size=coords.shape),
     )
@@ -143,7 +145,7 @@ def make_network(kind: str, n_beads: int, settings: Settings, data: Frames) -> E
         network = CGnet(n_beads=n_beads, **WIDE_CGNET)
     else:
         network = build({**defaults()["model"], "n_beads": n_beads}, EnergyTerm)
-    network.fit(data)
+    network.fit(data, system_of(data))
     return network.to(settings.device)
 
 

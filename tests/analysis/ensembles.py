@@ -57,6 +57,7 @@ def peptide_frames(n_frames: int = 120, n_walkers: int = 8, seed: int = 0, **fie
         units="molecular",
         temperature=350.0,
         system=Peptide().name,
+        system_spec=Peptide().spec,
         source="synthetic",
         **(labels | fields),  # type: ignore[arg-type]
     )

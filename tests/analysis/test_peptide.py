@@ -92,8 +92,8 @@ def test_one_dimensional_metrics_are_means_over_coordinates() -> None:
     other = walkers(120, 8, np.random.default_rng(5), swelling=0.2)
     metrics = evaluate(frames, FakeTrajectory(other, np.ones(8, dtype=bool)), n_bootstrap=0).metrics
     flat = other.reshape(-1, 10, 3)
-    for name, function in {"bond": o.bonds, "angle": o.angles, "end_to_end": o.end_to_end}.items():
-        a, b = function(frames.coords), function(flat)
+    for name in ("bond", "angle", "end_to_end"):
+        a, b = (o.observables_of(coords, Peptide())[name] for coords in (frames.coords, flat))
         expected = np.mean([wasserstein_distance(a[:, i], b[:, i]) for i in range(a.shape[1])])
         assert metrics[f"w1_{name}"] == pytest.approx(expected, rel=1e-9)
     rmsd = Peptide().distance(flat, Peptide().native()[None])[:, 0]

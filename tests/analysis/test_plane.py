@@ -19,6 +19,7 @@ from cgexp.priors.prior import Prior
 from cgexp.priors.wall import HarmonicWall
 from cgexp.systems.julia_toy import JuliaToy
 from cgexp.systems.plane import Plane
+from cgexp.testing.configurations import fit_to
 from tests.analysis.ensembles import FakeTrajectory
 
 PLANE = Plane(JuliaToy())
@@ -67,6 +68,7 @@ def frames(temperature: float = 1.0) -> Frames:
         units="reduced",
         temperature=temperature,
         system=PLANE.name,
+        system_spec=PLANE.spec,
         source="uniform",
         force_map="identity",
     )
@@ -135,10 +137,10 @@ def test_work_is_in_kT_of_the_frames() -> None:
 def test_an_energy_network_conserves_and_a_direct_force_need_not() -> None:
     torch.manual_seed(0)
     prior = Prior({"wall": HarmonicWall(lower=-4.0, upper=4.0)}, temperature=1.0)
-    prior.fit(frames())
+    fit_to(prior, frames())
     found = {}
     for network in (ToyMLP(1, 2, width=16).double(), DirectForce(1, 2, width=16).double()):
-        network.fit(frames())
+        fit_to(network, frames())
         with torch.no_grad():
             found[type(network)] = metrics(Potential(network, prior.double()))
     assert found[ToyMLP]["curl_rms"] < 1e-12

@@ -15,7 +15,8 @@ from cgexp.analysis.representatives import (
     superposed,
 )
 from cgexp.systems.basins import BASINS
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import Peptide
 
 NATIVE = Peptide().native()
 STRETCHED = np.stack([3.8 * np.arange(10), np.zeros(10), np.zeros(10)], axis=1)

@@ -12,7 +12,8 @@ import pytest
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures, structures_of
 from cgexp.frames import Frames
 from cgexp.store import read_arrays, write_arrays
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import Peptide
 
 
 def ensemble(system: Peptide, n: int, seed: int) -> np.ndarray:

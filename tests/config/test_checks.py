@@ -24,7 +24,7 @@ IN_THE_PLANE = ["model.n_dims=2", "analysis=plane"]
 
 
 def test_physics_waits_for_the_run_that_is_named() -> None:
-    assert "is made for peptides" in problem("simulation.starts=folded")
+    assert "is not made for dataset toy_cgnet" in problem("simulation.starts=folded")
     assert not problem("simulation.starts=folded", "run=outputs/chignolin_first/0123456789")
 
 
@@ -39,6 +39,7 @@ def test_every_experiment_is_sound(experiment: str) -> None:
 def test_every_option_is_sound(group: str) -> None:
     for option in group_options(group):
         experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher")) else "toy_cgnet"
+        experiment = "toy_polymer" if option in ("toy_polymer", "molecule") else experiment
         chosen = [f"experiment={experiment}", f"{group}={option}", *FILES.get(option, [])]
         if group == "dataset" and compose(chosen)["dataset"]["n_dims"] == 2:
             chosen += IN_THE_PLANE

@@ -22,7 +22,7 @@ from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.tempering import Tempering
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.testing.configurations import chain_frames
+from cgexp.testing.configurations import chain_frames, fit_to
 from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.fit import Training, fit
 from cgexp.training.graphed_step import WARM_UP, GraphedStep, set_capturable
@@ -43,7 +43,7 @@ ONE_CYCLE = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr
 def make_network(kind: str = "CGSchNet") -> EnergyTerm:
     torch.manual_seed(0)
     network: EnergyTerm = CGSchNet(10) if kind == "CGSchNet" else CGnet(10)
-    network.fit(chain_frames(200))
+    fit_to(network, chain_frames(200))
     return network
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cgexp.kernels.kernel import Kernel
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.testing.configurations import chain_frames
+from cgexp.testing.configurations import chain_frames, fit_to
 
 BOTH_BASES: tuple[dict[str, Any], ...] = (
     {},
@@ -35,7 +35,7 @@ def small_network(n_beads: int = 6, **changes: Any) -> CGSchNet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # relu is not smooth
         network = CGSchNet(n_beads, **arguments)
-    network.fit(chain_frames(10, n_beads))
+    fit_to(network, chain_frames(10, n_beads))
     return network.double()
 
 

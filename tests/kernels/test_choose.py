@@ -12,6 +12,7 @@ from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
 from cgexp.models.toy_mlp import ToyMLP
+from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames
 
 
@@ -19,7 +20,7 @@ def network_and_coords() -> tuple[CGSchNet, torch.Tensor]:
     torch.manual_seed(0)
     frames = chain_frames(40)
     network = CGSchNet(frames.n_beads, n_features=8, n_filters=8, n_rbf=6, n_blocks=1).double()
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     return network, torch.tensor(frames.coords[:16], dtype=torch.float64)
 
 

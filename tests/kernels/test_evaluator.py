@@ -22,7 +22,8 @@ from cgexp.priors.dihedral import FourierDihedrals
 from cgexp.priors.harmonic import HarmonicAngles, HarmonicBonds
 from cgexp.priors.prior import Prior
 from cgexp.priors.repulsion import Repulsion
-from cgexp.testing.configurations import chain_frames, random_chains
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from tests.kernels.networks import small_network, train
 
 N_BEADS = 6
@@ -36,14 +37,14 @@ def peptide_prior() -> Prior:
     }  # fmt: skip
     frames = chain_frames(100, N_BEADS)
     prior = Prior(terms, frames.temperature)
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     return prior
 
 
 def networks() -> dict[str, EnergyTerm]:
     torch.manual_seed(0)
     cgnet = CGnet(n_beads=N_BEADS, width=16, depth=2)
-    cgnet.fit(chain_frames(50, N_BEADS))
+    fit_to(cgnet, chain_frames(50, N_BEADS))
     return {"cgschnet": small_network(N_BEADS), "trained": train(small_network(N_BEADS), 50), "cgnet": cgnet.double()}
 
 

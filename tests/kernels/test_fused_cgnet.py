@@ -11,7 +11,7 @@ from cgexp.kernels.fused_cgnet import FRAMES_A_BLOCK, FusedCGnet
 from cgexp.kernels.kernel import Kernel
 from cgexp.kernels.native_library import native_library
 from cgexp.models.cgnet import CGnet
-from cgexp.testing.configurations import chain_frames, random_chains
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.finite_difference import relative_error
 
 EXACT = 1e-10  # float64, norm of the difference over the norm
@@ -24,7 +24,7 @@ def make_network(
 ) -> CGnet:
     torch.manual_seed(0)
     network = CGnet(n_beads, width=width, depth=depth, activation=activation, lipschitz=lipschitz)  # type: ignore[arg-type]
-    network.fit(chain_frames(40, n_beads))
+    fit_to(network, chain_frames(40, n_beads))
     return network.double()
 
 

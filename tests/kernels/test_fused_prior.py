@@ -16,7 +16,8 @@ from cgexp.priors.prior import Prior
 from cgexp.priors.repulsion import Repulsion
 from cgexp.priors.term import PriorTerm
 from cgexp.priors.wall import HarmonicWall
-from cgexp.testing.configurations import chain_frames, random_chains, toy_frames
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains, toy_frames
 from cgexp.testing.finite_difference import relative_error
 
 EXACT = 1e-12  # float64, relative
@@ -41,7 +42,7 @@ TERMS: dict[str, type[PriorTerm]] = {
 
 def fitted(names: list[str], n_beads: int = 10) -> Prior:
     prior = Prior({name: TERMS[name]() for name in names}, temperature=300.0)
-    prior.fit(chain_frames(20, n_beads))
+    fit_to(prior, chain_frames(20, n_beads))
     return prior
 
 
@@ -85,7 +86,7 @@ def test_float32() -> None:
 def test_a_wall_of_any_number_of_dimensions(n_dims: int) -> None:
     frames = toy_frames(50, n_dims)
     prior = Prior({"wall": HarmonicWall(lower=-1.0, upper=1.0)}, temperature=1.0)
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     coords = float64_coords(frames)
     assert_equal(added(prior, coords), expected(prior, coords), EXACT)
 

@@ -24,6 +24,7 @@ class Cyclic(System):
     """A system whose distance nothing else knows: of angles."""
 
     name, n_beads, n_dims, units = "cyclic", 1, 1, "reduced"
+    metric = "own"
 
     def distance(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
         return np.abs(np.angle(np.exp(1j * (a.reshape(-1, 1) - b.reshape(1, -1)))))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cgexp.kernels import superposed
 from cgexp.kernels.superposed import LANES, Packed, SuperposedCoverage
 from cgexp.systems.farthest import farthest_points
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import random_chains, random_rotations
 
 Coords = NDArray[np.float64]

@@ -17,6 +17,7 @@ from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.starts import choose_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.systems.peptide import Peptide
+from cgexp.testing.configurations import fit_to
 from cgexp.testing.energy_checks import EnergyTermChecks
 from tests.models.test_potential import CGNET, CGSCHNET, PEPTIDE_PRIOR, blank, fitted
 from tests.systems.backbones import backbone_frames
@@ -45,7 +46,7 @@ class TestCGnetAndBackbonePrior(TestCGSchNetAndBackbonePrior):
 
 def test_an_embedding_for_residues_alone_is_too_small() -> None:
     with pytest.raises(InputError, match=r"set model\.n_bead_types=24"):
-        CGSchNet(**SIZE).fit(backbone_frames(SEQUENCE, n_frames=5))
+        fit_to(CGSchNet(**SIZE), backbone_frames(SEQUENCE, n_frames=5))
 
 
 def test_a_simulation_keeps_bonds_and_chirality(tmp_path: Path) -> None:

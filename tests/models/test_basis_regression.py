@@ -15,7 +15,8 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.basis_regression import BasisRegression
 from cgexp.models.potential import Potential
-from cgexp.testing.configurations import chain_frames, toy_frames
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 from cgexp.testing.training_checks import TrainingChecks
 from cgexp.training.fit import Training, fit
@@ -27,7 +28,7 @@ class TestBasisRegression(EnergyTermChecks):
 
     def make_term(self) -> BasisRegression:
         model = self.make_blank().double()
-        model.fit(toy_frames(100))
+        fit_to(model, toy_frames(100))
         torch.nn.init.normal_(model.coefficients, generator=torch.Generator().manual_seed(0))
         return model
 
@@ -60,7 +61,7 @@ def noisy_frames(noise: float) -> Frames:
 
 
 def train(model: BasisRegression, frames: Frames, folder: Path, batch_size: int, spec: dict[str, Any]) -> None:
-    model.fit(frames)
+    model.fit(frames, system_of(frames))
     settings = Training(60, batch_size, validation_fraction=0.0, precision="float64", use_weights="last")
     scheduler = spec.pop("scheduler", None)
     loss = Loss({"force": MeanSquaredError()})
@@ -124,7 +125,7 @@ def test_forces_of_the_basis_have_the_identity_as_second_moment(weighted: bool) 
     if weighted:
         frames = frames.with_labels(weights=weights)
     model = BasisRegression(degree=6, wave_numbers=[2.0]).double()
-    model.fit(frames)
+    model.fit(frames, system_of(frames))
     x = torch.from_numpy(frames.coords.copy()).requires_grad_()
     columns = []
     for unit in torch.eye(8, dtype=torch.float64):
@@ -137,7 +138,7 @@ def test_forces_of_the_basis_have_the_identity_as_second_moment(weighted: bool) 
 
 def test_functions_that_depend_on_one_another_get_no_weight() -> None:
     model = BasisRegression(degree=2, wave_numbers=[1.0, 1.0]).double()
-    model.fit(toy_frames(100))
+    fit_to(model, toy_frames(100))
     torch.nn.init.ones_(model.coefficients)
     assert torch.linalg.matrix_rank(model.whitening) == 4
     assert torch.isfinite(model.energy(torch.zeros(1, 1, 1).double())).all()
@@ -146,16 +147,16 @@ def test_functions_that_depend_on_one_another_get_no_weight() -> None:
 def test_a_fresh_one_has_no_force_and_looks_at_coordinates_only() -> None:
     frames = toy_frames(50)
     model = BasisRegression()
-    model.fit(frames)
+    model.fit(frames, system_of(frames))
     assert np.abs(forces_of(model, frames.coords.ravel().astype(np.float32))).max() == 0.0
     other = BasisRegression()
-    other.fit(frames.with_labels(forces=None))
+    fit_to(other, frames.with_labels(forces=None))
     assert torch.equal(other.whitening, model.whitening)
 
 
 def test_other_systems_and_a_single_point_are_refused() -> None:
     with pytest.raises(InputError, match="1 beads in 1 dimensions but the frames of 'random chain' have 10 beads in 3"):
-        BasisRegression().fit(chain_frames(5))
+        fit_to(BasisRegression(), chain_frames(5))
     frames = toy_frames(20)
     with pytest.raises(InputError, match="all 20 frames of 'random points' have the same x"):
-        BasisRegression().fit(frames.with_labels(coords=0.0 * frames.coords + 3.0))
+        fit_to(BasisRegression(), frames.with_labels(coords=0.0 * frames.coords + 3.0))

@@ -9,7 +9,8 @@ import torch
 from cgexp.errors import InputError
 from cgexp.models.cgnet import CGnet
 from cgexp.models.lipschitz import SpectralBound
-from cgexp.testing.configurations import chain_frames, random_chains
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
@@ -19,7 +20,7 @@ def fitted(lipschitz=None, scale=1.0) -> CGnet:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(scale)
-    model.fit(chain_frames(100))
+    fit_to(model, chain_frames(100))
     return model.eval()
 
 
@@ -97,7 +98,7 @@ def test_two_passes_can_both_be_differentiated():
 def test_features_are_z_scored_over_the_frames():
     frames = chain_frames(200)
     model = fitted()
-    model.fit(frames)
+    model.fit(frames, system_of(frames))
     features = model.features(torch.from_numpy(np.array(frames.coords)))
     assert features.shape == (200, 45 + 8 + 7 + 7)
     scaled = model.z_score(features)

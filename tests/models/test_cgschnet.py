@@ -11,7 +11,8 @@ import torch
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.radial import ExpNormalBasis, GaussianBasis, cosine_cutoff
-from cgexp.testing.configurations import chain_frames, random_chains
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 SMALL = {"n_beads": 10, "n_blocks": 2, "n_features": 12, "n_filters": 10, "n_rbf": 8}
@@ -20,7 +21,7 @@ SMALL = {"n_beads": 10, "n_blocks": 2, "n_features": 12, "n_filters": 10, "n_rbf
 def fitted(**options) -> CGSchNet:
     torch.manual_seed(0)
     model = CGSchNet(**SMALL, **options).double()
-    model.fit(chain_frames(10))
+    fit_to(model, chain_frames(10))
     return model
 
 
@@ -120,7 +121,7 @@ def test_trainable_bases_are_parameters():
 def test_too_few_rows_for_the_bead_types_are_refused():
     frames = chain_frames(5).with_labels(bead_types=np.arange(10) + 15)
     with pytest.raises(InputError, match=r"set model\.n_bead_types=25"):
-        CGSchNet(**SMALL).fit(frames)
+        CGSchNet(**SMALL).fit(frames, system_of(frames))
 
 
 def test_relu_warns_and_a_single_bead_is_refused():

@@ -7,7 +7,7 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.models.direct_force import DirectForce
-from cgexp.testing.configurations import toy_frames
+from cgexp.testing.configurations import fit_to, toy_frames
 from cgexp.testing.finite_difference import parameter_gradient_error
 
 
@@ -15,7 +15,7 @@ from cgexp.testing.finite_difference import parameter_gradient_error
 def model():
     torch.manual_seed(0)
     network = DirectForce(n_beads=1, n_dims=2, width=16, n_fourier=8).double()
-    network.fit(toy_frames(100, n_dims=2))
+    fit_to(network, toy_frames(100, n_dims=2))
     return network
 
 
@@ -43,4 +43,4 @@ def test_relu_is_accepted_without_a_warning():
 
 def test_frames_of_another_system_are_refused(model):
     with pytest.raises(InputError, match="DirectForce is made for 1 beads in 2 dimensions"):
-        model.fit(toy_frames(5, n_dims=1))
+        fit_to(model, toy_frames(5, n_dims=1))

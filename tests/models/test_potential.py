@@ -13,6 +13,7 @@ from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.store import read_arrays, write_arrays
+from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, random_chains, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
@@ -57,7 +58,7 @@ def fitted(model_spec, prior_spec, frames) -> Potential:
     potential = blank(model_spec, prior_spec)
     for term in (potential.network, potential.prior):
         if term is not None:
-            term.fit(frames)
+            term.fit(frames, system_of(frames))
     return potential
 
 

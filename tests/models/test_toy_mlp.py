@@ -7,14 +7,14 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.models.toy_mlp import ToyMLP
-from cgexp.testing.configurations import chain_frames, toy_frames
+from cgexp.testing.configurations import chain_frames, fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
 def fitted(n_dims=1, **options) -> ToyMLP:
     torch.manual_seed(0)
     model = ToyMLP(n_beads=1, n_dims=n_dims, width=16, depth=2, **options).double()
-    model.fit(toy_frames(100, n_dims))
+    fit_to(model, toy_frames(100, n_dims))
     return model
 
 
@@ -78,7 +78,7 @@ def test_fit_takes_the_weighted_mean_and_spread():
     frames = toy_frames(50)
     weights = torch.linspace(0.0, 1.0, 50).double()
     model = ToyMLP(1, 1).double()
-    model.fit(frames.with_labels(weights=weights.numpy()))
+    fit_to(model, frames.with_labels(weights=weights.numpy()))
     x = torch.from_numpy(frames.coords.copy()).flatten()
     mean = (weights * x).sum() / weights.sum()
     spread = ((weights * (x - mean) ** 2).sum() / weights.sum()).sqrt()
@@ -89,13 +89,13 @@ def test_fit_takes_the_weighted_mean_and_spread():
 def test_an_input_that_never_changes_is_left_alone():
     frames = toy_frames(20)
     model = ToyMLP(1, 1)
-    model.fit(frames.with_labels(coords=0.0 * frames.coords + 3.0))
+    fit_to(model, frames.with_labels(coords=0.0 * frames.coords + 3.0))
     assert model.features.z_score.std.item() == 1.0
 
 
 def test_frames_of_another_system_are_refused():
     with pytest.raises(InputError, match="1 beads in 1 dimensions but the frames of 'random chain' have 10 beads in 3"):
-        ToyMLP(1, 1).fit(chain_frames(5))
+        fit_to(ToyMLP(1, 1), chain_frames(5))
 
 
 class TestToyMLPInAnotherUnit(TestToyMLP):

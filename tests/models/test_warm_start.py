@@ -10,12 +10,12 @@ from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
 from cgexp.models.toy_mlp import ToyMLP
 from cgexp.models.warm_start import take_weights
-from cgexp.testing.configurations import chain_frames, toy_frames
+from cgexp.testing.configurations import chain_frames, fit_to, toy_frames
 
 
 def test_an_energy_network_takes_the_hidden_layers_of_a_direct_force_network() -> None:
     direct, energy = DirectForce(n_beads=1, n_dims=1, width=8), ToyMLP(n_beads=1, n_dims=1, width=8)
-    direct.fit(toy_frames(20))
+    fit_to(direct, toy_frames(20))
     last = energy.energy_layer.weight.clone()
     taken = take_weights(energy, direct)
     for name, value in direct.state_dict().items():
@@ -27,7 +27,7 @@ def test_an_energy_network_takes_the_hidden_layers_of_a_direct_force_network() -
 
 def test_all_of_a_network_of_the_same_kind_but_not_its_bead_types() -> None:
     source, network = CGSchNet(n_beads=5, n_features=8, n_filters=8), CGSchNet(n_beads=5, n_features=8, n_filters=8)
-    source.fit(chain_frames(5, 5))
+    fit_to(source, chain_frames(5, 5))
     take_weights(network, source)
     for name, value in source.named_parameters():
         assert torch.equal(network.get_parameter(name), value)

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from cgexp.priors.dihedral import FourierDihedrals
-from cgexp.testing.configurations import chain_frames, random_chains
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
 class TestFourierDihedrals(EnergyTermChecks):
     def make_term(self):
         term = FourierDihedrals(n_terms=4)
-        term.fit(chain_frames(100))
+        fit_to(term, chain_frames(100))
         return term
 
     def make_blank(self):
@@ -47,8 +48,8 @@ def test_a_fourier_series_is_recovered_from_its_samples():
     def energy(phi):
         return 0.5 * np.cos(phi) - 0.3 * np.sin(phi) + 0.2 * np.cos(2 * phi) + 0.1 * np.sin(3 * phi)
 
-    term = FourierDihedrals(n_terms=3, uniform_share=0.0)
-    term.fit(frames_with_dihedrals(sample(energy, kT, 50_000)))
+    term = FourierDihedrals(n_terms=3, uniform_share=1e-9)
+    fit_to(term, frames_with_dihedrals(sample(energy, kT, 50_000)))
     assert term.cosine.squeeze(1).tolist() == pytest.approx([0.5, 0.2, 0.0], abs=0.02)
     assert term.sine.squeeze(1).tolist() == pytest.approx([-0.3, 0.0, 0.1], abs=0.02)
 
@@ -57,7 +58,7 @@ def test_unvisited_angles_get_a_finite_energy_above_the_visited_ones():
     rng = np.random.default_rng(0)
     frames = frames_with_dihedrals(rng.normal(-1.0, 0.2, size=2000))
     term = FourierDihedrals()
-    term.fit(frames)
+    term.fit(frames, system_of(frames))
     energy = term.energies(torch.linspace(-np.pi, np.pi, 361, dtype=torch.float64)[:, None]).squeeze(1)
     assert torch.linspace(-np.pi, np.pi, 361)[energy.argmin()].item() == pytest.approx(-1.0, abs=0.1)
     assert 2.0 * frames.kT < energy.max() - energy.min() < 15.0 * frames.kT
@@ -67,7 +68,7 @@ def test_weights_choose_the_well():
     phi = np.concatenate([np.full(100, -1.0), np.full(100, 1.0)]) + np.random.default_rng(0).normal(0, 0.1, 200)
     frames = frames_with_dihedrals(phi).with_labels(weights=np.repeat([0.1, 1.0], 100))
     term = FourierDihedrals()
-    term.fit(frames)
+    term.fit(frames, system_of(frames))
     left, right = term.energies(torch.tensor([[-1.0], [1.0]], dtype=torch.float64)).squeeze(1)
     assert left > right
 
@@ -76,7 +77,7 @@ def test_a_structure_and_its_mirror_image_have_different_energies():
     phi = np.random.default_rng(0).normal(-1.0, 0.3, size=500)
     frames = frames_with_dihedrals(phi)
     term = FourierDihedrals()
-    term.fit(frames)
+    term.fit(frames, system_of(frames))
     coords = torch.from_numpy(np.array(frames.coords))
     mirror = coords * torch.tensor([1.0, -1.0, 1.0])
     assert (term.energy(mirror) - term.energy(coords)).mean() > frames.kT

@@ -9,7 +9,8 @@ import torch
 from cgexp.errors import InputError
 from cgexp.geometry import angle_list, angles, bond_list, distances
 from cgexp.priors.harmonic import HarmonicAngles, HarmonicBonds
-from cgexp.testing.configurations import chain_frames, random_chains, toy_frames
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
@@ -18,7 +19,7 @@ class TestHarmonicBonds(EnergyTermChecks):
 
     def make_term(self):
         term = self.term()
-        term.fit(chain_frames(100))
+        fit_to(term, chain_frames(100))
         return term
 
     def make_blank(self):
@@ -39,7 +40,7 @@ class TestHarmonicAngles(TestHarmonicBonds):
 )
 def test_boltzmann_inversion(term, measure, beads):
     frames = chain_frames(400)
-    term.fit(frames)
+    term.fit(frames, system_of(frames))
     values = measure(torch.from_numpy(np.array(frames.coords)), beads)
     assert torch.allclose(term.center, values.mean(0))
     assert torch.allclose(term.force_constant, frames.kT / values.var(0, unbiased=False))
@@ -51,8 +52,8 @@ def test_a_weight_of_two_counts_as_two_frames():
     weights = np.ones(20)
     weights[3] = 2.0
     weighted, repeated = HarmonicBonds(), HarmonicBonds()
-    weighted.fit(frames.with_labels(weights=weights))
-    repeated.fit(frames.select([*range(20), 3]))
+    fit_to(weighted, frames.with_labels(weights=weights))
+    fit_to(repeated, frames.select([*range(20), 3]))
     assert torch.allclose(weighted.center, repeated.center)
     assert torch.allclose(weighted.force_constant, repeated.force_constant)
 
@@ -60,16 +61,16 @@ def test_a_weight_of_two_counts_as_two_frames():
 def test_stiffness_is_the_largest_bond_constant():
     bonds = HarmonicBonds()
     assert bonds.stiffness() is None
-    bonds.fit(chain_frames(50))
+    fit_to(bonds, chain_frames(50))
     assert bonds.stiffness() == bonds.force_constant.max().item()
 
 
 def test_a_coordinate_that_never_changes_is_refused():
     frames = chain_frames(1)
     with pytest.raises(InputError, match="the same in all 1 frames"):
-        HarmonicBonds().fit(frames)
+        HarmonicBonds().fit(frames, system_of(frames))
 
 
 def test_a_toy_has_no_angles():
     with pytest.raises(InputError, match="HarmonicAngles needs at least 3 beads in 3 dimensions"):
-        HarmonicAngles().fit(toy_frames(10))
+        fit_to(HarmonicAngles(), toy_frames(10))

@@ -17,7 +17,8 @@ from cgexp.priors.prior import Prior
 from cgexp.priors.repulsion import Repulsion
 from cgexp.priors.wall import HarmonicWall
 from cgexp.store import write_json
-from cgexp.testing.configurations import chain_frames, random_chains, toy_frames
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import chain_frames, fit_to, random_chains, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
@@ -33,7 +34,7 @@ def peptide_prior() -> Prior:
 
 def fitted() -> Prior:
     prior = peptide_prior()
-    prior.fit(chain_frames(300))
+    fit_to(prior, chain_frames(300))
     return prior
 
 
@@ -55,7 +56,7 @@ def test_energy_is_the_sum_of_the_terms():
 
 def test_no_terms_is_zero_energy_in_the_precision_of_the_coordinates():
     prior = Prior({}, temperature=1.0)
-    prior.fit(toy_frames(5))
+    fit_to(prior, toy_frames(5))
     energy = prior.energy(torch.zeros(4, 1, 1))
     assert energy.shape == (4,)
     assert energy.dtype == torch.float32
@@ -65,7 +66,7 @@ def test_no_terms_is_zero_energy_in_the_precision_of_the_coordinates():
 
 def test_another_temperature_is_refused():
     with pytest.raises(InputError, match=r"set prior\.temperature=350"):
-        peptide_prior().fit(chain_frames(10, temperature=350.0))
+        fit_to(peptide_prior(), chain_frames(10, temperature=350.0))
 
 
 def test_an_unfitted_prior_is_refused():
@@ -76,7 +77,7 @@ def test_an_unfitted_prior_is_refused():
 def test_the_record_states_convention_units_temperature_and_data():
     frames = chain_frames(50)
     prior = peptide_prior()
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     record = json.loads(json.dumps(prior.describe()))
     assert record["units"] == "molecular"
     assert (record["temperature"], record["temperature_unit"]) == (300.0, "K")
@@ -97,13 +98,13 @@ def test_a_file_gives_the_same_prior_back_without_the_data(tmp_path, name):
         "wall": Prior({"wall": HarmonicWall(force_constant=20.0, upper=3.0)}, temperature=1.0),
         "none": Prior({}, temperature=1.0),
     }[name]
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     prior.save(tmp_path / "prior.json")
     loaded = Prior.load(tmp_path / "prior.json")
     coords = torch.from_numpy(np.array(frames.coords))
     assert torch.equal(loaded.energy(coords), prior.energy(coords))
     assert loaded.describe() == prior.describe()
-    loaded.fit(frames)
+    loaded.fit(frames, system_of(frames))
     assert loaded.describe() == prior.describe()
 
 
@@ -131,7 +132,7 @@ def test_it_can_be_cast_to_single_precision():
 def test_fit_quality_puts_data_beside_the_fit():
     frames = chain_frames(2000)
     prior = peptide_prior()
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     quality = prior.fit_quality(frames)
     assert {name: curve["energy_fit"].shape[1] for name, curve in quality.items()} == {
         "bonds": 9,

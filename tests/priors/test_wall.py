@@ -7,7 +7,8 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.priors.wall import HarmonicWall
-from cgexp.testing.configurations import toy_frames
+from cgexp.systems.base import system_of
+from cgexp.testing.configurations import fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
@@ -16,7 +17,7 @@ class TestHarmonicWall(EnergyTermChecks):
 
     def make_term(self):
         term = HarmonicWall(force_constant=20.0, lower=-1.0)
-        term.fit(toy_frames(100, n_dims=2))
+        fit_to(term, toy_frames(100, n_dims=2))
         return term
 
     def make_blank(self):
@@ -29,7 +30,7 @@ class TestHarmonicWall(EnergyTermChecks):
 def test_bounds_are_those_of_the_data_and_the_inside_is_flat():
     frames = toy_frames(100)
     term = HarmonicWall(force_constant=10.0)
-    term.fit(frames)
+    term.fit(frames, system_of(frames))
     assert term.lower.item() == frames.coords.min()
     assert term.upper.item() == frames.coords.max()
     inside = torch.from_numpy(frames.coords.copy())
@@ -40,7 +41,7 @@ def test_bounds_are_those_of_the_data_and_the_inside_is_flat():
 
 def test_equal_bounds_make_a_harmonic_well():
     term = HarmonicWall(force_constant=1.24, lower=0.2, upper=0.2)
-    term.fit(toy_frames(10))
+    fit_to(term, toy_frames(10))
     x = torch.linspace(-8.0, 8.0, 9).double()
     assert torch.allclose(term.energy(x[:, None, None]), 0.62 * (x - 0.2) ** 2)
 
@@ -48,4 +49,4 @@ def test_equal_bounds_make_a_harmonic_well():
 @pytest.mark.parametrize("bounds", [{"lower": 1.0, "upper": 0.0}, {"lower": 1000.0}])
 def test_crossed_bounds_are_refused(bounds):
     with pytest.raises(InputError, match="above upper"):
-        HarmonicWall(**bounds).fit(toy_frames(10))
+        fit_to(HarmonicWall(**bounds), toy_frames(10))

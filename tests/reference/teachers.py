@@ -15,6 +15,7 @@ from cgexp.models.potential import Potential
 from cgexp.models.potential_store import save_potential
 from cgexp.priors.prior import Prior
 from cgexp.store import write_json
+from cgexp.systems.base import system_of
 
 
 def well(force_constant: float = 2.0) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def well(force_constant: float = 2.0) -> dict[str, Any]:
 def prior_only(folder: Path, spec: dict[str, Any], frames: Frames) -> Path:
     """A folder with a potential that is a prior fitted to frames."""
     prior = build(spec, Prior)
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     save_potential(folder / "potential.npz", Potential(None, prior.to(torch.float64)), None, spec)
     return folder
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cgexp.build import build
 from cgexp.config.checks import check
@@ -165,9 +164,6 @@ def test_explicit_water_gives_the_same_kind_of_frames(tmp_path: Path, monkeypatc
 def test_a_system_that_is_no_peptide_is_refused(tmp_path: Path) -> None:
     class Beads(System):
         name, n_beads, n_dims, units = "beads", 3, 3, "molecular"
-
-        def distance(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-            raise NotImplementedError
 
     with pytest.raises(InputError, match="has system 'beads': expected a peptide"):
         replace(RECIPE, system=Beads()).make(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.reference.recipe import Recipe
+from cgexp.systems.base import system_of
 from cgexp.systems.cgnet_toy import CGnetToy
 
 FACTS = {
@@ -41,8 +42,10 @@ def recipe(**changed: Any) -> Given:
 
 def test_frames_that_agree_are_returned(tmp_path: Path) -> None:
     made = recipe(n_frames=5).make(tmp_path)
-    assert recipe(n_frames=5).check(made) is made
-    assert recipe().check(made) is made
+    checked = recipe(n_frames=5).check(made)
+    assert checked.content_hash == made.content_hash
+    assert system_of(checked).name == "toy_cgnet"
+    assert recipe().check(checked) is checked
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_what_does_not_fit_is_refused(toy: Path, peptide: Path, tmp_path: Path) 
     [
         ("teacher", "dataset.x_range=[0,1]", r"x_range=\[0, 1\] is not valid for 'peptide-YYDPETGTWY'"),
         ("toy_teacher", "dataset.x_range=[1,0]", r"x_range=\[1, 0\] is not valid for 'toy_cgnet': expected \[lowest"),
-        ("toy_teacher", "dataset.basin=folded", r"dataset\.basin=folded but 'toy_cgnet' is no peptide"),
+        ("toy_teacher", "dataset.basin=folded", r"dataset\.basin=folded but 'toy_cgnet' tells no such basin apart"),
         ("teacher", "dataset.basin=foldd", r"dataset\.basin=foldd is not valid: expected .*folded, misfolded"),
         ("teacher", "dataset.reference_steps=405", r"reference_steps=405 is not a multiple of .*save_every=10"),
         ("teacher", "dataset.simulation.temperature=310", r"simulation\.temperature=310 but dataset\.temperature=300"),

@@ -16,7 +16,8 @@ from cgexp.reference.teacher_data import TeacherData
 from cgexp.reference.teacher_equilibrium import CARD, FRAMES, TICA, make_equilibrium, read_equilibrium, two_halves
 from cgexp.store import read_json, write_json
 from cgexp.systems.cgnet_toy import CGnetToy
-from cgexp.systems.peptide import Peptide, superposed_rmsd
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import toy_frames
 from tests.reference.teachers import as_run, prior_only, teacher_config
 

@@ -65,7 +65,7 @@ def structures(n_shown: int = 3, seed: int = 0) -> Structures:
         SIMULATION: (kept[:1], native + rng.normal(size=(1, *native.shape))),
     }
     played = native + rng.normal(size=(n_shown, *native.shape))
-    return Structures(Peptide().sequence, native, ensembles, played, 0.5 * np.arange(n_shown), 2)
+    return Structures(tuple(Peptide().sequence), native, ensembles, played, 0.5 * np.arange(n_shown), 2)
 
 
 METRICS = {

@@ -35,7 +35,7 @@ def test_the_worst_comes_first_and_what_the_reference_cannot_tell_is_left_out() 
     found = [finding.words for finding in findings(METRICS, "molecular")]
     assert len(found) == 2
     assert found[0] == "radius of gyration (W1 0.645 ± 0.079 Å, resolution 0.046 ± 0.056)"
-    assert found[1].startswith("CA-CA-CA angle (W1 0.1000 ± 0.0025 rad")
+    assert found[1].startswith("angle between bonds (W1 0.1000 ± 0.0025 rad")
     first, second = in_words(METRICS, "molecular")
     assert first.startswith("Significantly wrong, the worst first: radius of gyration")
     assert "0.294 ± 0.093 of the distance between folded and unfolded" in second

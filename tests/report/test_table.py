@@ -115,7 +115,7 @@ def test_small_and_large_numbers_share_a_power_of_ten() -> None:
 
 def test_units_of_observables_are_those_of_their_distances() -> None:
     for name, quantity in QUANTITIES.items():
-        assert unit_of(f"w1_{name}", "molecular") == quantity.unit, "give it a line in UNITS"
+        assert unit_of(f"w1_{name}", "molecular") == quantity.unit.format(length="Å"), "give it a line in UNITS"
 
 
 def test_what_is_known_to_one_side_is_shown_as_a_bound() -> None:

@@ -207,7 +207,7 @@ def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
         (["active.proposals={n_step:5}"], "unknown key 'active.proposals.n_step' (did you mean 'n_steps'?)"),
         (["active.proposals={n_steps:60}"], "is not a multiple of save_every=25"),
         (["active.proposals={temperature:2.0}"], "active.proposals.temperature=2.0 but dataset.temperature=1.0"),
-        (["active.proposals={starts:folded}"], "active.proposals.starts=folded is made for peptides"),
+        (["active.proposals={starts:folded}"], "active.proposals.starts=folded is not made for dataset toy_"),
         (["acquisition=force_disagreement"], "active.n_models=1: set it to 3"),
         (["acquisition=rank_sum"], "acquisition=rank_sum compares the forces of several networks"),
         (["trainer=early_stopping"], "which early stopping does not"),

@@ -169,7 +169,7 @@ def test_mistakes(arguments: list[str], sentence: str, run: RunFolder, capsys: p
 def test_a_toy_and_a_run_without_simulation_are_refused(tmp_path: Path) -> None:
     toy = RunFolder(tmp_path / "toy")
     toy.write_config(compose([]))
-    with pytest.raises(InputError, match="a run of toy_cgnet, a toy: only peptides have a topology"):
+    with pytest.raises(InputError, match="a run of toy_cgnet, a toy potential: only molecules have a topology"):
         export(toy.path)
     none = RunFolder(tmp_path / "none")
     none.write_config(compose(["experiment=chignolin_first"]))

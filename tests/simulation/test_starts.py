@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.starts import STARTS, choose_starts, extended_chain, make_starts
+from cgexp.simulation.starts import choose_starts, make_starts
 from cgexp.systems.basins import basin_of
 from cgexp.systems.cgnet_toy import CGnetToy
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import Peptide, extended_chain
 
 CHIGNOLIN = Peptide()
 
@@ -65,11 +63,7 @@ def test_data_are_the_frames_that_were_chosen_before_there_were_kinds() -> None:
     assert make_starts("data", data, CGnetToy(), 6, seed=7).flatten().tolist() == [2.0, 7.0, 3.0, 3.0, 5.0, 0.0]
 
 
-def test_the_annotation_of_the_setting_names_the_kinds() -> None:
-    assert get_args(get_type_hints(Simulation)["starts"]) == tuple(STARTS)
-
-
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("kind", ["data", "spread", *Peptide.start_kinds])
 def test_every_kind_of_a_peptide(kind: str) -> None:
     data = chignolin("folded", "unfolded", "transition").select(slice(None, None, 8))
     starts, again = (make_starts(kind, data, CHIGNOLIN, 6, seed=1) for _ in range(2))
@@ -121,9 +115,11 @@ def test_a_toy_has_data_and_spread() -> None:
     data = frames([0] * 9)
     assert sorted(make_starts("spread", data, CGnetToy(), 3, seed=0).flatten().tolist()) == [0.0, 4.0, 8.0]
     for kind in ("folded", "unfolded", "extended"):
-        with pytest.raises(InputError, match=f"starts={kind} is made for peptides, and the data are of toy_cgnet"):
+        with pytest.raises(InputError, match=f"starts={kind} is not made for system 'toy_cgnet'"):
             make_starts(kind, data, CGnetToy(), 2, seed=0)
-        with pytest.raises(InputError, match=f"starts={kind} is made for peptides, and dataset toy_cgnet is a toy"):
+        with pytest.raises(
+            InputError, match=f"starts={kind} is not made for dataset toy_cgnet: expected one of data, spread"
+        ):
             check(compose([f"simulation.starts={kind}"]))
 
 
@@ -155,5 +151,8 @@ def test_other_beads_than_c_alpha_have_no_ideal_structure() -> None:
 
 
 def test_an_unknown_kind() -> None:
-    with pytest.raises(InputError, match=re.escape("unknown simulation.starts=floded (did you mean 'folded'?)")):
-        make_starts("floded", frames([0]), CGnetToy(), 1, seed=0)
+    sentence = "simulation.starts=floded is not made for {} (did you mean 'folded'?): expected one of data, spread, "
+    with pytest.raises(InputError, match=re.escape(sentence.format("system 'peptide-YYDPETGTWY'"))):
+        make_starts("floded", frames([0]), CHIGNOLIN, 1, seed=0)
+    with pytest.raises(InputError, match=re.escape(sentence.format("dataset chignolin_mini"))):
+        check(compose(["experiment=chignolin_first", "simulation.starts=floded"]))

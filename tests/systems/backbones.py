@@ -30,6 +30,7 @@ def backbone_frames(
         units="molecular",
         temperature=temperature,
         system=peptide.name,
+        system_spec=peptide.spec,
         source="generated for a test",
         force_map="constraint_group",
         forces=rng.normal(scale=5.0, size=coords.shape),

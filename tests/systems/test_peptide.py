@@ -70,7 +70,7 @@ def test_distance_in_parts_equals_distance_at_once(peptide: Peptide, monkeypatch
     generator = np.random.default_rng(3)
     a, b = generator.normal(size=(9, 10, 3)), generator.normal(size=(4, 10, 3))
     whole = peptide.distance(a, b)
-    monkeypatch.setattr("cgexp.systems.peptide._PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr("cgexp.systems.metric._PAIRS_AT_ONCE", 8)
     np.testing.assert_array_equal(peptide.distance(a, b), whole)
     assert peptide.distance(a[:0], b).shape == (0, 4)
 

@@ -8,6 +8,7 @@ import torch
 from cgexp.errors import InputError
 from cgexp.kernels.choose import make_kernel
 from cgexp.models.toy_mlp import ToyMLP
+from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.loss_checks import PenaltyChecks
 from cgexp.training.circulation import Circulation
@@ -65,7 +66,7 @@ def test_the_force_of_an_energy_of_fourth_order_costs_nothing() -> None:
 def test_a_conservative_network_pays_next_to_nothing() -> None:
     torch.manual_seed(0)
     network, frames = ToyMLP(1, 2, width=16).double(), toy_frames(50, 2)
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     coords = torch.tensor(frames.coords, dtype=torch.float64)
     batch = Batch(coords, torch.zeros_like(coords), torch.ones(50, dtype=torch.float64))
     penalty = Circulation()(make_kernel("reference", network), batch, torch.Generator().manual_seed(0))

@@ -21,6 +21,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.toy_mlp import ToyMLP
+from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
 from cgexp.training.checkpoint import ArrayCheckpointIO, decode, encode
@@ -49,7 +50,7 @@ def train(folder: Path, network: EnergyTerm, frames: Frames, **changes: Any) -> 
         "seed": 0,
         **changes,
     }
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     return fit(network, frames, np.zeros(frames.coords.shape), **arguments)
 
 
@@ -218,7 +219,7 @@ def test_the_learning_rate_finder_works(tmp_path: Path) -> None:
 def test_forces_work_in_validate_and_test(tmp_path: Path) -> None:
     """Lightning evaluates without gradients, but forces are gradients."""
     network, frames = make_toy(), spring_frames()
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     module = ForceMatching(network, Loss({"force": MeanSquaredError()}), ADAM, None)
     data = ResidentData(frames, np.zeros(frames.coords.shape), 16, 0.2, 0, torch.float32)
     trainer = pl.Trainer(

@@ -16,6 +16,8 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames, join
 from cgexp.models.toy_mlp import ToyMLP
 from cgexp.store import read_frames, write_frames
+from cgexp.systems.base import system_of
+from cgexp.systems.molecule import Molecule
 from cgexp.testing.configurations import chain_frames
 from cgexp.training.fit import Training, fit
 from cgexp.training.label_noise import known_or_estimated
@@ -81,6 +83,7 @@ def labelled(x: NDArray[np.float64], noise: float, rng: np.random.Generator) -> 
         units="reduced",
         temperature=1.0,
         system="a force",
+        system_spec=Molecule("a force", 1, 1).spec,
         source="made for a test",
     )
 
@@ -89,7 +92,7 @@ def errors(loss: Loss, frames: Frames, folder: Path) -> tuple[float, float]:
     """RMS force error in the two regions, after some training."""
     torch.manual_seed(0)
     network = ToyMLP(1, 1, width=32)
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     settings = Training(max_epochs=4, batch_size=500, validation_fraction=0.0, use_weights="last")
     scheduler = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 2e-2}, LRScheduler)
     zeros = np.zeros(frames.coords.shape)

@@ -21,6 +21,8 @@ from cgexp.frames import Frames
 from cgexp.models.toy_mlp import ToyMLP
 from cgexp.priors.prior import Prior
 from cgexp.priors.wall import HarmonicWall
+from cgexp.systems.base import system_of
+from cgexp.systems.molecule import Molecule
 from cgexp.training.data import ResidentData
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import InverseVariance, Loss, MeanSquaredError
@@ -47,6 +49,7 @@ def gaussian(stiffness: NDArray[np.float64], n_frames: int, scatter: float = SCA
         units="reduced",
         temperature=1.0,
         system="springs",
+        system_spec=Molecule("springs", len(stiffness), 1).spec,
         source="made for a test",
     )
 
@@ -137,14 +140,14 @@ def test_noise_is_a_function_of_seed_and_epoch() -> None:
 
 def well(frames: Frames) -> Prior:
     prior = Prior({"well": HarmonicWall(force_constant=1.0, lower=0.0, upper=0.0)}, temperature=1.0)
-    prior.fit(frames)
+    prior.fit(frames, system_of(frames))
     return prior
 
 
 def trained(folder: Path, frames: Frames, prior: Prior | None, **changes: Any) -> tuple[EnergyTerm, dict[str, float]]:
     torch.manual_seed(0)
     network = ToyMLP(1, 1, width=16)
-    network.fit(frames)
+    network.fit(frames, system_of(frames))
     options = {"noise": SIGMA, "max_epochs": 4, **changes.pop("options", {})}
     settings = Training(batch_size=100, validation_fraction=0.2, use_weights="last", **options)
     arguments: dict[str, Any] = {

@@ -149,6 +149,7 @@ def coarse_grain(
         units=system.units,
         temperature=temperature,
         system=system.name,
+        system_spec=system.spec,
         source=source,
         force_map=force_map.name,
         force_field=force_field,

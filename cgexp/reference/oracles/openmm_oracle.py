@@ -102,6 +102,7 @@ class OpenMMOracle(Oracle):
     holds seconds and n_attempts. Fitting a map, once, is not counted in the cost.
     """
 
+    system: Peptide
     force_field: Literal["ff14SBonlysc", "ff14SB"] = "ff14SBonlysc"
     solvent: Literal["gbn2", "obc2"] = "gbn2"
     surface_term: Literal["ace", "none"] = "ace"
@@ -118,8 +119,8 @@ class OpenMMOracle(Oracle):
     recorded_map: ClassVar[str] = ""  # what the frames record; empty: the name of the force map
 
     def __post_init__(self) -> None:
-        if not isinstance(self.system, Peptide) or self.system.beads != "ca":
-            raise InputError(f"the oracle '{self.name}' was given system '{self.system.name}': expected C-alpha beads")
+        if Peptide.expect(self.system, f"the oracle '{self.name}'").beads != "ca":
+            raise InputError(f"the oracle '{self.name}' has system '{self.system.name}': expected C-alpha beads")
         if self.n_attempts < self.n_starts:
             raise InputError(
                 f"oracle.n_attempts={self.n_attempts} back-mappings cannot give oracle.n_starts={self.n_starts} "

@@ -104,6 +104,10 @@ class Oracle(Part, ABC):
         """
         return self._label(self._checked(coords), None if folder is None else Path(folder), executor, progress)
 
+    def further(self, frames: Frames, n: int, generator: np.random.Generator) -> Coords | None:
+        """``n`` configurations that its own sampling gives beside ``frames``; None where it goes on from them."""
+        return None
+
     @abstractmethod
     def _label(self, coords: Coords, folder: Path | None, executor: Executor | None, progress: Report) -> Labels:
         """Label checked coords."""
@@ -132,6 +136,7 @@ class Oracle(Part, ABC):
             units=self.system.units,
             temperature=self.temperature,
             system=self.system.name,
+            system_spec=self.system.spec,
             **labels,
         )
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.frames import Frames
 from cgexp.parts.ranges import Seed
 from cgexp.reference.oracles.oracle import Coords, DirectOracle, Forces, fingerprint
+from cgexp.reference.toy_data import sample_within
 from cgexp.systems.toy import BATCH, N_Y, ToyPotential
 
 
@@ -22,35 +24,40 @@ class ToyOracle(DirectOracle):
     given x, with its exact standard deviation as standard error. seed: of the draws.
     """
 
+    system: ToyPotential
     noise: Literal["none", "sampled"] = "none"
     seed: Seed = 0
 
     name: ClassVar[str] = "toy"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.system, ToyPotential):
-            raise InputError(f"the toy oracle was given system '{self.system.name}': expected a toy potential")
+        ToyPotential.expect(self.system, "the toy oracle")
         if self.temperature != self.system.temperature:
             raise InputError(
                 f"the oracle states temperature={self.temperature} but its system has {self.system.temperature}: "
                 f"set oracle.temperature={self.system.temperature}"
             )
-        self._toy: ToyPotential = self.system
 
     @property
     def source(self) -> str:
         kind = "exact mean force" if self.noise == "none" else f"force at a draw of y given x, seed {self.seed}"
         return f"toy oracle: {kind}"
 
+    def further(self, frames: Frames, n: int, generator: np.random.Generator) -> Coords:
+        """Boltzmann samples in the range that the initial frames span."""
+        x = frames.coords[frames.round < 0] if frames.round is not None else frames.coords
+        points = sample_within(self.system, n, generator, float(x.min()), float(x.max()))
+        return points[:, :1, None].astype(np.float32)
+
     def forces(self, coords: Coords) -> Forces:
         """Forces of coords [n, 1, 1], kT/length."""
         x = coords[:, 0, 0].astype(np.float64)
         if self.noise == "none":
-            mean = self._toy.mean_force(x)
+            mean = self.system.mean_force(x)
             return Forces(mean.reshape(-1, 1, 1), np.zeros((len(x), 1, 1)))
         generators = [np.random.default_rng((self.seed, fingerprint(configuration))) for configuration in coords]
-        force = self._toy.force_x(np.stack([x, draw_y(self._toy, x, generators)], axis=-1))
-        sem = np.sqrt(self._toy.force_variance(x))
+        force = self.system.force_x(np.stack([x, draw_y(self.system, x, generators)], axis=-1))
+        sem = np.sqrt(self.system.force_variance(x))
         return Forces(force.reshape(-1, 1, 1), sem.reshape(-1, 1, 1))
 
 

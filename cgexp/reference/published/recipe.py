@@ -47,6 +47,7 @@ class Published(Recipe):
     consecutive frames; None leaves them without time, so that TICA cannot be fitted on them.
     """
 
+    system: Peptide
     folder: str
     address: str
     size: str
@@ -84,7 +85,7 @@ class Published(Recipe):
 
     @property
     def peptide(self) -> Peptide:
-        if not isinstance(self.system, Peptide) or self.system.beads != "ca":
+        if Peptide.expect(self.system, f"data set '{self.name}'").beads != "ca":
             raise InputError(
                 f"data set '{self.name}' has system '{self.system.name}': expected a peptide of beads 'ca'"
             )

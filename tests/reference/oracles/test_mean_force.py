@@ -163,7 +163,7 @@ def test_a_map_changes_the_noise_and_not_the_fact_that_it_is_stored(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"system": CGnetToy()}, "'toy_cgnet': expected C-alpha beads"),
+        ({"system": CGnetToy()}, "'toy_cgnet': expected a peptide"),
         ({"system": Peptide("AGA", "backbone5")}, "expected C-alpha beads"),
         ({"n_starts": 1}, "expected at least 2"),
         ({"n_attempts": 1}, r"oracle\.n_attempts=1 back-mappings cannot give oracle\.n_starts=2"),

@@ -17,6 +17,7 @@ from cgexp.models.potential_store import load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.reference.oracles.oracle import Oracle
 from cgexp.reference.oracles.teacher import TeacherOracle
+from cgexp.systems.base import system_of
 from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import chain_frames, random_chains
 
@@ -34,8 +35,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("run")
     potential, frames = Potential(build(MODEL, EnergyTerm), build(PRIOR, Prior)), chain_frames(50)
-    potential.network.fit(frames)
-    potential.prior.fit(frames)
+    potential.network.fit(frames, system_of(frames))
+    potential.prior.fit(frames, system_of(frames))
     save_potential(folder / "potential.npz", potential, MODEL, PRIOR)
     return folder
 

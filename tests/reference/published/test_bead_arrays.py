@@ -83,7 +83,7 @@ class TestBeadArrays:
         save(folder / COORDS, 0.1 * chain[0])
         assert re.fullmatch(
             r"bonded beads of data set 'chignolin_majewski' are 0.38\d Å apart with dataset.length_unit=A, expected "
-            r"about 3.8 Å for beads 'ca': set dataset.length_unit=nm if the file is in nm",
+            r"about 3.8 Å in 'peptide-YYDPETGTWY': set dataset.length_unit=nm if the file is in nm",
             self.sentence(folder),
         )
 
@@ -173,7 +173,7 @@ class TestBeadArrays:
         save(folder / COORDS, torn)
         assert "apart in frame 7 of those checked" in self.sentence(folder)
         save(folder / COORDS, 1.6 * chain[0])
-        assert "give the beads of 'YYDPETGTWY' in the order of the chain" in self.sentence(folder)
+        assert "give the beads of 'peptide-YYDPETGTWY' in the order of the chain" in self.sentence(folder)
 
     def test_the_config_leads_to_the_frames(self, folder: Path) -> None:
         chosen = ["dataset=chignolin_majewski", f"dataset.folder={folder}", f"outputs={folder}/outputs"]

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 
-from cgexp.errors import InputError
-from cgexp.frames import Frames
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import System
 
 
 class BondGraph:
@@ -32,18 +30,17 @@ class BondGraph:
             self._neighbours[second].append(first)
 
     @classmethod
-    def of(cls, frames: Frames) -> BondGraph:
-        """The bonds of the peptide that the frames' ``system`` names; a chain for any other system."""
-        peptide = Peptide.named(frames.system)
-        if peptide is None:
-            beads = np.arange(frames.n_beads)
-            return cls(np.stack([beads[:-1], beads[1:]], axis=1), frames.n_beads)
-        if peptide.n_beads != frames.n_beads:
-            raise InputError(
-                f"frames of '{frames.system}' have {frames.n_beads} beads but that system has {peptide.n_beads}: "
-                "name the system whose beads these are"
-            )
-        return cls(peptide.bonds, peptide.n_beads)
+    def of(cls, system: System) -> BondGraph:
+        """The bonds that the system states."""
+        return cls(system.bonds, system.n_beads)
+
+    @classmethod
+    def of_trace(cls, system: System) -> BondGraph:
+        """The bonds between the beads of the system's trace, numbered along it; where it states none, a chain."""
+        n_trace = len(system.trace)
+        index = {bead: i for i, bead in enumerate(system.trace.tolist())}
+        bonds = [(index[a], index[b]) for a, b in system.bonds.tolist() if a in index and b in index]
+        return cls(np.array(bonds or [(i, i + 1) for i in range(n_trace - 1)]).reshape(-1, 2), n_trace)
 
     def bonds(self) -> Tensor:
         """Bonded beads: [n_bonds, 2]."""
