@@ -208,7 +208,7 @@ def test_a_glob_is_swept_over_all_options() -> None:
     ("line", "expected"),
     [
         ("cgexp r", "reproduce run"),
-        ("cgexp run -", "--cfg --help --multirun -h -m"),
+        ("cgexp run -", "--cfg --config-dir --help --multirun -h -m"),
         ("cgexp run model=cgsch", "cgschnet"),  # bash completes what stands behind '='
         ("cgexp run -m model=cgschnet model.cut", "model.cutoff="),
         ("cgexp completion ", "bash zsh"),

@@ -372,5 +372,5 @@ def test_metrics_are_written_although_a_figure_cannot_be_drawn(tmp_path: Path, m
 
     monkeypatch.setattr("cgexp.runs.evaluate.draw", fail)
     with pytest.warns(UserWarning, match=r"figures and report could not be made .*no LaTeX.* the metrics are complete"):
-        folder = run(configure(tmp_path, "experiment=toy_cgnet"), say=quiet)
+        folder = run(configure(tmp_path, "experiment=toy_cgnet", "figures=png"), say=quiet)
     assert folder.done("evaluate")
