@@ -10,16 +10,16 @@ TYPE_CHECKING = False  # as typing has it, whose import would be a fifth of the 
 __all__ = ["Frames", "allow_parts", "load", "load_dataset"]
 
 if TYPE_CHECKING:
+    from cgexp.datasets.packaged import load_packaged as load_dataset
     from cgexp.frames import Frames
     from cgexp.parts.allowed import allow_parts
-    from cgexp.reference.packaged import load_packaged as load_dataset
     from cgexp.runs.load import load
 
 _PUBLIC = {
     "Frames": ("cgexp.frames", "Frames"),
     "allow_parts": ("cgexp.parts.allowed", "allow_parts"),
     "load": ("cgexp.runs.load", "load"),
-    "load_dataset": ("cgexp.reference.packaged", "load_packaged"),
+    "load_dataset": ("cgexp.datasets.packaged", "load_packaged"),
 }
 
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from cgexp.active.acquisition import Acquisition, Context
 from cgexp.active.farthest_point import FarthestPoint
 from cgexp.active.nearest_rmsd import NearestRmsd
+from cgexp.datasets.equilibrium import load_walkers
 from cgexp.kernels.nearest import make_coverage
-from cgexp.reference.equilibrium import load_walkers
 from cgexp.store import write_json
 from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom.engine import derived_seed
-from cgexp.reference.all_atom.force_field import make_system
-from cgexp.reference.all_atom.structure import NATIVE_TORSIONS, AllAtom, build_extended, build_native, build_peptide
-from cgexp.reference.backmapping.back_mapper import BackMapped, BackMapper
-from cgexp.reference.backmapping.library import FragmentLibrary
-from cgexp.reference.backmapping.quality import MAX_CA_RMS, MIN_OMEGA
-from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+from cgexp.all_atom.backmapping.back_mapper import BackMapped, BackMapper
+from cgexp.all_atom.backmapping.library import FragmentLibrary
+from cgexp.all_atom.backmapping.quality import MAX_CA_RMS, MIN_OMEGA
+from cgexp.all_atom.engine import derived_seed
+from cgexp.all_atom.force_field import make_system
+from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+from cgexp.all_atom.structure import NATIVE_TORSIONS, AllAtom, build_extended, build_native, build_peptide
 from cgexp.store import write_json
 from cgexp.units import KCAL_IN_KJ, NM_IN_ANGSTROM
 

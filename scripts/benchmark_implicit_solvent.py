@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.all_atom.engine import TIME_STEP, PlatformName, energy_and_forces, make_context
-from cgexp.reference.all_atom.force_field import ForceField, make_system
-from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
-from cgexp.reference.sampling.progress import PS_PER_DAY_IN_NS
-from cgexp.reference.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+from cgexp.all_atom.engine import TIME_STEP, PlatformName, energy_and_forces, make_context
+from cgexp.all_atom.force_field import ForceField, make_system
+from cgexp.all_atom.sampling.progress import PS_PER_DAY_IN_NS
+from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
+from cgexp.all_atom.structure import AllAtom, build_extended, build_native
 from cgexp.store import write_json
 from cgexp.units import KCAL_IN_KJ
 

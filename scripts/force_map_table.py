@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.all_atom.force_field import constraint_pairs, make_system
+from cgexp.all_atom.mapping.force_maps import FORCE_MAPS, make_map
+from cgexp.all_atom.mapping.linear_map import LinearMap
+from cgexp.all_atom.mapping.sites import BeadSites
+from cgexp.all_atom.mapping.unbiasedness import block_mean, virial_values
+from cgexp.all_atom.sampling.protocol import PROTOCOL_FILE
+from cgexp.all_atom.structure import build_peptide
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.force_field import constraint_pairs, make_system
-from cgexp.reference.all_atom.structure import build_peptide
-from cgexp.reference.mapping.force_maps import FORCE_MAPS, make_map
-from cgexp.reference.mapping.linear_map import LinearMap
-from cgexp.reference.mapping.sites import BeadSites
-from cgexp.reference.mapping.unbiasedness import block_mean, virial_values
-from cgexp.reference.sampling.protocol import PROTOCOL_FILE
 from cgexp.store import Chunks, read_json, write_json
 from cgexp.systems.beads import MAPPINGS, bead_atoms, bead_bonds
 from cgexp.units import BOLTZMANN

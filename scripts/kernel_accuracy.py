@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cgexp.build import Template
+from cgexp.datasets.packaged import load_packaged
 from cgexp.energy import EnergyTerm
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
@@ -30,7 +31,6 @@ from cgexp.kernels.native_library import native_library
 from cgexp.kernels.table import TableKernel
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.reference.packaged import load_packaged
 from cgexp.store import write_json
 from cgexp.systems.base import system_of
 from cgexp.training.fit import Training, fit

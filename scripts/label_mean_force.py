@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cgexp.all_atom.force_field import ForceField, force_field_of
+from cgexp.datasets.packaged import load_packaged
+from cgexp.oracles.mean_force import MeanForceOracle
+from cgexp.oracles.oracle import Labels
 from cgexp.progress import Progress
-from cgexp.reference.all_atom.force_field import ForceField, force_field_of
-from cgexp.reference.oracles.mean_force import MeanForceOracle
-from cgexp.reference.oracles.oracle import Labels
-from cgexp.reference.packaged import load_packaged
 from cgexp.store import write_frames, write_json
 from cgexp.systems.farthest import farthest_points
 from cgexp.systems.peptide import Peptide

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.all_atom.force_field import ForceField
+from cgexp.all_atom.sampling.exchange_trajectory import load_exchange
 from cgexp.cards import DATA, load_card
+from cgexp.datasets.packaged import load_packaged, map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.oracles.mean_force import MeanForceOracle
+from cgexp.oracles.oracle import Labels, joined
 from cgexp.progress import Progress
-from cgexp.reference.all_atom.force_field import ForceField
-from cgexp.reference.oracles.mean_force import MeanForceOracle
-from cgexp.reference.oracles.oracle import Labels, joined
-from cgexp.reference.packaged import load_packaged, map_path, write_packaged
-from cgexp.reference.sampling.exchange_trajectory import load_exchange
 from cgexp.store import dequantise, quantise
 from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.farthest import farthest_points

@@ -21,17 +21,18 @@ from typing import Any
 
 import numpy as np
 
+from cgexp.all_atom.engine import TIME_STEP
+from cgexp.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField
+from cgexp.all_atom.sampling.ensemble import NEGLIGIBLE, Pool, weighty
+from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
+from cgexp.all_atom.sampling.reweighting import effective_size
 from cgexp.analysis.bootstrap import UnitMeans
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import folded, folding_metrics
 from cgexp.analysis.tica import Tica
 from cgexp.cards import DATA, MANIFEST, load_card, manifest_with, packaged_names
-from cgexp.errors import InputError
-from cgexp.frames import Frames
-from cgexp.reference.all_atom.engine import TIME_STEP
-from cgexp.reference.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField
-from cgexp.reference.equilibrium import (
+from cgexp.datasets.equilibrium import (
     FILES,
     RUNS,
     TICA,
@@ -41,10 +42,9 @@ from cgexp.reference.equilibrium import (
     load_equilibrium,
     write_walkers,
 )
-from cgexp.reference.packaged import write_packaged
-from cgexp.reference.sampling.ensemble import NEGLIGIBLE, Pool, weighty
-from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
-from cgexp.reference.sampling.reweighting import effective_size
+from cgexp.datasets.packaged import write_packaged
+from cgexp.errors import InputError
+from cgexp.frames import Frames
 from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays, write_bytes, write_json
 from cgexp.systems.basins import CONTACT
 from cgexp.systems.peptide import Peptide

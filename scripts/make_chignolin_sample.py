@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField, constraint_pairs, make_system
+from cgexp.all_atom.mapping.force_maps import make_map
+from cgexp.all_atom.mapping.linear_map import LinearMap, write_map
+from cgexp.all_atom.mapping.sites import BeadSites
+from cgexp.all_atom.mapping.unbiasedness import assess, force_rms
+from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
+from cgexp.all_atom.structure import build_peptide
 from cgexp.cards import DATA, load_card
+from cgexp.datasets.packaged import map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField, constraint_pairs, make_system
-from cgexp.reference.all_atom.structure import build_peptide
-from cgexp.reference.mapping.force_maps import make_map
-from cgexp.reference.mapping.linear_map import LinearMap, write_map
-from cgexp.reference.mapping.sites import BeadSites
-from cgexp.reference.mapping.unbiasedness import assess, force_rms
-from cgexp.reference.packaged import map_path, write_packaged
-from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.store import Chunks, read_json
 from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.peptide import Peptide

@@ -26,13 +26,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.all_atom.engine import derived_seed
+from cgexp.all_atom.force_field import ForceField, SurfaceTerm, make_system
+from cgexp.all_atom.sampling.exchange_trajectory import load_exchange, pack_exchange, take_longer
+from cgexp.all_atom.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
+from cgexp.all_atom.sampling.segment import Segment, pack_system, run_segment
+from cgexp.all_atom.structure import AllAtom, build_extended, build_native
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.engine import derived_seed
-from cgexp.reference.all_atom.force_field import ForceField, SurfaceTerm, make_system
-from cgexp.reference.all_atom.structure import AllAtom, build_extended, build_native
-from cgexp.reference.sampling.exchange_trajectory import load_exchange, pack_exchange, take_longer
-from cgexp.reference.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
-from cgexp.reference.sampling.segment import Segment, pack_system, run_segment
 
 SEQUENCE = "YYDPETGTWY"
 TEMPERATURES = (320.0, 335.0, 350.0, 368.0, 387.0, 408.0)

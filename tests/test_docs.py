@@ -20,9 +20,9 @@ from cgexp.cli.parser import make_parser, parse
 from cgexp.config.checks import check
 from cgexp.config.compose import compose, expand
 from cgexp.config.paths import conf_dir, group_options, groups
-from cgexp.config.study import Study
 from cgexp.errors import InputError
 from cgexp.parts.signatures import read_signature
+from cgexp.studies.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])

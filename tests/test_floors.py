@@ -19,16 +19,18 @@ FLOORS = (
     ("energy",),
     ("priors", "models", "analysis"),
     ("kernels",),
-    ("simulation", "training"),
-    ("reference",),
+    ("simulation", "training", "all_atom"),
+    ("datasets",),
+    ("oracles",),
     ("active", "report"),
     ("runs",),
+    ("studies",),
     ("cli", "testing"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # parts, errors and units serve all: the ground floor has a cellar
 CELLAR = ("errors", "units", "parts")
-ONLY_IN = {"hydra": "config", "pytorch_lightning": "training", "wandb": "report", "openmm": "reference"}
+ONLY_IN = {"hydra": "config", "pytorch_lightning": "training", "wandb": "report", "openmm": "all_atom"}
 
 
 def room_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError
 from cgexp.frames import ARRAYS, Frames
-from cgexp.reference.oracles.oracle import Coords, Oracle
+from cgexp.oracles.oracle import Coords, Oracle
 from cgexp.store import read_arrays, write_arrays
 
 

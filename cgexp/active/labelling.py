@@ -14,8 +14,8 @@ from cgexp.active.answers import Answer, Answers, ask
 from cgexp.active.workers import ask_apart
 from cgexp.errors import InputError
 from cgexp.frames import Frames, concatenate
+from cgexp.oracles.oracle import Coords, Oracle
 from cgexp.progress import Report, silent
-from cgexp.reference.oracles.oracle import Coords, Oracle
 
 
 def label(

@@ -27,8 +27,8 @@ from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
 from cgexp.kernels.nearest import make_coverage
 from cgexp.models.potential import Potential
+from cgexp.oracles.oracle import Oracle
 from cgexp.progress import Progress
-from cgexp.reference.oracles.oracle import Oracle
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_frames, write_json

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from cgexp.frames import Frames
-from cgexp.reference.oracles.oracle import Oracle
-from cgexp.reference.oracles.teacher import TeacherOracle
+from cgexp.oracles.oracle import Oracle
+from cgexp.oracles.teacher import TeacherOracle
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
 

@@ -17,7 +17,7 @@ import torch
 
 from cgexp.active.answers import Answer, ask
 from cgexp.errors import InputError
-from cgexp.reference.oracles.oracle import Coords, Oracle
+from cgexp.oracles.oracle import Coords, Oracle
 
 
 class Worker:

@@ -13,8 +13,8 @@ from argcomplete.completers import BaseCompleter
 from cgexp.cli.export import FORMATS, KEYS
 from cgexp.cli.parser import VERBS, Parser
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
-from cgexp.config.study import experiments_in, parts_of
 from cgexp.errors import InputError
+from cgexp.studies.study import experiments_in, parts_of
 
 SHELLS = ("bash", "zsh")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cgexp.config.study import STUDY, Study, experiments_in
 from cgexp.errors import InputError
+from cgexp.studies.study import STUDY, Study, experiments_in
 
 
 def main(command: argparse.Namespace) -> int:
@@ -26,6 +26,6 @@ def main(command: argparse.Namespace) -> int:
     if len(parts) > 1:
         raise InputError(f"expected one part, got {' and '.join(parts)}: run them one after another")
     study = Study.load(names[0], experiments, parts[0] if parts else None)
-    from cgexp.runs.reproduce import reproduce
+    from cgexp.studies.reproduce import reproduce
 
     return 0 if reproduce(study, [word for word in given if "=" in word], command.update, command.resume) else 1

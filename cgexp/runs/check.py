@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
+from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
-from cgexp.reference.recipe import Recipe
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System

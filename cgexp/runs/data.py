@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from cgexp.all_atom.mapping.unbiasedness import assess
 from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
+from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
-from cgexp.reference.mapping.unbiasedness import assess
-from cgexp.reference.recipe import Recipe
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json
 from cgexp.systems.base import System

@@ -22,12 +22,12 @@ from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
 from cgexp.config.schema import groups, settings
 from cgexp.config.sweep import Sweep
+from cgexp.datasets.recipe import Recipe
 from cgexp.energy import EnergyTerm
+from cgexp.oracles.oracle import Oracle
 from cgexp.parts.marks import FilledIn
 from cgexp.parts.ranges import Seed
 from cgexp.priors.prior import Prior
-from cgexp.reference.oracles.oracle import Oracle
-from cgexp.reference.recipe import Recipe
 from cgexp.report.wandb import WandbSettings
 from cgexp.runs.data import DataSet
 from cgexp.simulation.simulation import Simulation

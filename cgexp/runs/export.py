@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.build import build
+from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
-from cgexp.reference.recipe import Recipe
 from cgexp.runs.folder import RunFolder
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_json, write_bytes, write_json

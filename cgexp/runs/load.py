@@ -51,7 +51,7 @@ class Run:
     @cached_property
     def frames(self) -> Frames:
         """The data set the run was trained on, verified against the hash that the run recorded."""
-        from cgexp.reference.teacher_run import training_frames
+        from cgexp.datasets.teacher_run import training_frames
 
         return training_frames(self.folder.path, self.config, self.folder.read_provenance()["data"])
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.mean_force import mean_force_metrics
+from cgexp.datasets.packaged import find_packaged, load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
-from cgexp.reference.packaged import find_packaged, load_packaged
 from cgexp.runs.stages import forces_of
 from cgexp.systems.base import System
 

@@ -8,11 +8,11 @@ from typing import Any
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.config.compose import Config
 from cgexp.config.identity import teacher_id
+from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
+from cgexp.datasets.teacher_data import TeacherData
+from cgexp.datasets.teacher_equilibrium import make_equilibrium
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.equilibrium import find_equilibria, load_equilibrium
-from cgexp.reference.teacher_data import TeacherData
-from cgexp.reference.teacher_equilibrium import make_equilibrium
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.lock import lock
 

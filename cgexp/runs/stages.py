@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cgexp.datasets.packaged import load_packaged
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -22,7 +23,6 @@ from cgexp.models.potential_store import load_potential, save_potential
 from cgexp.models.warm_start import take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
-from cgexp.reference.packaged import load_packaged
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder

@@ -14,7 +14,7 @@ from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, b
 from cgexp.systems.structures import read_trace
 
 # C-alpha coordinates in Å, centred. CLN025: the hairpin built from its backbone torsions and minimised in ff14SB +
-# OBC2; tests/reference/all_atom/test_structure.py makes it again. Simulations start from build_native, which has the
+# OBC2; tests/all_atom/test_structure.py makes it again. Simulations start from build_native, which has the
 # side chains of the crystal, too; its C-alpha atoms are within 0.4 Å of these.
 NATIVE = {
     "YYDPETGTWY": (

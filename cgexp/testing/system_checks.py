@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cgexp.all_atom.mapping.unbiasedness import virial
 from cgexp.frames import Frames
-from cgexp.reference.mapping.unbiasedness import virial
 from cgexp.systems.base import System, system_of
 from cgexp.systems.known_energy import KnownEnergy
 from cgexp.testing.configurations import random_rotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.reference.toy_data import sample_boltzmann
+from cgexp.datasets.toy_data import sample_boltzmann
 from cgexp.systems.toy import ToyPotential
 
 N_SAMPLES = 20_000

@@ -11,8 +11,8 @@ from cgexp.report.side_by_side_figures import (
     points_figure,
     structures_figure,
 )
-from cgexp.runs.results import Results
-from cgexp.runs.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
+from cgexp.studies.results import Results
+from cgexp.studies.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
 from cgexp.systems.basins import BASINS
 
 MODELS = ("prior_2019", "cgnet_2019", "prior", "cgnet")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.cgnet_toy import CGnetToy
 
 from .curves import Values, X, leak_bound

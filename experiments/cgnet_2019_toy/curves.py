@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.toy import energy_and_force
 from cgexp.runs.load import Run
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.cgnet_toy import CGnetToy
 
 Values = NDArray[np.float64]

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.cgnet_toy import CGnetToy
 
 from .curves import PLOTTED, Values, X, normalised

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 
 from . import cross_validation_figure, figure_3, leak_figure, learning_figures
 from .findings import all_numbers, by_name

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.cgnet_toy import CGnetToy
 
 from . import local_average

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cgexp.report.style import COLOURS, axis_label, panels, styled
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 
 from .curves import PLOTTED, Values
 from .findings import FEW, LABELS, MODELS, SIZES, Numbers, arm_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.free_energy import histogram_pmf
 from cgexp.runs.load import Run
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.cgnet_toy import CGnetToy
 
 from .curves import PLOTTED, Values

@@ -20,15 +20,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cgexp.all_atom.sampling.ensemble import Pool
+from cgexp.all_atom.sampling.exchange_trajectory import ExchangeTrajectory, load_exchange
+from cgexp.all_atom.sampling.reweighting import effective_size
+from cgexp.all_atom.sampling.visits import FOLDED, Visits, long_visits
 from cgexp.analysis.bootstrap import mean_and_sem
 from cgexp.analysis.equilibrium import run_distance
 from cgexp.cards import DATA, load_card
+from cgexp.datasets.equilibrium import load_tica
 from cgexp.errors import InputError
-from cgexp.reference.equilibrium import load_tica
-from cgexp.reference.sampling.ensemble import Pool
-from cgexp.reference.sampling.exchange_trajectory import ExchangeTrajectory, load_exchange
-from cgexp.reference.sampling.reweighting import effective_size
-from cgexp.reference.sampling.visits import FOLDED, Visits, long_visits
 from cgexp.report.figures import save
 from cgexp.report.style import panels, styled
 from cgexp.store import read_json, write_json

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.all_atom.packing import CAPPED, chi1, native_rotamers, rotamer_shares, turn_cap
+from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
+from cgexp.all_atom.structure import build_peptide
 from cgexp.cards import DATA, load_card
 from cgexp.errors import InputError
-from cgexp.reference.all_atom.packing import CAPPED, chi1, native_rotamers, rotamer_shares, turn_cap
-from cgexp.reference.all_atom.structure import build_peptide
-from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.store import Chunks, read_json, write_json
 from cgexp.systems.peptide import Peptide
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 
 from . import broadcast, ripple
 from .drawing import (

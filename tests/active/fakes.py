@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.loop import Judged
+from cgexp.datasets.toy_data import ExactSamples
 from cgexp.frames import Frames
-from cgexp.reference.oracles.oracle import Coords, DirectOracle, Forces, fingerprint
-from cgexp.reference.toy_data import ExactSamples
+from cgexp.oracles.oracle import Coords, DirectOracle, Forces, fingerprint
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.systems.cgnet_toy import CGnetToy
 

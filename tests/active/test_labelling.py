@@ -10,7 +10,7 @@ import pytest
 from cgexp.active.answers import Answers, ask
 from cgexp.active.labelling import accepted, label
 from cgexp.errors import InputError
-from cgexp.reference.oracles.oracle import Coords
+from cgexp.oracles.oracle import Coords
 from tests.active.fakes import calls, fake, initial_frames
 
 

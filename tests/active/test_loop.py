@@ -18,8 +18,8 @@ from cgexp.active.rounds import Round, added_to, data_of, initial_data, joined, 
 from cgexp.active.selection import Selection
 from cgexp.active.settings import ActiveLearning
 from cgexp.errors import InputError
-from cgexp.reference.oracles.oracle import Oracle
-from cgexp.reference.oracles.toy import ToyOracle
+from cgexp.oracles.oracle import Oracle
+from cgexp.oracles.toy import ToyOracle
 from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
 from cgexp.store import read_frames

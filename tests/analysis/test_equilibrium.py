@@ -14,8 +14,8 @@ from cgexp.analysis.folding import folding_metrics
 from cgexp.analysis.landscapes import free_energy_curve
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.analysis.tica import Tica
+from cgexp.datasets.equilibrium import load_equilibrium
 from cgexp.frames import Frames
-from cgexp.reference.equilibrium import load_equilibrium
 from cgexp.systems.peptide import Peptide
 from tests.analysis.ensembles import FakeTrajectory, ensemble_of, peptide_frames, walkers
 

@@ -8,7 +8,7 @@ import pytest
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.folding import folding_metrics, free_energy_metrics, free_energy_of, handedness, mirrored
 from cgexp.analysis.tica import Tica
-from cgexp.reference.equilibrium import load_equilibrium
+from cgexp.datasets.equilibrium import load_equilibrium
 from cgexp.systems.metric import superposed_rmsd
 from cgexp.systems.peptide import Peptide
 from tests.analysis.ensembles import ensemble_of, peptide_frames, walkers

@@ -156,8 +156,8 @@ def test_data_that_serve_by_their_card_are_not() -> None:
 
 
 def test_names_repeated_here_agree_with_the_rooms_above() -> None:
+    from cgexp.all_atom.mapping.force_maps import BIASED
     from cgexp.kernels.choose import KERNELS
-    from cgexp.reference.mapping.force_maps import BIASED
 
     assert set(BIASED_FORCE_MAPS) == set(BIASED)
     assert get_args(settings()["kernel"]) == KERNELS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
-from cgexp.config.study import Study
+from cgexp.studies.study import Study
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 

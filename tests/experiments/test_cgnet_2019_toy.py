@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cgexp.config.study import Study
-from cgexp.runs.reproduce import load_code
+from cgexp.studies.reproduce import load_code
+from cgexp.studies.study import Study
 from cgexp.systems.cgnet_toy import CGnetToy
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

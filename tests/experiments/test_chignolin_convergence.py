@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cgexp.cards import packaged_names
-from tests.reference.test_equilibrium import load_script, sampled
+from tests.datasets.test_equilibrium import load_script, sampled
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "chignolin_reference"

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cgexp.reference.sampling.exchange_trajectory import SETTINGS_FILE, load_exchange
+from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE, load_exchange
 from cgexp.store import Chunks, write_json
 from cgexp.systems.peptide import Peptide
 

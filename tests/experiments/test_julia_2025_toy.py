@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cgexp.runs.reproduce import load_code
+from cgexp.studies.reproduce import load_code
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "julia_2025_toy"
 

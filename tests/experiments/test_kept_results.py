@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cgexp.config.checks import check
-from cgexp.config.study import STUDY, Study
 from cgexp.report.table import arms_table
-from cgexp.runs.reproduce import TABLE_END, TABLE_START, rows_of, violations
+from cgexp.studies.reproduce import TABLE_END, TABLE_START, rows_of, violations
+from cgexp.studies.study import STUDY, Study
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 # (name, part): those of experiments/, and those of them whose results are kept

@@ -11,12 +11,12 @@ import torch
 from cgexp.active.rounds import records_of
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
+from cgexp.datasets.packaged import load_packaged
 from cgexp.models.potential_store import load_potential
-from cgexp.reference.packaged import load_packaged
 from cgexp.runs.active import frames_of, run_active
 from cgexp.runs.active_peptide_curves import before_after_curves, course_curve, have_curves, tica_maps_curve
 from cgexp.runs.folder import RunFolder
-from tests.reference.teachers import as_run, prior_only, teacher_config
+from tests.datasets.teachers import as_run, prior_only, teacher_config
 
 TINY = [
     *("experiment=active_teacher", "debug=fast", "dataset.n_frames=100", "trainer.steps_per_epoch=2"),

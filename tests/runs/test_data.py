@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cgexp.config.compose import compose
+from cgexp.datasets.toy_data import ExactSamples
 from cgexp.errors import InputError
-from cgexp.reference.toy_data import ExactSamples
 from cgexp.runs.data import DataSet
 
 

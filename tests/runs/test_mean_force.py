@@ -15,11 +15,11 @@ from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import DATA
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
+from cgexp.datasets.packaged import find_packaged, load_packaged, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
-from cgexp.reference.packaged import find_packaged, load_packaged, write_packaged
 from cgexp.runs import mean_force
 from cgexp.runs.mean_force import evaluate_mean_force, mean_force_set
 from cgexp.runs.pipeline import run

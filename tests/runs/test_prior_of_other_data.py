@@ -10,9 +10,9 @@ import pytest
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
+from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
-from cgexp.reference.packaged import load_packaged
 from cgexp.report.wandb import WandbRun
 from cgexp.runs.check import report
 from cgexp.runs.experiment import Experiment
@@ -20,7 +20,7 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
 from cgexp.runs.stages import Context, fit_prior
 from cgexp.store import read_json
-from tests.reference.teachers import prior_only
+from tests.datasets.teachers import prior_only
 from tests.report.pages import Reader
 
 FEW = ["experiment=chignolin_first", "dataset=chignolin_maps", "debug=fast", "simulation=none", "analysis=forces"]

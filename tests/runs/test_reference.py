@@ -14,15 +14,15 @@ from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import packaged_names
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
+from cgexp.datasets.equilibrium import load_tica
+from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.equilibrium import load_tica
-from cgexp.reference.packaged import load_packaged
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.pipeline import run
 from cgexp.runs.reference import equilibrium_of
 from cgexp.store import read_arrays
-from tests.reference.teachers import as_run, prior_only, teacher_config
+from tests.datasets.teachers import as_run, prior_only, teacher_config
 
 NAME = "chignolin_reference"
 pytestmark = pytest.mark.skipif(NAME not in packaged_names(), reason="the set is not made yet")

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
+from cgexp.all_atom.sampling.exchange import exchange, round_trips
 from cgexp.analysis.health import replica_metrics
 from cgexp.errors import InputError
-from cgexp.reference.sampling.exchange import exchange, round_trips
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Baoab, Bath, Integrator, Overdamped, State
 from cgexp.simulation.replicas import Replicas

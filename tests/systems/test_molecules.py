@@ -12,11 +12,11 @@ import yaml
 from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
+from cgexp.datasets.file_data import FramesFile
+from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.allowed import VARIABLE
-from cgexp.reference.file_data import FramesFile
-from cgexp.reference.recipe import Recipe
 from cgexp.runs.pipeline import run
 from cgexp.store import read_frames, write_frames
 from cgexp.systems.base import System, system_of

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.reference.packaged import load_packaged
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.batches import IndexBatches, drawn
 from cgexp.training.data import ResidentData, split_by_block

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cgexp.report.active_figures import rounds_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 
 METRICS = ("w1_tica", "w1_dihedral", "w1_end_to_end", "w1_bond", "w1_angle", "mean_force_rmse")
 

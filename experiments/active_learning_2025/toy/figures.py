@@ -14,7 +14,7 @@ from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import pmf_curve, round_curves
 from cgexp.runs.load import Run, load
-from cgexp.runs.results import Results
+from cgexp.studies.results import Results
 from cgexp.systems.toy import ToyPotential
 
 BARRIER = 0.12  # length, where the exact PMF is highest between the wells

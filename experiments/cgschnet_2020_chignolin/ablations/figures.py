@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.analysis.intervals import mean_and_interval
-from cgexp.reference.packaged import load_packaged
+from cgexp.datasets.packaged import load_packaged
 from cgexp.report.side_by_side_figures import learning_figure, points_figure
 from cgexp.runs.load import Run
-from cgexp.runs.results import Results
 from cgexp.runs.stages import forces_of
+from cgexp.studies.results import Results
 
 METRIC, UNIT = "mean_force_rmse", "kcal/mol/Å"
 SET, N_TRAINED_ON = "chignolin_mean_force", 180

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.curves import read_curves
 from cgexp.build import build
-from cgexp.reference.teacher_data import TeacherData
+from cgexp.datasets.teacher_data import TeacherData
 from cgexp.report.side_by_side_figures import lines_figure, points_figure
 from cgexp.runs.load import Run
 from cgexp.runs.reference import teacher_equilibrium
-from cgexp.runs.results import Results
 from cgexp.runs.stages import forces_of
+from cgexp.studies.results import Results
 
 STUDENTS = ("student", "noisy_student", "prior")
 DISTANCES = ("w1_tica", "w1_rmsd", "w1_end_to_end", "w1_rg", "w1_dihedral", "w1_angle", "w1_bond")

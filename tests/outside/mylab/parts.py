@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from cgexp.active.acquisition import Context, Coords, ScoreRule
 from cgexp.analysis.result import Evaluation
 from cgexp.analysis.toy import ToyAnalysis
+from cgexp.datasets.toy_data import ExactSamples
 from cgexp.energy import EnergyTerm
+from cgexp.oracles.toy import ToyOracle
 from cgexp.parts.marks import ExecutionOnly
 from cgexp.parts.ranges import NonNegative, Positive, PositiveInt, Size
 from cgexp.priors.wall import HarmonicWall
-from cgexp.reference.oracles.toy import ToyOracle
-from cgexp.reference.toy_data import ExactSamples
 from cgexp.systems.toy import ToyPotential
 from cgexp.training.losses import Batch, ErrorTerm
 

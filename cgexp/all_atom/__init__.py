@@ -1,0 +1,1 @@
+"""All-atom peptides: structures, force fields, sampling, force maps, back-mapping. Only this room imports OpenMM."""

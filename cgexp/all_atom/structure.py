@@ -1,0 +1,180 @@
+"""The all-atom peptide, built from its sequence without a downloaded structure. Positions are in Å.
+
+OpenMM and PeptideBuilder are imported inside the functions that use them, so that this module costs nothing to import.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.all_atom.engine import make_context
+from cgexp.all_atom.force_field import DEFAULT, FF14SB, SOLVENT_FILES, ForceField, make_system
+from cgexp.all_atom.modules import import_openmm
+from cgexp.errors import InputError
+from cgexp.systems.peptide import Peptide
+from cgexp.units import NM_IN_ANGSTROM
+
+_RANDOM = threading.RLock()  # the generator is shared by all threads
+MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
+
+
+@dataclass(frozen=True)
+class Torsions:
+    """Torsions of a peptide of n residues, in degrees.
+
+    phi: of residues 2..n. psi: of residues 1..n-1. chi: of every residue, its side chain's from the backbone outwards;
+    the torsions that are not given keep the usual rotamer. () gives none of them.
+    """
+
+    phi: Sequence[float]
+    psi: Sequence[float]
+    chi: Sequence[Sequence[float]] = ()
+
+    @classmethod
+    def extended(cls, n_residues: int) -> Torsions:
+        """Of the extended chain."""
+        return cls((-120.0,) * (n_residues - 1), (140.0,) * (n_residues - 1))
+
+
+# The hairpin: side chains of its crystal, PDB 5AWL (Honda et al. 2008, doi:10.1021/ja8030533), whose turn is capped by
+# Asp3. CA RMSD cannot tell these side chains from others, but the fold lasts only with them.
+NATIVE_TORSIONS = {
+    "YYDPETGTWY": Torsions(
+        phi=(-93.3, -75.6, -71.8, -91.9, -106.3, 70.4, -104.0, -80.6, -136.8),
+        psi=(150.4, 138.4, 133.6, -20.9, -40.8, -17.1, 17.0, 153.3, 133.2),
+        chi=((-46, 96), (-67, 99), (-175, -77), (26,), (-78, -67, 152), (63,), (), (56,), (-175, -98), (69, 95)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class AllAtom:
+    """A peptide with all its atoms, in the one canonical order of ``build_peptide``.
+
+    topology: openmm.app.Topology. positions: [n_atoms, 3], Å.
+    """
+
+    sequence: str
+    topology: Any
+    positions: NDArray[np.float64]
+
+    @property
+    def atoms(self) -> list[tuple[int, str]]:
+        """(residue index, atom name) of every atom."""
+        return [(atom.residue.index, atom.name) for atom in self.topology.atoms()]
+
+    @property
+    def ca(self) -> NDArray[np.int64]:
+        """Index of the CA atom of every residue, [n_residues]."""
+        return np.array([index for index, (_, name) in enumerate(self.atoms) if name == "CA"])
+
+
+def build_peptide(sequence: str, torsions: Torsions | None = None) -> AllAtom:
+    """Build a peptide with hydrogens at pH 7 and charged ends; not minimised.
+
+    torsions: None gives the extended chain. The atom order is the same for all torsions: by residue, then heavy atom by
+    heavy atom, each followed by its hydrogens.
+    Raises InputError for a letter that is none of the 20 residues, and without OpenMM and PeptideBuilder.
+    """
+    Peptide(sequence)  # refuses other letters
+    mm, app, unit = import_openmm()
+    structure = app.PDBFile(io.StringIO(_heavy_atoms(sequence, torsions or Torsions.extended(len(sequence)))))
+    modeller = app.Modeller(structure.topology, structure.positions)
+    with fixed_random():
+        modeller.addHydrogens(
+            app.ForceField(FF14SB, SOLVENT_FILES["obc2"]),  # hydrogens are placed the same way for any dynamics
+            # A histidine's tautomer would otherwise depend on the conformation, and with it the number of its atoms.
+            variants=["HIE" if letter == "H" else None for letter in sequence],
+            platform=mm.Platform.getPlatformByName("Reference"),
+        )
+    positions = np.array(modeller.positions.value_in_unit(unit.angstrom), dtype=np.float64)
+    return AllAtom(sequence, modeller.topology, positions)
+
+
+def build_native(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
+    """The peptide in its native torsions, minimised. Raises InputError for a sequence whose torsions are not known."""
+    if sequence not in NATIVE_TORSIONS:
+        raise InputError(
+            f"no native torsions are known for '{sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
+            "start from the extended chain with dataset/protocol=extended"
+        )
+    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence]), force_field)
+
+
+def build_extended(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
+    """The extended chain, minimised."""
+    return minimise(build_peptide(sequence), force_field)
+
+
+def minimise(peptide: AllAtom, force_field: ForceField = DEFAULT) -> AllAtom:
+    """Return the peptide at the nearest local minimum of the energy, without constraints; on the CPU everywhere.
+
+    A force field with explicit water is replaced by its ``implicit``: the peptide has no water yet.
+    """
+    system = make_system(peptide.topology, force_field.implicit, constrained=False)
+    context = make_context(system, temperature=300.0, seed=1, platform="CPU")
+    context.setPositions(peptide.positions / NM_IN_ANGSTROM)
+    import_openmm().mm.LocalEnergyMinimizer.minimize(context, MINIMISER_TOLERANCE)
+    positions = context.getState(positions=True).getPositions(asNumpy=True)._value * NM_IN_ANGSTROM
+    return AllAtom(peptide.sequence, peptide.topology, np.array(positions, dtype=np.float64))
+
+
+@contextmanager
+def fixed_random() -> Iterator[None]:
+    """Fix Python's global generator, through which OpenMM places hydrogens and ions, and leave it as it was."""
+    with _RANDOM:
+        state = random.getstate()
+        random.seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+def _heavy_atoms(sequence: str, torsions: Torsions) -> str:
+    """Heavy atoms of the peptide as the text of a PDB file."""
+    try:
+        import PeptideBuilder
+        from Bio.PDB import PDBIO
+    except ImportError as error:
+        raise InputError(
+            'PeptideBuilder is not installed: all-atom structures need it; run pip install "cgexp[openmm]"'
+        ) from error
+    residues = [PeptideBuilder.Geometry.geometry(letter) for letter in sequence]
+    for residue, phi, psi in zip(residues[1:], torsions.phi, torsions.psi, strict=True):
+        residue.phi, residue.psi_im1 = phi, psi
+    for residue, chi in zip(residues, torsions.chi, strict=bool(torsions.chi)):
+        _turn_side_chain(residue, chi)
+    structure = PeptideBuilder.make_structure_from_geos(residues)
+    with np.errstate(invalid="ignore"):  # it divides zero by zero where N, CA, C and O lie in a plane, harmlessly
+        PeptideBuilder.add_terminal_OXT(structure)
+    writer, text = PDBIO(), io.StringIO()
+    writer.set_structure(structure)
+    writer.save(text)
+    return text.getvalue()
+
+
+def _turn_side_chain(residue: Any, chi: Sequence[float]) -> None:
+    """Give a residue of PeptideBuilder these side-chain torsions (degrees).
+
+    It has one dihedral an atom: those with the same first three atoms are the branches of one torsion and turn
+    together. They come from the backbone outwards, of branches the one first that names the torsion (IUPAC 1970).
+    """
+    torsions: dict[str, list[str]] = {}
+    for name in vars(residue):
+        *axis, _, kind = name.split("_") if name.count("_") > 1 else ("", "")
+        if kind == "diangle" and {*axis[1:]} != {"C", "CA"}:
+            torsions.setdefault("_".join(axis), []).append(name)
+    for branches, angle in zip(list(torsions.values())[: len(chi)], chi, strict=True):
+        turn = angle - getattr(residue, branches[0])
+        for branch in branches:
+            setattr(residue, branch, getattr(residue, branch) + turn)

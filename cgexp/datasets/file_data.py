@@ -1,0 +1,80 @@
+"""FramesFile: a data set of one's own, in a file written by cgexp.store.write_frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from cgexp.all_atom.mapping.unbiasedness import check_unbiased
+from cgexp.datasets.recipe import Recipe
+from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.store import read_frames, read_header
+from cgexp.systems.base import System
+
+SELECTED = ("force_sem", "parent", "round")  # labels of frames that were chosen, on which the identities do not hold
+
+
+@dataclass(kw_only=True)
+class FramesFile(Recipe):
+    """The frames in the file ``path``; with n_frames, that many of them, evenly spaced.
+
+    thermally_sampled: False for frames that were selected or relaxed; then forces and temperature cannot be tested.
+    """
+
+    path: str
+    thermally_sampled: bool = True
+
+    cached: ClassVar[bool] = False
+
+    def require(self) -> None:
+        """The file is there, and of this system."""
+        if not Path(self.path).is_file():
+            raise InputError(f"dataset.path={self.path} is no file: give one written by cgexp.store.write_frames")
+        found = read_header(Path(self.path)).get("system")
+        if found != self.system.name:
+            raise InputError(
+                f"dataset.path={self.path} holds frames of '{found}' but the data set's system is "
+                f"'{self.system.name}': set dataset.system to that of the frames"
+            )
+
+    def make(self, folder: Path) -> Frames:
+        """Read, verify, and make molecules whole, test units and temperature; ``folder`` is not needed.
+
+        Raises InputError if the file is missing, damaged or another, or if its numbers are not in Å and kcal/mol/Å.
+        """
+        try:
+            frames = read_frames(Path(self.path))
+        except InputError as error:
+            reason = str(error).split(": ")[0]
+            raise InputError(
+                f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
+            ) from error
+        frames = self._whole(frames)
+        chosen = self.check(self.thin(frames))
+        if len(self.system.bonds) and len(frames):
+            self._test(frames, self.system)
+        return chosen
+
+    def verdict(self, frames: Frames) -> str:
+        """What the identities say of the force map, in words."""
+        return verdict_in_words(frames, self.system) if self._sampled(frames) else ""
+
+    def _sampled(self, frames: Frames) -> bool:
+        return self.thermally_sampled and not frames.arrays.keys() & set(SELECTED)
+
+    def _whole(self, frames: Frames) -> Frames:
+        coords = self.system.whole(frames.coords)
+        return frames if coords is frames.coords else frames.with_labels(coords=coords)
+
+    def _test(self, frames: Frames, system: System) -> None:
+        stated = Stated(keys=False)
+        check_lengths(frames, system, self.name, stated)
+        if self._sampled(frames):
+            allowed = bool(self.allow_biased_force_map.strip())
+            if frames.units == "molecular":
+                check_forces(frames, system, self.name, stated, allowed)
+            else:
+                check_unbiased(frames, pairs=system.bonds, allow_biased_map=allowed)

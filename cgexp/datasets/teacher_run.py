@@ -1,0 +1,103 @@
+"""What a teacher left behind: the file of its potential, and the frames that it was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from cgexp.build import build
+from cgexp.datasets.recipe import Recipe
+from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential
+from cgexp.models.potential_store import load_potential
+from cgexp.store import read_frames, read_json
+from cgexp.systems.base import System
+
+BATCH = 1000  # configurations at once
+POTENTIAL_FILE = "potential.npz"  # of a finished run's folder
+
+
+def potential_file(path: str, group: str) -> Path:
+    """The file of the potential that ``<group>.path`` names: a run's folder, or a file. InputError if there is none."""
+    file = Path(path) / POTENTIAL_FILE if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise InputError(
+            f"{group}.path={path} holds no potential: give a finished run's folder or the file of a potential"
+        )
+    return file
+
+
+def potential_hash(path: str, group: str) -> str:
+    """SHA-256 of that file, by which data made with the potential are told apart."""
+    return hashlib.sha256(potential_file(path, group).read_bytes()).hexdigest()
+
+
+def load_teacher(path: str, system: System, temperature: float, group: str) -> Potential:
+    """The potential that ``<group>.path`` names, in the precision it was saved in.
+
+    Raises InputError if there is none, or it is one of another number of beads or dimensions, or temperature.
+    """
+    potential = load_potential(potential_file(path, group))
+    for part in (potential.network, potential.prior):
+        for fact in ("n_beads", "n_dims"):
+            found, expected = getattr(part, fact, None), getattr(system, fact)
+            if found is not None and found != expected:
+                raise InputError(
+                    f"{group}.path={path} holds a potential with {fact}={found} but system '{system.name}' has "
+                    f"{expected}: give a potential of this system"
+                )
+    of = getattr(potential.prior, "temperature", temperature)
+    if of != temperature:
+        raise InputError(
+            f"{group}.temperature={temperature} but the potential in {group}.path={path} is of {of}: "
+            f"set {group}.temperature={of}"
+        )
+    return potential
+
+
+def teacher_forces(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Forces at coords [n, n_beads, n_dims] in float64, a batch at a time; not finite where the potential's are not."""
+    batches = torch.from_numpy(coords).double().split(BATCH)
+    return torch.cat([potential.forces(batch) for batch in batches]).numpy()
+
+
+def training_frames(folder: Path, config: Mapping[str, Any], data: Mapping[str, Any]) -> Frames:
+    """The frames that the run in ``folder`` was trained on: a file below the outputs folder, or its recipe again.
+
+    config: of the run. data: what its provenance says of its data, ``path`` and ``content_hash``. Raises InputError if
+    they have changed since.
+    """
+    if data["path"] is None:
+        with TemporaryDirectory() as scratch:
+            frames: Frames = build(config["dataset"], Recipe).make(Path(scratch))
+    else:
+        frames = read_frames(folder.resolve().parents[1] / data["path"])
+    if frames.content_hash != data["content_hash"]:
+        raise InputError(f"the data set of {folder} has changed since the run: make the data again")
+    return frames
+
+
+def starting_frames(path: str, starts: str | None) -> Frames:
+    """Frames to start a teacher's simulations from: those in the file ``starts``, or those it was trained on.
+
+    path: folder of the teacher's run. Raises InputError if there are neither.
+    """
+    if starts is not None:
+        return read_frames(Path(starts))
+    folder = Path(path)
+    if not (folder / "config.yaml").is_file() or not (folder / "provenance.json").is_file():
+        raise InputError(
+            f"dataset.path={path} is no finished run's folder, so that there are no frames to start from: "
+            "set dataset.starts=<file written by cgexp.store.write_frames>"
+        )
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return training_frames(folder, config, read_json(folder / "provenance.json")["data"])

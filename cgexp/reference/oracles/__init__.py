@@ -1,1 +1,0 @@
-"""What labels configurations with forces: exact ones for toys, all-atom simulations for peptides."""

@@ -1,0 +1,334 @@
+"""cgexp reproduce: runs what is missing of an experiment, draws its figures, and holds its numbers to expected.yaml."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cgexp.active.loop import Record
+from cgexp.active.rounds import records_of
+from cgexp.config.checks import check
+from cgexp.config.compose import Config
+from cgexp.config.identity import digest
+from cgexp.config.launch import launch_jobs
+from cgexp.errors import InputError
+from cgexp.messages import only_warnings
+from cgexp.progress import duration
+from cgexp.report.figures import save
+from cgexp.report.table import arms_table
+from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.load import Run
+from cgexp.runs.lock import require_writable
+from cgexp.runs.pipeline import run
+from cgexp.runs.provenance import code_version
+from cgexp.runs.sweeps import sweep_folder
+from cgexp.store import write_bytes, write_json
+from cgexp.studies.results import Results
+from cgexp.studies.round_table import NAME, KeptRun, Key, RoundTable, keys_of
+from cgexp.studies.study import VERBS, Arm, Study
+from cgexp.studies.study_page import write_study_page
+
+log = logging.getLogger(__name__)
+Say = Callable[[str], None]
+NO_PHYSICS = ("logger", "figures=", "outputs=", "sweep.", "kernel=")
+TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
+
+
+def reproduce(
+    study: Study, extra: Sequence[str] = (), update: bool = False, resume: bool = False, say: Say = print
+) -> bool:
+    """Do all of it; return whether every expected number was found within its bounds.
+
+    extra: overrides for every run, and ``launcher=`` for where they run. With ``update`` figures, numbers and the
+    README's table are also written into the experiment's folder, where they are kept; and so is rounds.csv, row by row
+    as runs of active learning finish. With ``resume`` runs that rounds.csv holds are not run again, wherever they were
+    made. Raises InputError, and the first error of a run when all others have finished.
+    """
+    overrides, settings = _with_defaults(extra)
+    changed = [o for o in overrides if not o.startswith(NO_PHYSICS)]
+    if update and changed:
+        raise InputError(
+            f"--update keeps the results of the study as it is, but {changed[0]} changes it: leave out one"
+        )
+    code = load_code(study.folder, study.part)
+    readme = study.folder / "README.md"
+    if update and not (readme.is_file() and TABLE_START in readme.read_text() and TABLE_END in readme.read_text()):
+        raise InputError(f"{readme} is missing or lacks the lines '{TABLE_START}' and '{TABLE_END}': add them first")
+    by_arm = _configs(study, overrides)
+    some = next(config for configs in by_arm.values() for config in configs)
+    # results of another study than the one that is kept do not replace its own
+    place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
+    require_writable(place)
+    keys = keys_of(study, overrides) if any(arm.verb == "active" for arm in study.arms) else {}
+    kept = _kept(study, keys) if resume else {}
+    if kept:
+        say(f"{len(kept)} runs are known from {study.folder / NAME}")
+    work = _Work(study, by_arm, overrides, keys, kept, study.folder / NAME if update else None)
+    _run_missing(work, settings, say)
+    runs = {arm.name: [work.run(*one) for one in work.keyed(arm)] for arm in study.arms}
+    _name_other_code(runs, say)
+    results = Results(study, runs, place / "work")
+    say("drawing the figures")
+    numbers = results.numbers()
+    drawn = _draw(code, results, numbers)
+    table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
+    for folder, suffixes in ((place, ("png", "pdf")), *([(study.folder, ("png",))] if update else [])):
+        for name, figure in drawn.items():
+            save(figure, folder / "figures", name, suffixes)
+        write_json(folder / "numbers.json", {name: list(values) for name, values in numbers.items()})
+    if update:
+        _write_table(study.folder / "README.md", table)
+    say(f"\n{study.title}: mean ± standard deviation over runs\n\n{table}\n")
+    say(f"figures ({', '.join(sorted(drawn))}): {place / 'figures'}")
+    say(f"report: {write_study_page(results, rows_of(study, numbers), numbers, drawn, place, changed)}")
+    outside = list(violations(study, numbers))
+    say("\n".join(outside) if outside else f"all {len(study.expected)} expected numbers are within their bounds")
+    return not outside
+
+
+def violations(study: Study, numbers: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """A sentence for every number of expected.yaml that is missing or outside its bounds."""
+    for name, (what, low, high) in study.expected.items():
+        if name not in numbers:
+            yield f"OUTSIDE {name}: expected {what} within {_interval(low, high)}, but there is no such number"
+            continue
+        values = np.asarray(numbers[name], dtype=np.float64)
+        for value in [values.mean()] if what == "mean" else values:
+            # written so that NaN is outside
+            if not ((low is None or value >= low) and (high is None or value <= high)):
+                yield f"OUTSIDE {name}: {what} {value:.6g}, expected within {_interval(low, high)}"
+
+
+def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
+    """Arm -> checked configs of its runs, in the order in which they can be run (Study.levels)."""
+    found: dict[str, list[Config]] = {}
+    for arm in (arm for level in study.levels() for arm in level):
+        found[arm.name] = _configs_of(arm, study, extra, found)
+    return found
+
+
+def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str, Sequence[Config]]) -> list[Config]:
+    """Checked configs of an arm's runs; known: those of the arms whose runs it needs."""
+    folders = {}
+    for name in arm.sources:
+        folders[name] = {config["seed"]: str(folder_of(config).path) for config in known[name]}
+        if len(folders[name]) < len(known[name]):
+            raise InputError(
+                f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
+                "without comma-separated values"
+            )
+        if len(folders[name]) == 1:  # one teacher for all seeds
+            (only,) = folders[name].values()
+            folders[name] = dict.fromkeys(arm.seeds, only)
+    configs = arm.configs(extra, folders)
+    for config in configs:
+        check(config)
+    return configs
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done, and what is known of it.
+
+    by_arm: arm -> configs of its runs. overrides: for every run. keys: arm -> keys of its runs in the table of rounds.
+    kept: the runs that need not be done. table: where finished rounds are added, or None.
+    """
+
+    study: Study
+    by_arm: dict[str, list[Config]]
+    overrides: Sequence[str]
+    keys: Mapping[str, Sequence[Key | None]]
+    kept: Mapping[Key, Sequence[Record]]
+    table: Path | None
+
+    def keyed(self, arm: Arm) -> list[tuple[Config, Key | None]]:
+        """The configs of an arm, each with its key in the table of rounds."""
+        configs = self.by_arm.get(arm.name, [])
+        return list(zip(configs, self.keys.get(arm.name, [None] * len(configs)), strict=True))
+
+    def missing(self, arm: Arm) -> dict[Path, tuple[Config, Key | None]]:
+        """Folder -> config and key of the runs that have not finished here, and are not kept."""
+        found = {}
+        for config, key in self.keyed(arm):
+            folder = folder_of(config)
+            if _finished(folder, arm.verb):
+                if self.table and key:  # by an earlier call
+                    RoundTable(self.table).add(key, records_of(folder.path))
+            elif key not in self.kept:
+                found[folder.path] = config, key
+        return found
+
+    def run(self, config: Config, key: Key | None) -> Run:
+        """The run of a config, from its folder if it is here."""
+        folder = folder_of(config)
+        if key is None or key not in self.kept or folder.metrics.is_file():
+            return Run(folder)
+        records = self.kept[key]
+        return KeptRun(
+            folder, {"config": config, "records": records, "metrics": _active().final_metrics(list(records))}
+        )
+
+
+def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, list[Record]]:
+    """The finished runs of the study's table of rounds."""
+    if not (study.folder / NAME).is_file():
+        raise InputError(f"there is nothing to resume from: {study.folder / NAME} is missing; leave out --resume")
+    now = {key for of_arm in keys.values() for key in of_arm}
+    return {key: records for key, records in RoundTable(study.folder / NAME).finished().items() if key in now}
+
+
+def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
+    """Run what has not finished, level by level. Raises the first error when all of a level are done."""
+    study, by_arm = work.study, work.by_arm
+    everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
+    say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
+    for level in study.levels():
+        for arm in level:
+            if arm.sources:  # the name of a run depends on its teacher's content, which is known only now
+                by_arm[arm.name] = _configs_of(arm, study, work.overrides, by_arm)
+        for verb in VERBS:
+            missing: dict[Path, tuple[Config, Key | None]] = {}
+            for arm in level:
+                missing |= work.missing(arm) if arm.verb == verb else {}
+            if missing:
+                say(f"{len(missing)} runs to do: {' '.join(settings)}")
+                folders = {folder_of(config).path for configs in by_arm.values() for config in configs}
+                keys = {str(path): key for path, (_, key) in missing.items() if key}
+                job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
+                todo = [config["overrides"] for config, _ in missing.values()]
+                outputs = Path(next(iter(missing.values()))[0]["outputs"])
+                with sweep_folder(outputs) as place:
+                    failed = launch_jobs(todo, settings, job, study.name, place)
+                if failed:
+                    raise failed[0].error
+
+
+def _finished(folder: RunFolder, verb: str) -> bool:
+    return folder.metrics.is_file() if verb == "active" else folder.done("evaluate")
+
+
+class _Job:
+    """One run, silent but for a line that counts the finished ones; can be sent to another process.
+
+    table: where the rounds of finished runs are added, under the key of the run's folder.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        began: float,
+        verb: str = "run",
+        table: Path | None = None,
+        keys: Mapping[str, Key] | None = None,
+    ) -> None:
+        self.folders, self.began, self.total, self.verb = list(folders), began, len(folders), verb
+        self.table, self.keys = table, dict(keys or {})
+        self.done_before = self._done()
+
+    def __call__(self, config: Config) -> None:
+        with only_warnings():
+            folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
+        if self.table and str(folder.path) in self.keys:
+            RoundTable(self.table).add(self.keys[str(folder.path)], records_of(folder.path))
+        done, elapsed = self._done(), time.time() - self.began
+        left = elapsed / max(done - self.done_before, 1) * (self.total - done)
+        text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
+        log.info("%s  %s", text, folder.path)
+
+    def _done(self) -> int:
+        return sum(Path(folder, "metrics.json").is_file() for folder in self.folders)
+
+
+def _active() -> ModuleType:
+    """The module that runs active learning, which few studies need."""
+    return importlib.import_module("cgexp.runs.active")
+
+
+def load_code(folder: Path, part: str | None = None) -> ModuleType:
+    """The module figures.py of an experiment's folder; its own imports may be relative.
+
+    With ``part`` the folder is that of the part, whose code may import the experiment's (``from .. import``).
+    """
+    if not (folder / "figures.py").is_file():
+        raise InputError(f"{folder} has no figures.py: an experiment needs one with a function figures(results)")
+    whole = folder if part is None else folder.parent
+    package = f"cgexp_experiment_{whole.name}"
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]  # of a folder of the same name elsewhere
+    module = ModuleType(package)
+    module.__path__ = [str(whole.resolve())]
+    sys.modules[package] = module
+    try:
+        code = importlib.import_module(f"{package}.figures" if part is None else f"{package}.{part}.figures")
+    except (SyntaxError, ImportError) as error:
+        raise InputError(f"{folder / 'figures.py'} cannot be imported: {error}") from error
+    if not callable(getattr(code, "figures", None)):
+        raise InputError(f"{folder / 'figures.py'} has no function figures(results): an experiment needs one")
+    return code
+
+
+def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]]) -> Mapping[str, Figure]:
+    """The experiment's figures; its own numbers are added to ``numbers``."""
+    if hasattr(code, "numbers"):
+        numbers |= {name: [float(v) for v in values] for name, values in code.numbers(results).items()}
+    figures: Mapping[str, Figure] = code.figures(results)
+    return figures
+
+
+def _name_other_code(runs: Mapping[str, Sequence[Run]], say: Say) -> None:
+    """Say how many runs were finished by another version of the code than the one that runs now."""
+    present = code_version()
+    made_by = [run.made_by for found in runs.values() for run in found if run.folder.provenance.is_file()]
+    others = [code for code in made_by if code not in (None, present)]
+    if others:
+        commits = sorted({str((code or {}).get("commit"))[:10] for code in others})
+        say(f"{len(others)} of {len(made_by)} runs were made by other code (commit {', '.join(commits)})")
+
+
+def rows_of(study: Study, numbers: Mapping[str, Sequence[float]]) -> list[tuple[str, dict[str, Sequence[float]]]]:
+    """The rows of the study's table: label of an arm -> its numbers, for the columns of the study."""
+    return [
+        (
+            arm.label if "/" not in arm.name else f"{arm.label}, {arm.name.split('/', 1)[1]}",
+            {metric: numbers[f"{arm.name}.{metric}"] for metric in study.columns if f"{arm.name}.{metric}" in numbers},
+        )
+        for arm in study.arms
+    ]
+
+
+def _write_table(readme: Path, table: str) -> None:
+    text = readme.read_text(encoding="utf-8")
+    before, found, rest = text.partition(TABLE_START)
+    _, found_end, after = rest.partition(TABLE_END)
+    if found and found_end:
+        write_bytes(readme, f"{before}{TABLE_START}\n\n{table}\n\n{TABLE_END}{after}".encode())
+
+
+def _with_defaults(extra: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides of the runs and settings of the launcher, unless told otherwise: all cores, no W&B, no own figures."""
+    settings = [o for o in extra if o.startswith(("launcher=", "hydra.", "hydra/"))]
+    overrides = [o for o in extra if o not in settings]
+    if not any(o.startswith("launcher=") for o in settings):
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if n_cores > 1 and find_spec("hydra_plugins") and find_spec("hydra_plugins.hydra_joblib_launcher"):
+            settings = ["launcher=joblib", f"hydra.launcher.n_jobs={n_cores}", *settings]
+    for name, default in (("logger", "logger=csv"), ("figures", "figures=none")):
+        if not any(o.startswith(name) for o in overrides):
+            overrides = [default, *overrides]
+    return overrides, settings
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return f"[{-math.inf if low is None else low:g}, {math.inf if high is None else high:g}]"

@@ -1,0 +1,112 @@
+"""Results of a study, as an experiment's figure code gets them: runs by arm, and what else is worth keeping."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cgexp.active.loop import Record
+from cgexp.active.rounds import records_of
+from cgexp.errors import InputError, did_you_mean
+from cgexp.runs.load import Run
+from cgexp.store import read_arrays, write_arrays
+from cgexp.studies.round_table import NAME, KeptRun
+from cgexp.studies.study import Arm, Study
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """study: what was run. by_arm: arm -> its runs, seed after seed. work: folder of what ``cached`` keeps."""
+
+    study: Study
+    by_arm: Mapping[str, Sequence[Run]]
+    work: Path
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the study's first arm."""
+        return self.study.arms[0].seeds
+
+    def arm(self, name: str) -> Arm:
+        """An arm by its name; InputError if the study has no such arm."""
+        found = {arm.name: arm for arm in self.study.arms}
+        if name not in found:
+            raise InputError(f"{self.study.folder} has no arm '{name}'{did_you_mean(name, found)}")
+        return found[name]
+
+    def runs(self, arm: str) -> Sequence[Run]:
+        """The runs of an arm. Raises InputError if the folder of one is not here (KeptRun)."""
+        runs = self.by_arm[self.arm(arm).name]
+        for run in runs:
+            if isinstance(run, KeptRun):
+                raise InputError(
+                    f"the figures of {self.study.name} need the folder of {arm}, seed {run.config['seed']}, which only "
+                    f"{NAME} knows: leave out --resume"
+                )
+        return runs
+
+    def runs_here(self, arm: str) -> list[Run]:
+        """Those runs of an arm whose folders are on this machine."""
+        return [run for run in self.by_arm[self.arm(arm).name] if not isinstance(run, KeptRun)]
+
+    def records(self, arm: str) -> list[list[Record]]:
+        """The rounds of every run of an arm of active learning."""
+        return [
+            run.records if isinstance(run, KeptRun) else records_of(run.folder.path)
+            for run in self.by_arm[self.arm(arm).name]
+        ]
+
+    def variants(self, arm: str) -> dict[str, Sequence[Run]]:
+        """The runs of each variant of an arm: name of the variant -> runs, in the order of study.yaml."""
+        prefix = f"{arm}/"
+        return {name.removeprefix(prefix): runs for name, runs in self.by_arm.items() if name.startswith(prefix)}
+
+    def values(self, arm: str, metric: str) -> NDArray[np.float64]:
+        """A metric of every run of an arm: [n_runs]. Raises InputError if a run has no such metric."""
+        runs = self.by_arm[self.arm(arm).name]
+        for run in runs:
+            if metric not in run.metrics:
+                raise InputError(f"{run.folder.path} has no metric '{metric}'{did_you_mean(metric, run.metrics)}")
+        return np.array([run.metrics[metric] for run in runs])
+
+    def numbers(self) -> dict[str, list[float]]:
+        """Every metric that all runs of an arm have, as ``<arm>.<metric>`` -> values of its runs."""
+        return {
+            f"{name}.{metric}": [run.metrics[metric] for run in runs]
+            for name, runs in self.by_arm.items()
+            for metric in (runs[0].metrics if runs else ())
+            if all(metric in run.metrics for run in runs)
+        }
+
+    def cached(self, name: str, make: Callable[[], Arrays], *modules: ModuleType) -> dict[str, NDArray[Any]]:
+        """What ``make`` returns, computed once: kept in a file until a run or the source of ``modules`` changes.
+
+        Without modules: until any Python file of the experiment changes. Name all modules that ``make`` depends on.
+        """
+        digest = hashlib.sha256()
+        sources = [Path(str(module.__file__)) for module in modules] or sorted(
+            path for folder in self.study.folders for path in folder.glob("*.py")
+        )
+        for path in sources:
+            digest.update(path.read_bytes())
+        for arm, runs in self.by_arm.items():
+            digest.update(arm.encode())
+            for run in runs:
+                digest.update(json.dumps(run.metrics, sort_keys=True).encode())  # others after every training
+        path = self.work / f"{name}-{digest.hexdigest()[:10]}.npz"
+        if not path.is_file():
+            arrays = {key: np.asarray(value) for key, value in make().items()}
+            for old in self.work.glob(f"{name}-??????????.npz"):
+                old.unlink()
+            write_arrays(path, arrays)
+        return read_arrays(path)[0]

@@ -1,0 +1,93 @@
+"""Executors: the same face for this process and for others, and no process is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+
+import pytest
+
+from cgexp.all_atom.sampling.executor import InlineExecutor, ProcessPool, local_executor
+
+ORPHANS = """
+import os, sys, time
+from cgexp.all_atom.sampling.executor import local_executor
+if __name__ == "__main__":
+    with local_executor(2) as executor:
+        print(*{executor.submit(os.getpid).result() for _ in range(4)}, flush=True)
+        executor.submit(time.sleep, 600)
+        time.sleep(600)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for_end(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 20.0
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(map(alive, pids))
+
+
+def test_one_walker_needs_no_process() -> None:
+    with local_executor(1) as executor:
+        assert isinstance(executor, InlineExecutor)
+        assert executor.submit(os.getpid).result() == os.getpid()
+        assert list(executor.map(abs, (-1, 2))) == [1, 2]
+        with pytest.raises(ZeroDivisionError):
+            executor.submit(divmod, 1, 0).result()
+
+
+def test_several_run_in_processes_of_one_thread() -> None:
+    with local_executor(2) as executor:
+        assert isinstance(executor, ProcessPool)
+        assert executor.submit(os.getpid).result() != os.getpid()
+        assert executor.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+
+
+def test_an_error_ends_running_work_at_once() -> None:
+    started, pids, running = time.monotonic(), [], []
+
+    def interrupted() -> None:
+        with local_executor(2) as executor:
+            pids.append(executor.submit(os.getpid).result())
+            running.append(executor.submit(time.sleep, 600))
+            while not running[0].running():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - started < 60.0
+    assert wait_for_end(pids)
+    assert isinstance(running[0].exception(), BrokenExecutor)
+
+
+@pytest.mark.slow  # CPython may hang while it cleans up after a worker killed when idle
+def test_a_killed_worker_breaks_the_pool() -> None:
+    with local_executor(2) as executor:
+        os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
+        with pytest.raises(BrokenExecutor):
+            list(executor.map(time.sleep, [0.1] * 50))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_workers_end_when_the_main_process_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as main:
+        assert main.stdout is not None
+        pids = [int(word) for word in main.stdout.readline().split()]
+        main.kill()
+    assert pids
+    assert wait_for_end(pids)

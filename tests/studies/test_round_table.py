@@ -1,0 +1,93 @@
+"""The table of rounds: what goes in comes out, whole runs only, and only for the study as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgexp.errors import InputError
+from cgexp.studies.round_table import RoundTable, keys_of
+from cgexp.studies.study import Study
+
+FIRST, SECOND = ("plain", 1, "aa"), ("plain", 2, "bb")
+
+
+def records(n: int, value: float = 0.25) -> list[dict[str, Any]]:
+    return [
+        {"round": i, "data_hash": f"e{i}", "n_frames": 10 + i, "stop": None, "metrics": {"w1_x": value, "nan": 1e-9}}
+        for i in range(n)
+    ]
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    table = RoundTable(tmp_path / "rounds.csv")
+    assert table.finished() == {}
+    table.add(SECOND, records(3))
+    table.add(FIRST, records(2, 0.5))
+    assert table.finished() == {FIRST: records(2, 0.5), SECOND: records(3)}
+    assert [line.split(",")[1] for line in table.path.read_text().splitlines()] == ["seed", "1", "1", "2", "2", "2"]
+
+
+def test_a_run_that_is_done_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    table = RoundTable(tmp_path / "rounds.csv")
+    table.add(FIRST, records(3))
+    table.add(("plain", 1, "cc"), records(2))
+    assert table.finished() == {("plain", 1, "cc"): records(2)}
+
+
+def test_a_run_without_all_its_rounds_is_not_finished(tmp_path: Path) -> None:
+    table = RoundTable(tmp_path / "rounds.csv")
+    table.add(FIRST, records(3))
+    table.path.write_text("".join(table.path.read_text().splitlines(keepends=True)[:-1]))
+    assert table.finished() == {}
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rounds.csv").write_text("what,is\nthis,1\n")
+    with pytest.raises(InputError, match="is no table of rounds"):
+        RoundTable(tmp_path / "rounds.csv").finished()
+
+
+STUDY = """
+title: A study
+seeds: [1, 2]
+verb: active
+common: [experiment=toy_julia, debug=fast, simulation=none]
+arms:
+  teacher: {label: teacher, seeds: [5], verb: run}
+  plain: {label: plain}
+  student: {label: student, overrides: ['trainer.start_from=${run:teacher}']}
+  twice: {label: twice, overrides: ['dataset.seed=1,2']}
+"""
+
+
+def keys(folder: Path, *changes: tuple[str, str], overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    text = STUDY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "one").mkdir(exist_ok=True)
+    (folder / "one" / "study.yaml").write_text(text)
+    (folder / "one" / "expected.yaml").write_text("{}\n")
+    return keys_of(Study.load("one", folder), overrides)
+
+
+def test_runs_have_keys_if_their_seed_tells_them_apart(tmp_path: Path) -> None:
+    found = keys(tmp_path)
+    assert [key[:2] for key in found["plain"]] == [("plain", 1), ("plain", 2)]
+    assert found["twice"] == [None] * 4
+    assert found["teacher"] == [None]
+    assert len({key[2] for arm in ("plain", "student") for key in found[arm]}) == 4
+
+
+def test_keys_know_the_physics_and_the_teacher_but_no_place(tmp_path: Path) -> None:
+    found = keys(tmp_path)
+    assert keys(tmp_path, overrides=(f"outputs={tmp_path}/elsewhere",)) == found
+    assert keys(tmp_path, ("seeds: [1, 2]", "seeds: [1, 2, 3]"))["student"][:2] == found["student"]
+    other = keys(tmp_path, overrides=("trainer.max_epochs=3",))
+    assert all(new[2] != old[2] for new, old in zip(other["plain"], found["plain"], strict=True))
+    other = keys(tmp_path, ("verb: run}", "verb: run, overrides: [trainer.max_epochs=3]}"))
+    assert other["plain"] == found["plain"]
+    assert all(new[2] != old[2] for new, old in zip(other["student"], found["student"], strict=True))
