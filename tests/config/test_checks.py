@@ -140,7 +140,7 @@ def test_noise_needs_a_sample_of_the_whole_ensemble(cut: list[str]) -> None:
         (["prior.fitted_on=chignolin_reference"], "is an equilibrium reference, which the model is judged by"),
         (["prior.fitted_on=chignolin_mean_force"], "a prior is fitted to a sample"),
         (["prior.fitted_on=chignolin_sample", "dataset.n_beads=9", "model.n_beads=9"], "has n_beads 10"),
-        (["prior.fitted_on=chignolin_sample", "dataset.temperature=350"], "is at 300.0 K but prior.temperature=350"),
+        (["prior.fitted_on=chignolin_sample", "dataset.temperature=400"], "K but prior.temperature=400"),
         (["dataset=chignolin_reference"], "dataset chignolin_reference has no forces to train on"),
     ],
 )

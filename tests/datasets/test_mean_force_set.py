@@ -157,7 +157,11 @@ def test_what_ships_is_what_its_card_says() -> None:
         pytest.skip("not packed yet")
     card, frames = load_card(NAME), load_packaged(NAME)
     assert sum(path.stat().st_size for path in DATA.glob(f"{NAME}*")) <= 1e6
-    assert (frames.temperature, frames.force_map, len(frames)) == (300.0, "mean_force", card["n_frames"])
+    assert (frames.temperature, frames.force_map, len(frames)) == (
+        card["temperature_K"],
+        "mean_force",
+        card["n_frames"],
+    )
     assert frames.forces is not None
     assert frames.force_sem is not None
     basins = basin_of(frames.coords, PEPTIDE.native())
@@ -171,7 +175,7 @@ def test_what_ships_is_what_its_card_says() -> None:
     assert card["unbiasedness"] == "not applicable", "no identity holds for selected frames"
     training = load_packaged("chignolin_sample").coords[::3]
     assert PEPTIDE.distance(frames.coords[::40], training).min() > 0.05, "no training frame is among them"
-    assert find_packaged(frames.system, 300.0, "mean_force") == [NAME]
+    assert find_packaged(frames.system, frames.temperature, "mean_force") == [NAME]
 
 
 def test_the_recipe_loads_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run of Chignolin at 300 K is compared with the equilibrium ensemble that ships."""
+"""A run of Chignolin is compared with the equilibrium ensemble that ships."""
 
 from __future__ import annotations
 
@@ -50,13 +50,15 @@ def test_auto_is_the_ensemble_of_the_system_and_temperature(mini: Frames) -> Non
     assert compared(analysis(NAME), mini, SHIPPED)["equilibrium"].name == NAME
     assert compared(analysis(None), mini, SHIPPED) == {}
     assert compared(SimpleNamespace(), mini, SHIPPED) == {}, "an analysis of a toy has no such setting"
-    for other in (mini.with_labels(temperature=350.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
+    for other in (mini.with_labels(temperature=400.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
         assert compared(analysis("auto"), other, SHIPPED) == {}
 
 
 def test_an_ensemble_that_does_not_fit_is_refused(mini: Frames) -> None:
-    with pytest.raises(InputError, match=r"is of temperature 300\.0, but the data set of 350\.0: set it to auto"):
-        compared(analysis(NAME), mini.with_labels(temperature=350.0), SHIPPED)
+    with pytest.raises(
+        InputError, match=rf"is of temperature {mini.temperature}, but the data set of 400\.0: set it to auto"
+    ):
+        compared(analysis(NAME), mini.with_labels(temperature=400.0), SHIPPED)
     with pytest.raises(InputError, match="is of system peptide-YYDPETGTWY, but the data set of peptide-AC"):
         compared(analysis(NAME), mini.with_labels(system="peptide-AC"), SHIPPED)
     with pytest.raises(InputError, match="'chignolin_mini' is not an equilibrium ensemble"):
