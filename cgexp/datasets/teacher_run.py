@@ -66,7 +66,7 @@ def load_teacher(path: str, system: System, temperature: float, group: str) -> P
 
 def teacher_forces(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.float64]:
     """Forces at coords [n, n_beads, n_dims] in float64, a batch at a time; not finite where the potential's are not."""
-    batches = torch.from_numpy(coords).double().split(BATCH)
+    batches = torch.tensor(coords, dtype=torch.float64).split(BATCH)
     return torch.cat([potential.forces(batch) for batch in batches]).numpy()
 
 

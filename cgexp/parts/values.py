@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import DocInfo, Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate
 
+from cgexp.errors import did_you_mean
 from cgexp.parts.ranges import LARGEST, LARGEST_INT
 from cgexp.parts.sources import ObjectOf, UnknownAnnotation
 
@@ -44,7 +45,9 @@ def _expected(hint: Any, value: Any) -> Words:
         return None if None in parts else [word for part in parts for word in part or ()]
     if origin is Literal:
         fits = any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in arguments)
-        return None if fits else ["one of " + ", ".join(map(str, arguments))]
+        words = [choice for choice in arguments if isinstance(choice, str)]
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        return None if fits else ["one of " + ", ".join(map(str, arguments)) + hint]
     if (origin or hint) in LISTS:
         return _list(origin or hint, arguments, value)
     if (origin or hint) in MAPPINGS:

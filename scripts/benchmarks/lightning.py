@@ -15,7 +15,7 @@ from benchmarks.clock import spread, synchronize
 from benchmarks.result import Result
 from benchmarks.subject import Settings, defaults, make_network, make_optimizer
 from benchmarks.training import BF16, TASKS
-from cgexp.build import build
+from cgexp.build import Template, build
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.training.batches import IndexBatches
@@ -97,7 +97,8 @@ def _fit(kernel: str, data: Frames, batch: int, n_steps: int, settings: Settings
     network = make_network("cgschnet", data.n_beads, settings, data).cpu()
     with tempfile.TemporaryDirectory() as folder:
         fit(
-            network, long, np.zeros_like(long.coords), training, loss, defaults()["optimizer"], None, Path(folder),
+            network, long, np.zeros_like(long.coords), training, loss,
+            Template(defaults()["optimizer"], torch.optim.Optimizer), None, Path(folder),
             seed=0, kernel=kernel,
         )  # fmt: skip
     return (watch.end - watch.starts[WARM_UP]) / (n_steps - WARM_UP), watch.fit_end - watch.end

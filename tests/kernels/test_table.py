@@ -131,5 +131,5 @@ def test_a_slope_that_jumps_is_said_and_energies_are_still_close() -> None:
 
 
 def test_another_network_is_refused_with_what_to_use() -> None:
-    with pytest.raises(InputError, match=r"is a CGnet: use kernel=reference"):
+    with pytest.raises(InputError, match="kernel=table does not serve the model CGnet: use kernel=auto"):
         make_kernel("table", CGnet(5, width=8, depth=1))

@@ -10,7 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from cgexp.build import Template
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.basis_regression import BasisRegression
@@ -60,12 +63,21 @@ def noisy_frames(noise: float) -> Frames:
     return frames.with_labels(forces=quartic_force(frames.coords) + scatter)
 
 
-def train(model: BasisRegression, frames: Frames, folder: Path, batch_size: int, spec: dict[str, Any]) -> None:
+def train(
+    model: BasisRegression,
+    frames: Frames,
+    folder: Path,
+    batch_size: int,
+    spec: dict[str, Any],
+    rate: float | None = None,
+) -> None:
+    """rate: the highest of a one-cycle schedule; None: no schedule."""
     model.fit(frames, system_of(frames))
     settings = Training(60, batch_size, validation_fraction=0.0, precision="float64", use_weights="last")
-    scheduler = spec.pop("scheduler", None)
+    cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": rate}
+    scheduler, optimizer = None if rate is None else Template(cycle, LRScheduler), Template(spec, Optimizer)
     loss = Loss({"force": MeanSquaredError()})
-    fit(model, frames, np.zeros(frames.coords.shape), settings, loss, spec, scheduler, folder, seed=0)
+    fit(model, frames, np.zeros(frames.coords.shape), settings, loss, optimizer, scheduler, folder, seed=0)
 
 
 def forces_of(model: BasisRegression, x: NDArray[Any]) -> NDArray[Any]:
@@ -85,27 +97,19 @@ def least_squares(frames: Frames, x: NDArray[Any], degree: int, wave: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "spec", "tolerance"),
+    ("batch_size", "spec", "rate", "tolerance"),
     [
-        (400, {"_target_": "torch.optim.SGD", "lr": 0.5}, 1e-9),  # the Hessian is 2: one step of 1/2 is Newton's
-        (
-            50,
-            {
-                "_target_": "torch.optim.Adam",
-                "lr": 3e-2,
-                "scheduler": {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 3e-2},
-            },
-            1e-2,
-        ),
+        (400, {"_target_": "torch.optim.SGD", "lr": 0.5}, None, 1e-9),  # the Hessian is 2: a step of 1/2 is Newton's
+        (50, {"_target_": "torch.optim.Adam", "lr": 3e-2}, 3e-2, 1e-2),
     ],
     ids=["whole batches", "minibatches"],
 )
 def test_training_reaches_the_least_squares_solution(
-    tmp_path: Path, batch_size: int, spec: dict[str, Any], tolerance: float
+    tmp_path: Path, batch_size: int, spec: dict[str, Any], rate: float | None, tolerance: float
 ) -> None:
     frames, x = noisy_frames(0.6), np.linspace(-3.0, 4.0, 41)
     model = BasisRegression(degree=4, wave_numbers=[1.25])
-    train(model, frames, tmp_path, batch_size, spec)
+    train(model, frames, tmp_path, batch_size, spec, rate)
     expected = least_squares(frames, x, 4, 1.25)  # a wave number that float32 holds exactly
     assert np.abs(forces_of(model, x) - expected).max() < tolerance * expected.std()
 

@@ -73,5 +73,8 @@ def test_native_is_of_ca_beads_and_distance_of_all() -> None:
 
 
 def test_unknown_beads_are_refused() -> None:
-    with pytest.raises(InputError, match=r"unknown beads 'backbone' \(did you mean 'backbone5'\?\)"):
+    with pytest.raises(
+        InputError,
+        match=r"Peptide.beads=backbone is not valid: .*\(did you mean 'backbone5'\?\)",
+    ):
         Peptide("AGY", beads="backbone")  # type: ignore[arg-type]
