@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cgexp.cards import load_card
-from cgexp.reference.all_atom.packing import CHI1, ROTAMERS
+from cgexp.all_atom.packing import CHI1, ROTAMERS
 from cgexp.store import read_json, write_bytes
 from cgexp.systems.basins import BASINS
 
