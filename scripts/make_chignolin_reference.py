@@ -84,6 +84,7 @@ def ensemble(pool: Pool, weights: np.ndarray, temperature: float, force_field: s
         units="molecular",
         temperature=temperature,
         system=SYSTEM.name,
+        system_spec=SYSTEM.spec,
         source=f"OpenMM, {force_field}, replica exchange",
         force_map="no_forces",
         force_field=force_field,

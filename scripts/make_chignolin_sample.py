@@ -8,6 +8,8 @@ chignolin_mean_force, whose configurations need be no ensemble; it stays the sam
 
 It writes, each with its data card: chignolin_sample (forces of the optimal map), chignolin_mini (5,000 of these) and
 chignolin_maps (10,000 of these with the forces of all maps); and the optimal map itself, chignolin_sample.map.npz.
+Repeated after the runs have gone on, it keeps the optimal map, which the labels of chignolin_mean_force are averaged
+with, unless ``--refit-map`` is given or the map is of another force field.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField, constraint_pairs, make_system
 from cgexp.all_atom.mapping.force_maps import make_map
-from cgexp.all_atom.mapping.linear_map import LinearMap, write_map
+from cgexp.all_atom.mapping.linear_map import LinearMap, read_map, write_map
 from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.all_atom.mapping.unbiasedness import assess, force_rms
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.all_atom.structure import build_peptide
-from cgexp.cards import DATA, load_card
+from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.datasets.packaged import map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -38,7 +40,7 @@ from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.peptide import Peptide
 
 RUNS, KINDS = Path("outputs/chignolin_reference"), ("native", "unfolded")
-SYSTEM = Peptide("YYDPETGTWY")
+NAME, SYSTEM = "chignolin_sample", Peptide("YYDPETGTWY")
 MAPS = ("optimal", "constraint_group", "residue", "slice")
 N_SAMPLE, N_MAPS, N_MINI = 57_600, 10_000, 5_000
 FIT_FRAMES = 4_000  # of even blocks, that the optimal map is fitted to
@@ -109,11 +111,19 @@ def blocks(atoms: Atoms) -> NDArray[np.int64]:
     return np.unique(names, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def fitted_maps(atoms: Atoms, sites: BeadSites) -> dict[str, LinearMap]:
-    """Every map of MAPS; the optimal one is fitted to even blocks."""
+def maps_of(atoms: Atoms, sites: BeadSites, optimal: LinearMap | None) -> dict[str, LinearMap]:
+    """Every map of MAPS; the optimal one, unless there is one already, is fitted to even blocks."""
     even = np.flatnonzero(blocks(atoms) % 2 == 0)
     fit = even[np.unique(np.linspace(0, len(even) - 1, FIT_FRAMES).round().astype(np.int64))]
-    return {name: make_map(name, sites, atoms.forces[fit]) for name in MAPS}
+    maps = {} if optimal is None else {"optimal": optimal}
+    return maps | {name: make_map(name, sites, atoms.forces[fit]) for name in MAPS if name not in maps}
+
+
+def kept_map(data: Path, force_field: str) -> LinearMap | None:
+    """The optimal map of the set that is there; None if there is none or it is of another force field."""
+    if NAME not in packaged_names(data) or load_card(NAME, data)["force_field"] != force_field:
+        return None
+    return read_map(map_path(NAME, data))
 
 
 def beads_of(atoms: Atoms, force_map: LinearMap, temperature: float, force_field: str, notes: str) -> Frames:
@@ -128,6 +138,7 @@ def beads_of(atoms: Atoms, force_map: LinearMap, temperature: float, force_field
         units="molecular",
         temperature=temperature,
         system=SYSTEM.name,
+        system_spec=SYSTEM.spec,
         source=f"OpenMM, {force_field}, replica exchange",
         force_map=force_map.name,
         force_field=force_field,
@@ -135,14 +146,12 @@ def beads_of(atoms: Atoms, force_map: LinearMap, temperature: float, force_field
     )
 
 
-def verification(frames: Frames) -> dict[str, Any]:
-    """The map's quality; it was fitted to even blocks."""
-    held_out = frames.select(frames.block % 2 == 1)
-    return {
-        "n_frames": len(frames),
-        **assess(frames).card,
-        "force_rms_held_out_blocks": round(force_rms(held_out), 4),
-    }
+def verification(frames: Frames, fitted: bool) -> dict[str, Any]:
+    """The map's quality. fitted: to even blocks of these frames, not kept from a fit to fewer."""
+    card = {"n_frames": len(frames), **assess(frames).card}
+    if fitted:
+        card["force_rms_held_out_blocks"] = round(force_rms(frames.select(frames.block % 2 == 1)), 4)
+    return card
 
 
 def coverage(frames: Frames, run: NDArray[np.int64]) -> dict[str, Any]:
@@ -167,7 +176,9 @@ def settings_of(runs: Path) -> dict[str, Any]:
     return {"force_field": DEFAULT.name} | {name: value for name, value in first.items() if name != "seed"}
 
 
-def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: int = N_SAMPLE) -> list[dict[str, Any]]:
+def make(
+    runs: Path, data: Path, temperature: float, burn_in: float, refit_map: bool = False, n_sample: int = N_SAMPLE
+) -> list[dict[str, Any]]:
     """Write the three sets and the optimal map; return the cards. temperature: K, of the level that is labelled."""
     settings = settings_of(runs)
     last = [max(time[-1] for time, _ in labelled(runs / kind)) for kind in KINDS]
@@ -176,13 +187,15 @@ def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: i
     atoms = Atoms(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
     peptide, force_field = build_peptide(SYSTEM.sequence), ForceField.named(settings["force_field"])
     sites = BeadSites.on(peptide.atoms, SYSTEM.bead_atoms, constraint_pairs(make_system(peptide.topology, force_field)))
-    maps = fitted_maps(atoms, sites)
+    optimal = None if refit_map else kept_map(data, force_field.name)
+    maps = maps_of(atoms, sites, optimal)
+    maps["optimal"].check_atoms(peptide.atoms)
     notes = (
         f"frames of {temperature:g} K from two replica exchanges as they came, after {burn_in:g} ps: equal weights, an "
         "equilibrium sample as far as the runs agree"
     )
     made = {name: beads_of(atoms, each, temperature, force_field.name, notes) for name, each in maps.items()}
-    checks = {name: verification(frames) for name, frames in made.items()}
+    checks = {name: verification(frames, optimal is None) for name, frames in made.items()}
     protocol = {
         **settings,
         "temperature": temperature,
@@ -193,11 +206,11 @@ def make(runs: Path, data: Path, temperature: float, burn_in: float, n_sample: i
         "stretch_ps": STRETCH_PS,
         "gap_ps": GAP_PS,
     }
-    write_map(map_path("chignolin_sample", data), maps["optimal"])
+    write_map(map_path(NAME, data), maps["optimal"])
     few = {n: np.linspace(0, len(atoms.run) - 1, n).round().astype(np.int64) for n in (N_MINI, N_MAPS)}
     other = {name: frames.select(few[N_MAPS]).forces for name, frames in made.items() if name != "optimal"}
     sets: list[tuple[str, NDArray[np.int64], dict[str, Any], dict[str, Any]]] = [
-        ("chignolin_sample", np.arange(len(atoms.run)), {}, checks["optimal"]),
+        (NAME, np.arange(len(atoms.run)), {}, checks["optimal"]),
         ("chignolin_mini", few[N_MINI], {}, checks["optimal"]),
         ("chignolin_maps", few[N_MAPS], {"other_forces": other}, checks),
     ]
@@ -227,12 +240,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="where the data sets and their cards are written")
     parser.add_argument("--temperature", type=float, default=350.0, help="K, of the labelled level")
     parser.add_argument("--burn-in", type=float, default=None, help="ps left out; default: that of chignolin_reference")
+    parser.add_argument("--refit-map", action="store_true", help="fit the optimal map again: mean forces need theirs")
     arguments = parser.parse_args(words)
     try:
         burn_in = arguments.burn_in
         if burn_in is None:
             burn_in = float(load_card("chignolin_reference", arguments.data)["burn_in_ps"])
-        cards = make(arguments.runs, arguments.data, arguments.temperature, burn_in)
+        cards = make(arguments.runs, arguments.data, arguments.temperature, burn_in, arguments.refit_map)
     except InputError as error:
         print(f"make_chignolin_sample: {error}", file=sys.stderr)
         return 2

@@ -254,7 +254,8 @@ def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], labe
     axis.set_xlabel(label)
     axis.set_ylabel("events")
     if by == "by_walker":
-        axis.legend(fontsize="small")
+        axis.set_ylim(top=1.7 * axis.get_ylim()[1])  # room for the legend above the bars
+        axis.legend(fontsize="small", loc="upper left")
 
 
 def _exchange(axis: Axes, numbers: dict[str, Any], temperatures: list[str]) -> None:

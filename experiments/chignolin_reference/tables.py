@@ -11,13 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cgexp.cards import load_card
 from cgexp.all_atom.packing import CHI1, ROTAMERS
+from cgexp.cards import load_card
 from cgexp.store import read_json, write_bytes
 from cgexp.systems.basins import BASINS
 
 HERE = Path(__file__).parent
 KINDS = {"native": "from native", "unfolded": "from unfolded"}
+FORCE_MAPS = ("slice", "constraint_group", "residue", "optimal")
 Rows = list[tuple[str, ...]]
 
 
@@ -163,12 +164,27 @@ def sample() -> str:
     return table(("run", *BASINS, "share of the frames"), rows)
 
 
+def maps() -> str:
+    """Noise of the force maps, and whether they are unbiased."""
+    card = load_card("chignolin_maps")
+    facts = {card["force_map"]: card} | card["other_force_maps"]
+    square = {name: facts[name]["force_rms"] ** 2 for name in FORCE_MAPS}
+    rows = []
+    for name in FORCE_MAPS:
+        check = card["verification_on_all_frames"][name]
+        virial = with_error(check["virial_kT"], check["virial_kT_sem"], 2)
+        ratio = f"{square[name] / square['slice']:.3f}"
+        rows.append((f"`{name}`", f"{facts[name]['force_rms']:.2f}", ratio, virial, check["unbiasedness"]))
+    return table(("map", "RMS", "mean square / slice's", "⟨(x_I − x_J)·F_I⟩, kT", ""), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "pilot": pilot,
     "convergence": convergence,
     "needed": needed,
     "packing": packing,
     "sample": sample,
+    "maps": maps,
 }
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from cgexp.all_atom.force_field import force_field_of
+from cgexp.all_atom.mapping.linear_map import read_map
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.all_atom.structure import build_peptide
 from cgexp.cards import load_card
-from cgexp.datasets.packaged import load_packaged
+from cgexp.datasets.packaged import load_packaged, map_path
 from cgexp.errors import InputError
 from cgexp.store import Chunks, write_json
 
@@ -95,8 +96,23 @@ def test_frames_are_evenly_taken_from_both_runs_between_burn_in_and_what_is_held
     maps = load_packaged("chignolin_maps", tmp_path, "slice")
     assert maps.forces is not None
     assert len(maps) == 40
+    assert cards[0]["system_spec"] == script.SYSTEM.spec
     assert set(cards[2]["other_force_maps"]) == {"constraint_group", "residue", "slice"}
     assert cards[2]["other_force_maps"]["slice"]["force_rms"] == pytest.approx(10.0, rel=0.1)  # as of a single atom
+
+
+def test_when_the_runs_have_gone_on_the_optimal_map_is_kept(script: ModuleType, runs: Path, tmp_path: Path) -> None:
+    first = script.make(runs, tmp_path, 350.0, 40.0, n_sample=480)
+    made = map_path("chignolin_sample", tmp_path)
+    fitted = read_map(made)
+    later = script.make(runs, tmp_path, 350.0, 160.0, n_sample=480)
+    assert read_map(made).content_hash == fitted.content_hash
+    assert later[0]["content_hash"] != first[0]["content_hash"]
+    for card, fitted_here in ((first[0], True), (later[0], False)):
+        assert f"sha256 {fitted.content_hash}" in card["notes"]
+        assert ("force_rms_held_out_blocks" in card["verification_on_all_frames"]) == fitted_here
+    script.make(runs, tmp_path, 350.0, 160.0, refit_map=True, n_sample=480)
+    assert read_map(made).content_hash != fitted.content_hash
 
 
 def test_a_labelled_frame_has_its_time_and_walker(script: ModuleType, runs: Path) -> None:
