@@ -39,7 +39,9 @@ def test_every_experiment_is_sound(experiment: str) -> None:
 @pytest.mark.parametrize("group", ["model", "prior", "loss", "optimizer", "scheduler", "trainer", "logger", "dataset"])
 def test_every_option_is_sound(group: str) -> None:
     for option in group_options(group):
-        experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher", "frames")) else "toy_cgnet"
+        experiment = (
+            "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher", "frames")) else "toy_cgnet"
+        )
         experiment = "toy_polymer" if option in ("toy_polymer", "molecule") else experiment
         chosen = [f"experiment={experiment}", f"{group}={option}", *FILES.get(option, [])]
         if group == "dataset" and compose(chosen)["dataset"]["n_dims"] == 2:
