@@ -1,25 +1,26 @@
 """cgexp: config-driven experiments with machine-learned coarse-grained force fields.
 
-``cgexp.load(folder)`` opens a run, ``cgexp.load_dataset(name)`` a data set that ships with the package.
+In a notebook: ``load_dataset``, ``fit``, ``simulate``, ``compare`` (cgexp/notebook.py). ``load(folder)`` opens a run.
 """
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
 TYPE_CHECKING = False  # as typing has it, whose import would be a fifth of the time of `cgexp --help`
-__all__ = ["Frames", "allow_parts", "load", "load_dataset"]
+__all__ = ["Frames", "allow_parts", "compare", "fit", "load", "load_dataset", "simulate"]
 
 if TYPE_CHECKING:
-    from cgexp.datasets.packaged import load_packaged as load_dataset
     from cgexp.frames import Frames
+    from cgexp.notebook import compare, fit, simulate
     from cgexp.parts.allowed import allow_parts
-    from cgexp.runs.load import load
+    from cgexp.runs.load import load, load_dataset
 
 _PUBLIC = {
     "Frames": ("cgexp.frames", "Frames"),
     "allow_parts": ("cgexp.parts.allowed", "allow_parts"),
     "load": ("cgexp.runs.load", "load"),
-    "load_dataset": ("cgexp.datasets.packaged", "load_packaged"),
+    "load_dataset": ("cgexp.runs.load", "load_dataset"),
+    **{name: ("cgexp.notebook", name) for name in ("fit", "simulate", "compare")},
 }
 
 

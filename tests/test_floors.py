@@ -25,7 +25,7 @@ FLOORS = (
     ("active", "report"),
     ("runs",),
     ("studies",),
-    ("cli", "testing"),
+    ("cli", "testing", "notebook"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # parts, errors and units serve all: the ground floor has a cellar

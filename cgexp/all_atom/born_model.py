@@ -15,6 +15,26 @@ OBC_OFFSET, NECK_OFFSET = 0.009, 0.0195141  # nm, by which reduced radii are sma
 OBC_TANH = (1.0, 0.8, 4.85)  # alpha, beta, gamma
 NECK_SCALE = 0.826836
 
+# the formulas of OpenMM's obc2.xml and gbn2.xml
+OBC_PARAMETERS = {"charge", "or", "sr"}
+NECK_PARAMETERS = OBC_PARAMETERS | {"alpha", "beta", "gamma", "radindex"}
+_HCT = "select(step(r+sr2-or1), 0.5*(1/L-1/U+0.25*(r-sr2^2/r)*(1/(U^2)-1/(L^2))+0.5*log(L/U)/r), 0);"
+_BOUNDS = "U=r+sr2;L=max(or1, D);D=abs(r-sr2)"
+HCT_INTEGRAL = _HCT + _BOUNDS
+NECK_INTEGRAL = (
+    "Ivdw+neckScale*Ineck;"
+    "Ineck=step(radius1+radius2+neckCut-r)*getm0(radindex1,radindex2)/(1+100*(r-getd0(radindex1,radindex2))^2+"
+    f"0.3*1000000*(r-getd0(radindex1,radindex2))^6);Ivdw={_HCT}{_BOUNDS};"
+    "radius1=or1+offset; radius2=or2+offset;neckScale=0.826836; neckCut=0.68; offset=0.0195141"
+)
+OBC_RADIUS = "1/(1/or-tanh(psi-0.8*psi^2+4.85*psi^3)/radius);psi=I*or; radius=or+offset; offset=0.009"
+NECK_RADIUS = "1/(1/or-tanh(alpha*psi-beta*psi^2+gamma*psi^3)/radius);psi=I*or; radius=or+offset; offset=0.0195141"
+ENERGIES = (  # of an atom, of its surface, of a pair
+    "-0.5*138.935485*(1/soluteDielectric-1/solventDielectric)*charge^2/B",
+    "28.3919551*(radius+0.14)^2*(radius/B)^6; radius=or+offset",
+    "-138.935485*(1/soluteDielectric-1/solventDielectric)*charge1*charge2/f;f=sqrt(r^2+B1*B2*exp(-r^2/(4*B1*B2)))",
+)
+
 Doubles = NDArray[np.float64]
 
 
@@ -66,7 +86,7 @@ def _compiled(force: Any) -> BornModel:
 
 def _custom(force: Any) -> BornModel:
     names = [force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())]
-    n, neck = force.getNumParticles(), "radindex" in names
+    n, neck, constants = force.getNumParticles(), "radindex" in names, _constants(force)
     own = dict(zip(names, np.array([force.getParticleParameters(i) for i in range(n)]).T, strict=True))
     return BornModel(
         charge=own["charge"],
@@ -75,8 +95,8 @@ def _custom(force: Any) -> BornModel:
         offset=NECK_OFFSET if neck else OBC_OFFSET,
         tanh=np.stack([own["alpha"], own["beta"], own["gamma"]], 1) if neck else np.tile(OBC_TANH, (n, 1)),
         **(_necks(force, own["radindex"]) if neck else _no_necks(n)),
-        screening=1.0 / _number(force, "soluteDielectric") - 1.0 / _number(force, "solventDielectric"),
-        surface=SURFACE if any("28.3919551" in text for text in _energies(force)) else 0.0,
+        screening=1.0 / constants["soluteDielectric"] - 1.0 / constants["solventDielectric"],
+        surface=SURFACE if force.getNumEnergyTerms() == 3 else 0.0,
     )
 
 
@@ -103,29 +123,55 @@ def _no_necks(n: int) -> dict[str, Any]:
 
 
 def is_known_custom(force: Any) -> bool:
-    """Whether a force is the CustomGBForce of obc2.xml or gbn2.xml without salt, with the ACE term or without."""
+    """Whether a force is the CustomGBForce of obc2.xml or gbn2.xml without salt, with the ACE term or without.
+
+    Its formulas are compared to the letter: another number in one of them is another model.
+    """
     mm, _, _ = import_openmm()
-    if not isinstance(force, mm.CustomGBForce) or force.getNumComputedValues() != 2:
+    if not isinstance(force, mm.CustomGBForce) or force.getNumGlobalParameters() or not _energies(force):
         return False
-    radius = force.getComputedValueParameters(1)[1]
     names = {force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())}
-    obc2 = names == {"charge", "or", "sr"} and "tanh(psi-0.8*psi^2+4.85*psi^3)" in radius
-    gbn2 = (
-        names == {"charge", "or", "sr", "alpha", "beta", "gamma", "radindex"}
-        and "neckScale=0.826836" in (force.getComputedValueParameters(0)[1])
+    if names not in (OBC_PARAMETERS, NECK_PARAMETERS):
+        return False
+    neck = names == NECK_PARAMETERS
+    constants = _constants(force)
+    if set(constants) != {"solventDielectric", "soluteDielectric", "kappa", "offset"}:
+        return False
+    if constants["kappa"] != 0.0 or constants["offset"] != (NECK_OFFSET if neck else OBC_OFFSET):
+        return False
+    tail = _energies(force)[0].partition(";")[2]
+    every, single = force.ParticlePairNoExclusions, force.SingleParticle
+    values = [("I", NECK_INTEGRAL if neck else HCT_INTEGRAL, every), ("B", NECK_RADIUS if neck else OBC_RADIUS, single)]
+    own, surface, pair = (
+        (f"{text};{tail}", kind) for text, kind in zip(ENERGIES, (single, single, every), strict=True)
     )
-    no_salt = all("exp(-kappa" not in text for text in _energies(force))
-    return (obc2 or gbn2) and no_salt and force.getNumGlobalParameters() == 0
+    found = [tuple(force.getComputedValueParameters(k)) for k in range(force.getNumComputedValues())]
+    terms = [tuple(force.getEnergyTermParameters(k)) for k in range(force.getNumEnergyTerms())]
+    return found == values and terms in ([own, pair], [own, surface, pair])
+
+
+def charges_of(force: Any) -> Doubles:
+    """Charges of the particles of a generalised Born force, [n_atoms]."""
+    mm, _, _ = import_openmm()
+    rows = [force.getParticleParameters(i) for i in range(force.getNumParticles())]
+    if isinstance(force, mm.GBSAOBCForce):
+        return np.array([row[0]._value for row in rows])
+    names = [force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())]
+    return np.array([row[names.index("charge")] for row in rows])
 
 
 def _energies(force: Any) -> list[str]:
     return [force.getEnergyTermParameters(k)[0] for k in range(force.getNumEnergyTerms())]
 
 
-def _number(force: Any, name: str) -> float:
-    """The value of a constant that the energies of a CustomGBForce define."""
-    for definition in _energies(force)[0].split(";"):
-        key, _, value = definition.partition("=")
-        if key.strip() == name:
-            return float(value)
-    raise ValueError(f"the generalised Born force does not define {name}")
+def _constants(force: Any) -> dict[str, float]:
+    """The constants that the energies of a CustomGBForce define; NaN for what is no number."""
+    definitions = [text.partition("=") for text in _energies(force)[0].split(";")[1:]]
+    return {key.strip(): _number(value) for key, _, value in definitions}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.born_model import born_model, is_known_custom
+from cgexp.all_atom.born_model import born_model, charges_of, is_known_custom
 from cgexp.all_atom.modules import import_openmm
 from cgexp.kernels.native_library import native_library
 
@@ -23,7 +23,7 @@ COULOMB = 138.935456  # kJ/mol nm, of NonbondedForce
 BORN_COULOMB = 138.935485  # the same in OpenMM's generalised Born energies
 NECK_CUT = 0.68  # nm
 PAD, BONDED_PAD = 16, 8  # atoms and bonded terms in a vector at most, see native/vector.h
-MAX_ORDER = 6  # of a periodic torsion in OpenMM
+MAX_ORDER = 6  # of a periodic torsion here; a force with others stays OpenMM's
 ALIGNMENT = 64
 
 Floats = NDArray[np.float32]
@@ -44,6 +44,8 @@ def replaceable(system: Any) -> tuple[int, int] | None:
         and pairs.getForceGroup() == solvent.getForceGroup()
         and solvent.getNonbondedMethod() == solvent.NoCutoff
         and pairs.getNumParticleParameterOffsets() == pairs.getNumExceptionParameterOffsets() == 0
+        and pairs.getNumParticles() == solvent.getNumParticles()
+        and np.allclose(_own(pairs)[:, 0], charges_of(solvent), rtol=0.0, atol=1e-12)
     )
     return (nonbonded[0], born[0]) if plain else None
 
@@ -55,8 +57,16 @@ def bonded_forces(system: Any, group: int = 0) -> list[int]:
     return [
         index
         for index, force in enumerate(system.getForces())
-        if isinstance(force, kinds) and not force.usesPeriodicBoundaryConditions() and force.getForceGroup() == group
+        if isinstance(force, kinds)
+        and not force.usesPeriodicBoundaryConditions()
+        and force.getForceGroup() == group
+        and not (isinstance(force, mm.PeriodicTorsionForce) and _has_other_orders(force))
     ]
+
+
+def _has_other_orders(torsions: Any) -> bool:
+    orders = (torsions.getTorsionParameters(index)[4] for index in range(torsions.getNumTorsions()))
+    return any(not 1 <= order <= MAX_ORDER for order in orders)
 
 
 def with_native_force(system: Any) -> Any:
@@ -89,7 +99,7 @@ class ImplicitSolventKernel:
         model = born_model(solvent)
         n = len(model.charge)
         stride = (n + PAD - 1) // PAD * PAD
-        sigma, epsilon, kept, atoms, terms = _pairs(nonbonded, model.charge)
+        sigma, epsilon, kept, atoms, terms = _pairs(nonbonded)
         rho = model.reduced + model.offset
         self.n_atoms = n
         self._arrays: dict[str, NDArray[Any]] = {
@@ -221,12 +231,16 @@ def _padded(values: Doubles, stride: int) -> Floats:
     return wide
 
 
-def _pairs(nonbonded: Any, charge: Doubles) -> tuple[Doubles, Doubles, Doubles, NDArray[np.int64], Doubles]:
+def _own(nonbonded: Any) -> Doubles:
+    """Charge, sigma and epsilon of every atom, [n_atoms, 3]."""
+    n = nonbonded.getNumParticles()
+    return np.array([[x._value for x in nonbonded.getParticleParameters(i)] for i in range(n)]).reshape(n, 3)
+
+
+def _pairs(nonbonded: Any) -> tuple[Doubles, Doubles, Doubles, NDArray[np.int64], Doubles]:
     """sigma and epsilon of every atom, which pairs count [n, n], and atoms and terms of the exceptions."""
-    own = np.array([[x._value for x in nonbonded.getParticleParameters(i)] for i in range(len(charge))])
-    if not np.allclose(own[:, 0], charge, rtol=0.0, atol=1e-12):
-        raise ValueError("the charges of the solvent are not those of the nonbonded force")
-    kept = 1.0 - np.eye(len(charge))
+    own = _own(nonbonded)
+    kept = 1.0 - np.eye(len(own))
     atoms, terms = [], []
     for index in range(nonbonded.getNumExceptions()):
         i, j, product, sigma, epsilon = nonbonded.getExceptionParameters(index)

@@ -55,6 +55,22 @@ def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config
         return configs
 
 
+def as_overrides(values: Mapping[str, Any]) -> list[str]:
+    """Dotted keys and plain values as overrides, which Hydra reads back as they are."""
+    return [f"{key}={quoted(value)}" for key, value in values.items()]
+
+
+def quoted(value: Any) -> str:
+    """A plain value as the text that Hydra reads as this value."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{quoted(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(quoted, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 @contextmanager
 def _sentences(overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra, OmegaConf and YAML raise into InputError with one sentence."""

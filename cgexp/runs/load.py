@@ -1,4 +1,4 @@
-"""cgexp.load(folder): a finished run as Python objects. Needs neither Hydra nor Lightning nor W&B."""
+"""cgexp.load: a finished run as Python objects; cgexp.load_dataset: frames. Neither needs Hydra for what is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.cards import packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.runs.folder import RunFolder
@@ -75,3 +76,23 @@ def load(folder: str | Path) -> Run:
     if not run.config.is_file():
         raise InputError(f"{folder} is not a run: it has no config.yaml; give the folder that `cgexp run` printed")
     return Run(run)
+
+
+def load_dataset(name: str, **options: Any) -> Frames:
+    """The frames of an option of the config group ``dataset``; made, and kept below ``outputs``, if they do not ship.
+
+    options: keys of the option, as ``n_frames=5000``. Raises InputError for an unknown name or a key that it does not
+    take.
+    """
+    if name in packaged_names() and not options:
+        from cgexp.datasets.packaged import load_packaged
+
+        return load_packaged(name)
+    from cgexp.config.checks import check
+    from cgexp.config.compose import as_overrides, compose
+    from cgexp.runs.data import DataSet
+
+    keys = {f"dataset.{key}": value for key, value in options.items()}
+    config = compose([f"dataset={name}", *as_overrides(keys)])
+    check(config, ("dataset",))
+    return DataSet.of(config).get()[0]

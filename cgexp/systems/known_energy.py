@@ -15,7 +15,7 @@ from cgexp.systems.molecule import Molecule
 class KnownEnergy(Molecule):
     """A molecule with an energy U of its beads, in reduced units. temperature: kT.
 
-    A new one is a subclass with a name, ``potential`` and ``sample``; reference/known_energy_data.py makes its data.
+    A new one is a subclass with a name, ``potential`` and ``sample``; datasets/known_energy_data.py makes its data.
     """
 
     temperature: float

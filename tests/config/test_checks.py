@@ -16,6 +16,7 @@ def problem(*overrides: str) -> str:
 
 
 FILES = {
+    "frames_file": ["dataset.path=frames.npz", "dataset.system={_target_: cgexp.systems.peptide.Peptide}"],
     "peptide_file": ["dataset.path=frames.npz"],
     "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
     "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],
@@ -38,7 +39,9 @@ def test_every_experiment_is_sound(experiment: str) -> None:
 @pytest.mark.parametrize("group", ["model", "prior", "loss", "optimizer", "scheduler", "trainer", "logger", "dataset"])
 def test_every_option_is_sound(group: str) -> None:
     for option in group_options(group):
-        experiment = "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher")) else "toy_cgnet"
+        experiment = (
+            "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher", "frames")) else "toy_cgnet"
+        )
         experiment = "toy_polymer" if option in ("toy_polymer", "molecule") else experiment
         chosen = [f"experiment={experiment}", f"{group}={option}", *FILES.get(option, [])]
         if group == "dataset" and compose(chosen)["dataset"]["n_dims"] == 2:
