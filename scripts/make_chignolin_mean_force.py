@@ -140,6 +140,8 @@ def label(oracle: MeanForceOracle, line: Candidates, n_each: int, cache: Path) -
 def stored(oracle: MeanForceOracle, line: Candidates, cache: Path) -> tuple[Labels, NDArray[np.int64]]:
     """The labels there are already, and which of the line they were made of."""
     there = np.flatnonzero([(cache / f"{key}.npz").is_file() for key in oracle.keys(line.coords)])
+    if not len(there):
+        raise InputError(f"{cache} has no labels of these configurations, settings and optimal map: label them first")
     return oracle.label(line.coords[there], folder=cache), there
 
 
