@@ -25,7 +25,7 @@ def mini() -> Frames:
 def make(folder: Path, frames: Frames, **changes: Any) -> Frames:
     write_frames(folder / "mine.npz", frames)
     config = compose(["dataset=peptide_file", f"dataset.path={folder / 'mine.npz'}"])["dataset"]
-    recipe = build({**config, "force_map": "optimal", **changes}, Recipe)
+    recipe = build({**config, "force_map": "optimal", "temperature": 350.0, **changes}, Recipe)
     return recipe.make(folder)
 
 
@@ -58,8 +58,8 @@ def test_other_units_are_asked_about(
 
 
 def test_a_wrong_temperature_is_asked_about(mini: Frames, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"set the true temperature if the frames were sampled at 30\d ± \d K$"):
-        make(tmp_path, mini.with_labels(temperature=350.0), temperature=350.0)
+    with pytest.raises(InputError, match=r"set the true temperature if the frames were sampled at 35\d ± \d K$"):
+        make(tmp_path, mini.with_labels(temperature=300.0), temperature=300.0)
 
 
 def test_selected_frames_are_not_judged_by_the_identities(mini: Frames, tmp_path: Path) -> None:

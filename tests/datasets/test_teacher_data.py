@@ -135,8 +135,8 @@ def test_the_teachers_content_is_part_of_the_identity(toy: Path, tmp_path: Path)
 def test_what_does_not_fit_is_refused(toy: Path, peptide: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^dataset\.path=.* holds no potential: give a finished run's folder"):
         recipe(tmp_path, option="teacher").make(tmp_path)
-    with pytest.raises(InputError, match=r"dataset\.temperature=350\.0 but the potential .* is of 300\.0"):
-        recipe(peptide, "dataset.temperature=350.0", option="teacher").make(tmp_path)
+    with pytest.raises(InputError, match=r"dataset\.temperature=300\.0 but the potential .* is of 350\.0"):
+        recipe(peptide, "dataset.temperature=300.0", option="teacher").make(tmp_path)
     with pytest.raises(InputError, match="is no finished run's folder, so that there are no frames to start from"):
         recipe(peptide / "potential.npz", option="teacher").make(tmp_path)
     with pytest.raises(InputError, match="frames to start from are of system 'toy_cgnet' but the data set of 'pep"):
@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_refused(toy: Path, peptide: Path, tmp_path: Path) 
         ("toy_teacher", "dataset.basin=folded", r"dataset\.basin=folded but 'toy_cgnet' tells no such basin apart"),
         ("teacher", "dataset.basin=foldd", r"dataset\.basin=foldd is not valid: expected .*folded, misfolded"),
         ("teacher", "dataset.reference_steps=405", r"reference_steps=405 is not a multiple of .*save_every=10"),
-        ("teacher", "dataset.simulation.temperature=310", r"simulation\.temperature=310 but dataset\.temperature=300"),
+        ("teacher", "dataset.simulation.temperature=310", r"simulation\.temperature=310 but dataset\.temperature=350"),
         ("teacher", "dataset.force_noise=-1", r"dataset\.force_noise=-1 is not valid: expected a number >= 0"),
     ],
 )
