@@ -37,7 +37,7 @@ from cgexp.systems.peptide import Peptide
 HERE = Path(__file__).parent
 STARTS = {"native": ("from native", "#0072B2"), "unfolded": ("from unfolded", "#D55E00")}
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
-BLOCK_PS = 500.0  # of the folded fraction
+BLOCK_PS = 2000.0  # of the folded fraction
 STRETCH_PS = 1000.0  # of a walker: a unit of the bootstrap, as a block of the shipped set
 N_LENGTHS, N_SAMPLES, N_BOOTSTRAP = 6, 1000, 10
 TARGETS = {"resolution_relative": 0.15, "relative error of the folded fraction": 0.25}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cgexp.analysis import equilibrium
 from cgexp.analysis.comparison import Bins
 from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.equilibrium import Equilibrium, run_distance
@@ -156,3 +157,19 @@ def test_without_a_simulation_it_is_described_and_has_no_resolution(equilibrium:
     )
     assert "folded_fraction_reference" in evaluation.metrics
     assert "w1_tica_resolution" not in evaluation.metrics
+
+
+def test_the_distance_of_weighted_runs_hardly_depends_on_the_choice_of_frames() -> None:
+    rng = np.random.default_rng(3)
+    points, weights = rng.normal(size=(4000, 2)), rng.lognormal(sigma=1.5, size=4000)
+    block, runs = np.repeat(np.arange(40), 100), [np.arange(2000), np.arange(2000, 4000)]
+
+    def spread(n_draws: int) -> float:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(equilibrium, "N_DRAWS", n_draws)
+            found = [
+                run_distance(points, weights, block, runs, 100, 0, np.random.default_rng(seed)) for seed in range(20)
+            ]
+        return float(np.std([values["w1_tica_resolution"] for values in found]))
+
+    assert spread(equilibrium.N_DRAWS) < 0.6 * spread(1)
