@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cgexp.analysis import equilibrium
+from cgexp.analysis import equilibrium as equilibrium_module
 from cgexp.analysis.comparison import Bins
 from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.equilibrium import Equilibrium, run_distance
@@ -166,10 +166,10 @@ def test_the_distance_of_weighted_runs_hardly_depends_on_the_choice_of_frames() 
 
     def spread(n_draws: int) -> float:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(equilibrium, "N_DRAWS", n_draws)
+            patch.setattr(equilibrium_module, "N_DRAWS", n_draws)
             found = [
                 run_distance(points, weights, block, runs, 100, 0, np.random.default_rng(seed)) for seed in range(20)
             ]
         return float(np.std([values["w1_tica_resolution"] for values in found]))
 
-    assert spread(equilibrium.N_DRAWS) < 0.6 * spread(1)
+    assert spread(equilibrium_module.N_DRAWS) < 0.6 * spread(1)
