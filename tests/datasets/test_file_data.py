@@ -71,8 +71,13 @@ def test_selected_frames_are_not_judged_by_the_identities(mini: Frames, tmp_path
         make(tmp_path, scaled(labelled, coords=0.1), thermally_sampled=False)
 
 
-def test_a_biased_map_needs_a_reason(tmp_path: Path) -> None:
-    biased = load_packaged("chignolin_maps", force_map="slice")
+def test_a_biased_map_needs_a_reason(mini: Frames, tmp_path: Path) -> None:
+    bond = np.diff(mini.coords, axis=1)
+    tension = bond / np.linalg.norm(bond, axis=-1, keepdims=True)  # does no work on average along r - r0
+    forces = np.array(mini.forces)
+    forces[:, :-1] += tension
+    forces[:, 1:] -= tension
+    biased = mini.with_labels(forces=forces, force_map="slice")
     with pytest.raises(InputError, match=r"'slice' of .* is biased: .*allow_biased_force_map='<reason>'"):
         make(tmp_path, biased, force_map="slice")
     assert len(make(tmp_path, biased, force_map="slice", allow_biased_force_map="a test of it")) == len(biased)

@@ -65,13 +65,13 @@ def test_the_set_of_the_system_and_temperature_is_found(labelled: Frames, mini: 
     assert found.content_hash == labelled.content_hash
     assert mean_force_set(analysis(mean_force_set=None), mini) is None
     assert mean_force_set(SimpleNamespace(), mini) is None, "an analysis of a toy has no such setting"
-    for other in (mini.with_labels(temperature=350.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
+    for other in (mini.with_labels(temperature=300.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
         assert mean_force_set(analysis(), other) is None
 
 
 def test_a_set_that_does_not_fit_is_refused(labelled: Frames, mini: Frames) -> None:
-    with pytest.raises(InputError, match=r"means is of temperature 300.0, but the data set of 350.0: set it to auto"):
-        mean_force_set(analysis(mean_force_set="means"), mini.with_labels(temperature=350.0))
+    with pytest.raises(InputError, match=r"means is of temperature 350.0, but the data set of 300.0: set it to auto"):
+        mean_force_set(analysis(mean_force_set="means"), mini.with_labels(temperature=300.0))
     with pytest.raises(InputError, match="is of system peptide-YYDPETGTWY, but the data set of peptide-AC"):
         mean_force_set(analysis(mean_force_set="means"), mini.with_labels(system="peptide-AC"))
     with pytest.raises(InputError, match="chignolin_mini has no forces with standard errors"):

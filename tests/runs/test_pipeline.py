@@ -276,7 +276,7 @@ def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: 
 
 
 def peptide_file(folder: Path, path: Path, *overrides: str) -> Config:
-    own = ("dataset=peptide_file", f"dataset.path={path}", "dataset.force_map=optimal")
+    own = ("dataset=peptide_file", f"dataset.path={path}", "dataset.force_map=optimal", "dataset.temperature=350")
     return configure(folder, "experiment=chignolin_first", *own, *overrides)
 
 
@@ -299,7 +299,7 @@ def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another data set"):  # nor does a run that starts from it take other data
         run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
     for changes, sentence in (
-        ({"temperature": 350.0}, "states temperature=300.0 but its frames have 350.0"),
+        ({"temperature": 300.0}, "states temperature=350.0 but its frames have 300.0"),
         ({"force_map": "slice"}, "states force_map=optimal"),
         ({"forces": None}, "has no forces"),
     ):

@@ -81,8 +81,8 @@ def test_a_check_refuses_data_that_are_not_there_or_unfit(tmp_path: Path) -> Non
     path = prior_only(tmp_path, compose(["experiment=chignolin_first"])["prior"], load_packaged("chignolin_mini"))
     given = ["experiment=chignolin_first", "dataset=teacher", f"dataset.path={path}", "dataset.simulation.dt=0.001"]
     assert list(report(compose(given)))
-    with pytest.raises(InputError, match=r"is of 300\.0: set dataset\.temperature=300\.0"):
-        list(report(compose([*given, "dataset.temperature=350"])))
+    with pytest.raises(InputError, match=r"is of 350\.0: set dataset\.temperature=350\.0"):
+        list(report(compose([*given, "dataset.temperature=300"])))
 
 
 def test_an_unknown_set_is_named(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_the_verdict_follows_the_deviation_in_standard_errors(deviation: float, 
 
 
 def test_a_wrong_temperature_is_called_biased_but_not_wrong_units(mini: Frames) -> None:
-    found = assess(mini.with_labels(temperature=350.0))
+    found = assess(mini.with_labels(temperature=300.0))
     assert (found.verdict, found.wrong_units) == ("biased", False)
     assert "check temperature and units" in found.reason
 
