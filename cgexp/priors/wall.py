@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
 from cgexp.systems.base import System
+
+LARGEST_SHARE = 0.01  # of the frames beyond a wall that is to surround them
 
 
 class HarmonicWall(PriorTerm):
@@ -54,6 +57,13 @@ class HarmonicWall(PriorTerm):
             raise InputError(
                 f"HarmonicWall has lower={self.lower.tolist()} above upper={self.upper.tolist()}, one of them taken "
                 "from the data: give both bounds"
+            )
+        outside = float(((flat < self.lower.numpy()) | (flat > self.upper.numpy())).any(axis=1).mean())
+        if outside > LARGEST_SHARE and (self.lower < self.upper).all():
+            warnings.warn(
+                f"a wall from {self.given['lower']} to {self.given['upper']} stands inside the data: {outside:.0%} of "
+                "the frames lie beyond it and are pushed back; leave a bound out (null) to have the data's own",
+                stacklevel=2,
             )
         self.force_constant = torch.tensor([self.given["force_constant"]]).to(self.force_constant)
 

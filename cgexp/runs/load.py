@@ -46,7 +46,7 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, NDArray[np.float64]]:
-        """The training: epoch, step, lr, objective, loss_train, loss_validation, seconds, each [n_epochs]."""
+        """The training: epoch, step, lr, objective, loss_train_running, loss_validation, seconds: each [n_epochs]."""
         return self.folder.read_history()
 
     @cached_property

@@ -12,6 +12,7 @@ from cgexp.testing.configurations import fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
+@pytest.mark.filterwarnings("ignore:a wall")  # it stands inside the frames, so that they feel it
 class TestHarmonicWall(EnergyTermChecks):
     invariant = False
 
@@ -44,6 +45,11 @@ def test_equal_bounds_make_a_harmonic_well():
     fit_to(term, toy_frames(10))
     x = torch.linspace(-8.0, 8.0, 9).double()
     assert torch.allclose(term.energy(x[:, None, None]), 0.62 * (x - 0.2) ** 2)
+
+
+def test_a_wall_inside_the_data_is_told():
+    with pytest.warns(UserWarning, match="from 0.0 to 1.0 stands inside the data"):
+        fit_to(HarmonicWall(lower=0.0, upper=1.0), toy_frames(100))
 
 
 @pytest.mark.parametrize("bounds", [{"lower": 1.0, "upper": 0.0}, {"lower": 1000.0}])
