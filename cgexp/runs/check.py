@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +16,7 @@ from cgexp.config.identity import data_id
 from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
+from cgexp.messages import only_from
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
 from cgexp.runs.experiment import Experiment
@@ -42,8 +43,7 @@ def report(config: Config) -> Iterator[str]:
     prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # made-up frames say nothing about the data
+    with only_from(logging.ERROR):  # made-up frames say nothing about the data
         prior.fit(frames, system)
     network = experiment.model.make()
     network.fit(frames, system)

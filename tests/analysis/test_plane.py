@@ -134,7 +134,6 @@ def test_work_is_in_kT_of_the_frames() -> None:
     assert warm["loop_work_rms"] == pytest.approx(0.5)
 
 
-@pytest.mark.filterwarnings("ignore:a wall")  # it stands inside the frames, so that they feel it
 def test_an_energy_network_conserves_and_a_direct_force_need_not() -> None:
     torch.manual_seed(0)
     prior = Prior({"wall": HarmonicWall(lower=-4.0, upper=4.0)}, temperature=1.0)

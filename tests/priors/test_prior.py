@@ -90,7 +90,6 @@ def test_the_record_states_convention_units_temperature_and_data():
     assert record["terms"]["dihedrals"]["arguments"] == {"n_terms": 3, "uniform_share": 0.01}
 
 
-@pytest.mark.filterwarnings("ignore:a wall")  # it stands inside the frames, so that they feel it
 @pytest.mark.parametrize("name", ["peptide", "wall", "none"])
 def test_a_file_gives_the_same_prior_back_without_the_data(tmp_path, name):
     frames = chain_frames(50) if name == "peptide" else toy_frames(50)

@@ -12,7 +12,6 @@ from cgexp.testing.configurations import fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 
 
-@pytest.mark.filterwarnings("ignore:a wall")  # it stands inside the frames, so that they feel it
 class TestHarmonicWall(EnergyTermChecks):
     invariant = False
 
@@ -47,9 +46,9 @@ def test_equal_bounds_make_a_harmonic_well():
     assert torch.allclose(term.energy(x[:, None, None]), 0.62 * (x - 0.2) ** 2)
 
 
-def test_a_wall_inside_the_data_is_told():
-    with pytest.warns(UserWarning, match="from 0.0 to 1.0 stands inside the data"):
-        fit_to(HarmonicWall(lower=0.0, upper=1.0), toy_frames(100))
+def test_a_wall_inside_the_data_is_told(caplog):
+    fit_to(HarmonicWall(lower=0.0, upper=1.0), toy_frames(100))
+    assert "from 0.0 to 1.0 stands inside the data" in caplog.text
 
 
 @pytest.mark.parametrize("bounds", [{"lower": 1.0, "upper": 0.0}, {"lower": 1000.0}])

@@ -359,6 +359,13 @@ def test_the_history_of_a_run_can_be_loaded(finished: RunFolder) -> None:
     assert "loss_train" not in history  # a metric, of the kept weights: one name, one number
 
 
+def test_what_a_run_gives_says_what_it_is(finished: RunFolder) -> None:
+    found = cgexp.load(finished.path)
+    assert repr(found) == f"<Run: {finished.path}; done: prior, train, simulate, evaluate>"
+    assert repr(found.frames).startswith(f"<Frames: {len(found.frames)} of toy_cgnet, 1 beads in 1 dimensions, reduced")
+    assert repr(found.trajectory()).startswith(f"<Trajectory: coords {list(found.trajectory().coords.shape)}, ")
+
+
 def test_histories_written_before_their_column_was_renamed_are_read(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "history.csv").write_text("epoch,loss_train\n0,1.5\n")
