@@ -63,7 +63,15 @@ def _make(spec: Mapping[str, Any], wanted: Kinds, provided: Mapping[str, Any]) -
     for name, value in provided.items():
         if name in signature.parameters and name not in arguments:
             arguments[name] = value
-    return _import(spec[TARGET], wanted)(**arguments)
+    made = _import(spec[TARGET], wanted)
+    if not spec[TARGET].startswith(("torch.", "pytorch_lightning.")):
+        return made(**arguments)
+    try:
+        return made(**arguments)
+    except (ValueError, TypeError, RuntimeError) as error:  # what only they know of their arguments
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{spec[TARGET]} does not take these arguments together: {error}") from error
 
 
 def _value(value: Any, hint: Any) -> Any:

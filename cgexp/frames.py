@@ -22,7 +22,7 @@ METADATA = ("units", "temperature", "system", "source", "force_map", "notes")
 OPTIONAL_METADATA = ("force_field",)  # came later: left out where it says nothing, so that older content hashes hold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Frames:
     """Configurations of a coarse-grained system, with optional reference forces.
 
@@ -80,6 +80,14 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.coords)
+
+    def __repr__(self) -> str:
+        labels = ", ".join(name for name in (*LIKE_COORDS, *PER_FRAME[1:]) if getattr(self, name) is not None)
+        temperature = f"{self.temperature:g} {'K' if self.units == 'molecular' else 'kT'}"
+        return (
+            f"<Frames: {len(self)} of {self.system}, {self.n_beads} beads in {self.n_dims} dimensions, {self.units} "
+            f"units, {temperature}, with {labels or 'no labels'}>"
+        )
 
     @property
     def n_beads(self) -> int:

@@ -51,17 +51,17 @@ def is_on_screen() -> bool:
 
 
 @contextmanager
-def only_warnings() -> Iterator[None]:
-    """Hide progress and what is told at level INFO, within; warnings and errors are still shown."""
+def only_from(level: int) -> Iterator[None]:
+    """Hide progress and what is told below a level of ``logging``, within."""
     logs = [logging.getLogger(name) for name in (PACKAGE, f"{PACKAGE}.progress")]
     levels = [log.level for log in logs]
     for log in logs:
-        log.setLevel(logging.WARNING)
+        log.setLevel(level)
     try:
         yield
     finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+        for log, before in zip(logs, levels, strict=True):
+            log.setLevel(before)
 
 
 def _as_message(

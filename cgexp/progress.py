@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 log = logging.getLogger(__name__)
-log.setLevel(logging.INFO)  # shown unless the level of this logger is raised (messages.only_warnings)
+log.setLevel(logging.INFO)  # shown unless the level of this logger is raised (messages.only_from)
 Report = Callable[[int, int, str], None]  # (done, total, text); called often, so it must be cheap
 
 

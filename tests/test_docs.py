@@ -167,6 +167,7 @@ def test_every_metric_is_explained() -> None:
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     names = [
         "loss_train",
+        "loss_train_running",
         "loss_validation",
         "loss_zero_force",
         "loss_prior_only",

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from cgexp.messages import is_on_screen, on_screen, only_warnings
+from cgexp.messages import is_on_screen, on_screen, only_from
 from cgexp.progress import Progress
 
 log = logging.getLogger("cgexp.somewhere")
@@ -34,7 +34,7 @@ def test_messages_are_lines_on_stderr_and_a_warning_is_shown_once(capsys: pytest
 def test_a_study_hides_progress_and_not_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     with on_screen():
-        with only_warnings():
+        with only_from(logging.WARNING):
             log.info("chatter")
             log.warning("matters")
             Progress("step", stream)(1, 1)

@@ -104,7 +104,7 @@ class Loop:
         settings, seed = self.settings, seed_of(self.seed, place.number)
         pool = Pool.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
         known = np.concatenate([frames.coords, *asked_in_vain(place.folder, place.number)])
-        measured = make_coverage(self.system, pool.coords, frames.coords)
+        measured = make_coverage(self.system, pool.coords, known)
         coverage = float(np.sqrt(measured.squared[measured.most_distant(1)[0]]))
         stop = stop_reason(settings, records, judged.metrics, coverage)
         meta: dict[str, Any] = {

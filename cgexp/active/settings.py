@@ -24,9 +24,9 @@ class ActiveLearning(Part):
     that proposes candidates, which begins at frames of the data as they are by then, has other than the one that a
     model is judged by, which is that of the config and begins at the initial frames in every round and arm.
     budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
-    configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the labelled
-    frames. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has not fallen by more than its
-    resolution. None: no such limit.
+    configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the frames that
+    are labelled or were asked for. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has
+    not fallen by more than its resolution. None: no such limit.
     """
 
     n_rounds: NonNegativeInt = 5

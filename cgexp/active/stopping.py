@@ -25,7 +25,7 @@ def stop_reason(
     if settings.budget_s is not None and spent(records, "oracle_s") >= settings.budget_s:
         return f"the budget of {settings.budget_s:g} CPU seconds is spent"
     if settings.stop_coverage is not None and coverage <= settings.stop_coverage:
-        return f"every candidate is within {settings.stop_coverage:g} of a labelled frame"
+        return f"every candidate is within {settings.stop_coverage:g} of a frame that is labelled or was asked for"
     if settings.stop_metric is not None and not _gains(settings, records, metrics):
         return f"{settings.stop_metric} has not gained more than its resolution in {settings.stop_patience} rounds"
     return None

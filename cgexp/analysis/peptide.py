@@ -28,7 +28,7 @@ from cgexp.analysis.sliced import sliced_metrics
 from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import GridSize, NonNegativeInt, Positive, PositiveInt
 from cgexp.systems.base import System
 from cgexp.systems.basins import CONTACT
 
@@ -62,8 +62,8 @@ class PeptideAnalysis(Analysis):
         contact_cutoff: Positive = CONTACT,
         n_samples: PositiveInt = 10000,
         n_samples_tica: PositiveInt = 1000,
-        n_bins: PositiveInt = 50,
-        n_bins_tica: PositiveInt = 40,
+        n_bins: GridSize = 50,
+        n_bins_tica: GridSize = 40,
         n_bootstrap: NonNegativeInt = 20,
         mean_force_set: str | None = "auto",
         reference: str | None = "auto",

@@ -14,7 +14,7 @@ from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.analysis.toy import as_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import Positive, PositiveInt
+from cgexp.parts.ranges import GridSize, Positive
 from cgexp.systems.plane import Plane
 
 BATCH = 8192  # points at a time: bounds the memory of the derivatives
@@ -34,13 +34,11 @@ class PlaneAnalysis(Analysis):
         self,
         square: tuple[float, float] | None = None,
         n_dims: Literal[2] = 2,
-        n_grid: PositiveInt = 201,
+        n_grid: GridSize = 201,
         loop_side: Positive = 1.0,
     ) -> None:
         if square is not None and not square[0] < square[1]:
             raise InputError(f"analysis.square=[{square[0]}, {square[1]}] is empty: expected [lowest, highest]")
-        if n_grid < 3:
-            raise InputError(f"analysis.n_grid={n_grid} is too small: expected at least 3 points")
         self.square, self.n_dims, self.n_grid, self.loop_side = square, n_dims, n_grid, loop_side
 
     def evaluate(

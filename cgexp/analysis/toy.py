@@ -18,7 +18,7 @@ from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import NonNegativeInt, PositiveInt
+from cgexp.parts.ranges import GridSize, NonNegativeInt
 from cgexp.systems.toy import ToyPotential
 
 N_QUADRATURE = 2001  # points over the system's x_range
@@ -42,8 +42,8 @@ class ToyAnalysis(Analysis):
         grid: tuple[float, float] | None = None,
         leak: tuple[float, float] | None = None,
         n_dims: Literal[1] = 1,
-        n_grid: PositiveInt = 1001,
-        n_bins: PositiveInt = 50,
+        n_grid: GridSize = 1001,
+        n_bins: GridSize = 50,
         n_bootstrap: NonNegativeInt = 100,
         seed: NonNegativeInt = 0,
     ) -> None:
@@ -51,8 +51,6 @@ class ToyAnalysis(Analysis):
         for name, bounds in (("grid", grid), ("leak", leak)):
             if bounds is not None and not bounds[0] < bounds[1]:
                 raise InputError(f"analysis.{name}=[{bounds[0]}, {bounds[1]}] is empty: expected [lowest x, highest x]")
-        if n_grid < 3:
-            raise InputError(f"analysis.n_grid={n_grid} is too small: expected at least 3 points")
         self.grid, self.leak, self.n_grid, self.n_bins = grid, leak, n_grid, n_bins
         self.n_bootstrap = n_bootstrap
         self.seed = seed
@@ -128,7 +126,8 @@ class ToyAnalysis(Analysis):
         metrics |= {f"{name}_sem": value for name, value in sem.items()}
         curve: dict[str, Any] = {"bin_x": 0.5 * (self.edges[1:] + self.edges[:-1]), "simulation": curves[0]}
         if sem:
-            curve["simulation_sem"] = np.std(curves[1:], axis=0, ddof=1)
+            correction = np.sqrt(n_units / (n_units - 1.0))  # as in bootstrap_sem
+            curve["simulation_sem"] = correction * np.std(curves[1:], axis=0, ddof=1)
         return metrics, curve
 
     def _dots(self, frames: Frames, rng: np.random.Generator) -> dict[str, Values]:

@@ -1,7 +1,9 @@
 """The C++ kernels: each source is compiled once on a machine, cached, and loaded with ctypes.
 
 The compiler is called directly: the sources include no torch header, so that a build takes seconds and needs no ninja,
-and a library is moved into place when it is whole, so that a killed build leaves no lock behind.
+and a library is moved into place when it is whole, so that a killed build leaves no lock behind. What is loaded is
+code: the cache is the user's alone, a hash is kept beside each library, and one that fails either is made again. Once a
+process each is compared with its reference (self_test.py).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -20,6 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cgexp.errors import InputError
+from cgexp.store import write_bytes
 
 log = logging.getLogger(__name__)
 SOURCES = Path(__file__).parent / "native"
@@ -27,6 +31,7 @@ COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: it compiles checks for NaN away and may flush small numbers to zero in the whole process.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared", "-w")
 TUNING = "-march=native"
+_TESTED: set[str] = set()  # libraries that this process has compared with their references
 
 
 class NoNativeKernel(InputError):
@@ -41,12 +46,29 @@ class NoNativeKernel(InputError):
 def native_library(name: str) -> ctypes.CDLL:
     """The library made of ``native/<name>.cpp``, compiled if need be; NoNativeKernel if it cannot be."""
     path = cache_folder() / f"{name}-{_digest(name)}.so"
-    if not path.is_file():
+    _require_private(path.parent)
+    if not _is_whole(path):
         _build(name, find_compiler(), path)
     try:
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path))
     except OSError as error:
         raise NoNativeKernel(f"the compiled kernel {path} cannot be loaded ({error})", "delete it") from error
+    if name not in _TESTED:
+        _TESTED.add(name)  # before the test, which asks for the library
+        _require_right(name, path)
+    return library
+
+
+def _require_right(name: str, path: Path) -> None:
+    from cgexp.kernels.self_test import TOLERANCE, worst_error
+
+    if not (error := worst_error(name)) <= TOLERANCE:
+        _TESTED.discard(name)
+        native_library.cache_clear()
+        raise NoNativeKernel(
+            f"the compiled kernel {path} is wrong: it differs from its reference by {error:.1g}",
+            "set CXX to another compiler, or use kernel=table",
+        )
 
 
 def find_compiler() -> list[str]:
@@ -62,19 +84,74 @@ def find_compiler() -> list[str]:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: a folder of the user's cache."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "cgexp" / "kernels"
+    """Where compiled kernels are kept: a folder of the user's cache; without a home, one below the temporary folder."""
+    return user_cache() / "cgexp" / "kernels"
+
+
+def user_cache() -> Path:
+    """The user's folder for caches. One without a home that can be written to gets a folder below the temporary one."""
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base)
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME, and a user that the system does not know, as in containers
+        home = Path("/nonexistent")
+    cache = home / ".cache"
+    if os.access(cache if cache.is_dir() else home, os.W_OK | os.X_OK):
+        return cache
+    return Path(tempfile.gettempdir()) / f"cgexp-{os.getuid()}"
+
+
+def _require_private(folder: Path) -> None:
+    """Let nobody else write to a folder of libraries; those that are in one where others could are not believed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+        if found.st_uid != os.getuid():
+            raise NoNativeKernel(
+                f"the cache of compiled kernels {folder} belongs to another user",
+                "set XDG_CACHE_HOME to a folder of yours",
+            )
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            folder.chmod(0o700)
+            for path in folder.glob("*.so*"):
+                path.unlink()
+    except OSError as error:
+        raise NoNativeKernel(f"kernels cannot be compiled into {folder} ({error})", "set XDG_CACHE_HOME") from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is there as it was compiled: a plain file of this user that has the hash beside it."""
+    try:
+        found = path.lstat()
+        if (
+            not stat.S_ISREG(found.st_mode)
+            or found.st_uid != os.getuid()
+            or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        ):
+            return False
+        return hashlib.sha256(path.read_bytes()).hexdigest() == _hash_of(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _hash_of(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
 
 
 def _build(name: str, compiler: list[str], path: Path) -> None:
     began = time.perf_counter()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder) / path.name
             _compile(compiler, SOURCES / f"{name}.cpp", made)
+            made.chmod(0o700)
+            content = made.read_bytes()
+            _hash_of(path).unlink(missing_ok=True)  # a library without one is made again
+            with made.open("rb") as file:
+                os.fsync(file.fileno())
             os.replace(made, path)
+            write_bytes(_hash_of(path), hashlib.sha256(content).hexdigest().encode())
     except OSError as error:
         raise NoNativeKernel(
             f"kernels cannot be compiled into {path.parent} ({error})", "set XDG_CACHE_HOME"

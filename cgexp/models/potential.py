@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from typing import Any, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm, negative_gradient
@@ -18,6 +22,10 @@ class Potential(nn.Module):
     network: an energy network, a direct-force network (``conservative`` is then False and there is no energy), or
     None for the prior alone. prior: any energy term; it may be a sum of none. Forces can be asked for inside a
     caller's ``torch.no_grad`` or ``torch.inference_mode``.
+
+    Coordinates are a tensor or an array of any precision, [n_frames, n_beads, n_dims] or one frame [n_beads, n_dims];
+    what comes back is of the same kind, in the potential's own precision and without a graph, unless the coordinates
+    require a gradient (``energy``) or ``create_graph`` asks for one.
     """
 
     def __init__(self, network: EnergyTerm | None, prior: EnergyTerm) -> None:
@@ -30,8 +38,19 @@ class Potential(nn.Module):
         """Whether the forces are the gradient of an energy."""
         return self.network is None or self.network.conservative
 
-    def energy(self, coords: Tensor) -> Tensor:
-        """Energies [n_frames] of coords [n_frames, n_beads, n_dims]; raises InputError for a direct-force network."""
+    @overload
+    def energy(self, coords: Tensor) -> Tensor: ...
+    @overload
+    def energy(self, coords: NDArray[Any]) -> NDArray[np.floating]: ...
+    def energy(self, coords: Any) -> Any:
+        """Energies [n_frames], or of one frame [], in the energy unit; InputError for a direct-force network."""
+        taken = self._taken(coords)
+        if taken.requires_grad:
+            return _given_back(self._energy(taken), coords)
+        with self._frozen():
+            return _given_back(self._energy(taken), coords)
+
+    def _energy(self, coords: Tensor) -> Tensor:
         if not self.conservative:
             raise InputError("this potential predicts forces directly and has no energy: ask for its forces only")
         if self.network is None:
@@ -41,14 +60,18 @@ class Potential(nn.Module):
     def forward(self, coords: Tensor) -> Tensor:
         return self.energy(coords)
 
-    def forces(self, coords: Tensor, create_graph: bool = False) -> Tensor:
-        """Forces [n_frames, n_beads, n_dims]; with ``create_graph`` they can be differentiated in the parameters."""
+    @overload
+    def forces(self, coords: Tensor, create_graph: bool = False) -> Tensor: ...
+    @overload
+    def forces(self, coords: NDArray[Any]) -> NDArray[np.floating]: ...
+    def forces(self, coords: Any, create_graph: bool = False) -> Any:
+        """Forces, shaped as coords; with ``create_graph`` they can be differentiated in the parameters."""
         with torch.inference_mode(False), torch.enable_grad():
-            leaf = _leaf(coords)
+            leaf = _leaf(self._taken(coords))
             if create_graph:
-                return self._energy_and_forces(leaf, create_graph=True)[1]
+                return _given_back(self._energy_and_forces(leaf, create_graph=True)[1], coords)
             with self._frozen():
-                return self._energy_and_forces(leaf, create_graph=False)[1].detach()
+                return _given_back(self._energy_and_forces(leaf, create_graph=False)[1].detach(), coords)
 
     def energy_and_forces(self, coords: Tensor) -> tuple[Tensor | None, Tensor]:
         """Energies [n_frames] (None if not conservative) and forces, in one pass and free of any graph."""
@@ -56,9 +79,41 @@ class Potential(nn.Module):
             energy, forces = self._energy_and_forces(_leaf(coords), create_graph=False)
         return None if energy is None else energy.detach(), forces.detach()
 
+    def __repr__(self) -> str:
+        network = "no network" if self.network is None else type(self.network).__name__
+        n_parameters = sum(parameter.numel() for parameter in self.parameters())
+        terms = ", ".join(getattr(self.prior, "terms", None) or ()) or "none"
+        return f"<Potential: {network}, {n_parameters:,} parameters; prior terms: {terms}>"
+
+    def _taken(self, coords: Any) -> Tensor:
+        """Coordinates as a tensor [n_frames, n_beads, n_dims] on the device and in the precision of the potential."""
+        if not isinstance(coords, Tensor | np.ndarray):
+            raise InputError(
+                f"coords are a {type(coords).__name__}: expected a tensor or an array [n_frames, n_beads, n_dims]"
+                + (", as its .coords" if hasattr(coords, "coords") else "")
+            )
+        taken = coords if isinstance(coords, Tensor) else torch.from_numpy(np.array(coords, dtype=np.float64))
+        own = next((part for part in chain(self.parameters(), self.buffers()) if part.is_floating_point()), None)
+        if own is not None:
+            taken = taken.to(own)
+        if taken.ndim == 2:
+            taken = taken[None]
+        if taken.ndim != 3:
+            raise InputError(
+                f"coords have shape {list(coords.shape)}: expected [n_frames, n_beads, n_dims], or one frame "
+                "[n_beads, n_dims]"
+            )
+        shape = tuple(getattr(self.network, name, None) for name in ("n_beads", "n_dims"))
+        for size, wanted, name in zip(taken.shape[1:], shape, ("beads", "dimensions"), strict=True):
+            if wanted is not None and size != wanted:
+                raise InputError(
+                    f"coords have {size} {name} (shape {list(coords.shape)}): the potential is of {wanted}"
+                )
+        return taken
+
     def _energy_and_forces(self, coords: Tensor, create_graph: bool) -> tuple[Tensor | None, Tensor]:
         if self.conservative:
-            energy = self.energy(coords)
+            energy = self._energy(coords)
             return energy, self._gradient(energy, coords, create_graph)
         prior_forces = self._gradient(self.prior.energy(coords), coords, create_graph)
         assert self.network is not None
@@ -88,3 +143,9 @@ def _leaf(coords: Tensor) -> Tensor:
     if coords.is_inference():
         coords = coords.clone()
     return coords if coords.requires_grad else coords.detach().requires_grad_()
+
+
+def _given_back(result: Tensor, coords: Any) -> Any:
+    """A result [n_frames, ...] as the kind of coordinates that it is of: tensor or array, many frames or one."""
+    result = result if coords.ndim == 3 else result[0]
+    return result if isinstance(coords, Tensor) else result.detach().cpu().numpy()

@@ -156,7 +156,7 @@ class Callback:
 @dataclass(kw_only=True)
 class EarlyStopping(Callback):
     changes_length: ClassVar[bool] = True
-    monitor: Literal["loss_validation", "loss_train", "objective"]
+    monitor: Literal["loss_validation", "loss_train_running", "objective"]
     min_delta: NonNegative = 0.0
     patience: PositiveInt = 3
     verbose: ExecutionOnly[bool] = False

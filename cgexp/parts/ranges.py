@@ -22,6 +22,7 @@ Share = Annotated[float, Ge(0), Lt(1), doc("a number >= 0 and below 1")]
 PositiveInt = Annotated[int, Gt(0), Le(LARGEST_INT), doc("a positive integer")]
 NonNegativeInt = Annotated[int, Ge(0), Le(LARGEST_INT), doc("an integer >= 0")]
 Size = Annotated[int, Gt(0), Le(2**16), doc("a positive integer up to 65536")]  # units of a layer, functions of a basis
+GridSize = Annotated[int, Ge(5), Le(10000), doc("an integer from 5 to 10000")]  # of a histogram; points of a grid
 Depth = Annotated[int, Gt(0), Le(1000), doc("a positive integer up to 1000")]  # layers one after another
 Seed = Annotated[int, Ge(0), Lt(2**31), doc("an integer >= 0 and below 2^31")]
 

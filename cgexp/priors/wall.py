@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
 from cgexp.systems.base import System
+
+log = logging.getLogger(__name__)
+LARGEST_SHARE = 0.01  # of the frames beyond a wall that is to surround them
 
 
 class HarmonicWall(PriorTerm):
@@ -55,6 +59,13 @@ class HarmonicWall(PriorTerm):
                 f"HarmonicWall has lower={self.lower.tolist()} above upper={self.upper.tolist()}, one of them taken "
                 "from the data: give both bounds"
             )
+        outside = float(((flat < self.lower.numpy()) | (flat > self.upper.numpy())).any(axis=1).mean())
+        if outside > LARGEST_SHARE and (self.lower < self.upper).all():
+            log.warning(
+                "a wall from %s to %s stands inside the data: %.0f %% of the frames lie beyond it and are pushed back; "
+                "leave a bound out (null) to have the data's own",
+                self.given["lower"], self.given["upper"], 100.0 * outside,
+            )  # fmt: skip
         self.force_constant = torch.tensor([self.given["force_constant"]]).to(self.force_constant)
 
     def internal_coordinates(self, coords: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from cgexp.config.identity import data_id
 from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
+from cgexp.messages import only_from
 from cgexp.models.potential import Potential
 from cgexp.models.warm_start import take_weights
 from cgexp.runs.experiment import Experiment
@@ -23,6 +25,7 @@ from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
 
 N_FRAMES = 64
+N_STEPS = 100  # of the training that a scheduler is tried with
 
 
 def report(config: Config) -> Iterator[str]:
@@ -40,7 +43,8 @@ def report(config: Config) -> Iterator[str]:
     prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
-    prior.fit(frames, system)
+    with only_from(logging.ERROR):  # made-up frames say nothing about the data
+        prior.fit(frames, system)
     network = experiment.model.make()
     network.fit(frames, system)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -54,6 +58,8 @@ def report(config: Config) -> Iterator[str]:
         yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
     forces = Potential(network, prior).forces(torch.tensor(frames.coords, dtype=torch.float32))
     yield f"potential  forces {list(forces.shape)}, finite: {bool(torch.isfinite(forces).all())}"
+    if n_parameters:
+        update(experiment, network)
     yield f"run        {experiment.name}/{experiment.run_id}"
 
 
@@ -67,6 +73,15 @@ def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:
     value.backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     return float(value.detach()), float(torch.stack([g.norm() for g in gradients]).norm())
+
+
+def update(experiment: Experiment, network: Any) -> None:
+    """Take a step with optimizer and scheduler, as a training makes them."""
+    optimizer = experiment.optimizer.make(params=list(network.parameters()))
+    scheduler = experiment.scheduler
+    if scheduler is not None:
+        scheduler.make(optimizer=optimizer, total_steps=N_STEPS, T_max=N_STEPS)
+    optimizer.step()
 
 
 def made_up_frames(recipe: Recipe) -> Frames:

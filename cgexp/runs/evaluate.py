@@ -99,7 +99,7 @@ def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
     levels = {name: metrics.get(f"loss_{name}") for name in ("zero_force", "prior_only", "noise_floor")}
     return {
         "epoch": table["epoch"],
-        "train": table["loss_train"],
+        "train": table["loss_train_running"],
         "validation": None if np.isnan(validation).all() else validation,
         "unit": f"({context.frames.unit_system.force})²",
         **levels,

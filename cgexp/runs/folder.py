@@ -75,7 +75,8 @@ class RunFolder:
             table = np.atleast_1d(np.genfromtxt(self.history, delimiter=",", names=True))
         except (OSError, ValueError) as error:
             raise InputError(f"{self.history} is missing or damaged: run `cgexp train` with force=true") from error
-        return {name: table[name] for name in table.dtype.names or ()}
+        renamed = {"loss_train": "loss_train_running"}  # in histories written before
+        return {renamed.get(name, name): table[name] for name in table.dtype.names or ()}
 
     def read_provenance(self) -> dict[str, Any]:
         content: dict[str, Any] = read_json(self.provenance)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.cards import packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.runs.folder import RunFolder
+from cgexp.runs.folder import STAGES, RunFolder
 from cgexp.store import read_json
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from cgexp.simulation.trajectory import Trajectory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One run's results, read when asked for."""
 
     folder: RunFolder
+
+    def __repr__(self) -> str:
+        return f"<Run: {self.folder.path}; done: {', '.join(s for s in STAGES if self.folder.done(s)) or 'nothing'}>"
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -46,7 +49,7 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, NDArray[np.float64]]:
-        """The training: epoch, step, lr, objective, loss_train, loss_validation, seconds, each [n_epochs]."""
+        """The training: epoch, step, lr, objective, loss_train_running, loss_validation, seconds: each [n_epochs]."""
         return self.folder.read_history()
 
     @cached_property
@@ -58,7 +61,7 @@ class Run:
 
     @cached_property
     def potential(self) -> Potential:
-        """The trained potential: ``energy(coords)`` and ``forces(coords)``, tensors in and out."""
+        """The trained potential: ``energy(coords)`` and ``forces(coords)`` of arrays or tensors."""
         from cgexp.models.potential_store import load_potential
 
         return load_potential(self.folder.potential)

@@ -47,7 +47,7 @@ class Exchange:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
     """coords: [n_saved, n_replicas, n_beads, n_dims], float32, length unit. time: [n_saved], ps or reduced.
 
@@ -88,6 +88,10 @@ class Trajectory:
             replica_steps_per_second=last * len(alive) / max(wall_s, 1e-9),
             exchange=exchange,
         )
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "not finished"
+        return f"<Trajectory: coords {list(self.coords.shape)}, {int(self.alive.sum())} replicas alive, {state}>"
 
     @property
     def continuous(self) -> bool:

@@ -24,7 +24,7 @@ from cgexp.config.compose import Config
 from cgexp.config.identity import digest
 from cgexp.config.launch import launch_jobs
 from cgexp.errors import InputError
-from cgexp.messages import only_warnings
+from cgexp.messages import only_from
 from cgexp.progress import duration
 from cgexp.report.figures import save
 from cgexp.report.table import arms_table
@@ -238,7 +238,7 @@ class _Job:
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
-        with only_warnings():
+        with only_from(logging.WARNING):
             folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
         if self.table and str(folder.path) in self.keys:
             RoundTable(self.table).add(self.keys[str(folder.path)], records_of(folder.path))

@@ -138,7 +138,7 @@ def fit(
     )
     history = History(folder / "history.csv", progress)
     has_validation = len(data.validation_index) > 0
-    checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train")
+    checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
     last = folder / LAST
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
@@ -253,13 +253,13 @@ def untrained(
     """
     train, validation = split_by_block(frames.block, settings.validation_fraction, seed, settings.fold)
     levels = loss_levels(frames, prior_forces, validation)
-    losses = {"loss_train": loss_levels(frames, prior_forces, train)["loss_prior_only"]}
-    if len(validation):
-        losses["loss_validation"] = levels["loss_prior_only"]
+    trained = loss_levels(frames, prior_forces, train)["loss_prior_only"]
+    validated = {"loss_validation": levels["loss_prior_only"]} if len(validation) else {}
+    row = {"epoch": 0, "step": 0, "lr": 0.0, "objective": trained, "loss_train_running": trained, "seconds": 0.0}
     history = History(folder / "history.csv")
-    history.rows.append({"epoch": 0, "step": 0, "lr": 0.0, "objective": losses["loss_train"], **losses, "seconds": 0.0})
+    history.rows.append(row | validated)
     history.write()
-    return {**losses, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
+    return {"loss_train": trained, **validated, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
 
 
 class _quiet:

@@ -19,7 +19,8 @@ from cgexp.store import write_bytes
 
 WRITE_EVERY_S = 5.0
 Log = Callable[[Mapping[str, float], int], None]
-COLUMNS = ("epoch", "step", "lr", "objective", "loss_train", "loss_validation", "seconds")
+RENAMED = {"loss_train": "loss_train_running"}  # in checkpoints written before
+COLUMNS = ("epoch", "step", "lr", "objective", "loss_train_running", "loss_validation", "seconds")
 
 
 class History(Callback):
@@ -39,7 +40,8 @@ class History(Callback):
         return {"rows": [dict(row) for row in self.rows], "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self.seconds = list(state_dict["rows"]), float(state_dict["seconds"])
+        self.rows = [{RENAMED.get(name, name): value for name, value in row.items()} for row in state_dict["rows"]]
+        self.seconds = float(state_dict["seconds"])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
@@ -57,7 +59,7 @@ class History(Callback):
         row |= {name: logged[name] for name in COLUMNS if name in logged}
         row["seconds"] = self.seconds
         self.rows.append(row)
-        if row.get("loss_train") is not None and not abs(row["loss_train"]) < float("inf"):
+        if row.get("loss_train_running") is not None and not abs(row["loss_train_running"]) < float("inf"):
             raise InputError(
                 f"the training loss is not finite after epoch {trainer.current_epoch}: lower optimizer.lr or set "
                 "trainer.gradient_clip"
@@ -65,7 +67,9 @@ class History(Callback):
         if time.monotonic() - self._written > WRITE_EVERY_S:
             self.write()
         if self.progress is not None:
-            text = " ".join(f"{name} {row[name]:.5g}" for name in ("loss_train", "loss_validation") if name in row)
+            text = " ".join(
+                f"{name} {row[name]:.5g}" for name in ("loss_train_running", "loss_validation") if name in row
+            )
             self.progress(trainer.current_epoch + 1, trainer.max_epochs or 0, text)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

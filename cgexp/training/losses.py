@@ -199,6 +199,9 @@ class Loss(Part):
                 f"loss.terms has only penalties ({', '.join(terms)}), which zero force fulfils best: expected a term "
                 "over the force error beside them, for example the one of loss=force"
             )
+        if not any(term.weight for term in self.errors.values()):
+            names = " and ".join(f"loss.terms.{name}.weight" for name in self.errors)
+            raise InputError(f"{names} is 0, so that nothing is learnt from forces: expected a positive weight")
 
     def __call__(
         self, predicted: Tensor, batch: Batch, forces: ForceField | None = None, step: int = 0

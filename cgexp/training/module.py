@@ -30,7 +30,8 @@ class ForceMatching(pl.LightningModule):
     """Minimises the loss between the network's forces -dU/dx and reference forces; a step differentiates twice.
 
     The prior's forces are already subtracted from the labels (training/data.py). Logged: ``objective`` (the loss that
-    is minimised), ``loss_train`` and ``loss_validation`` (mean squared force error whatever the objective, force^2).
+    is minimised), and mean squared force errors whatever the objective, force^2: ``loss_train_running`` (of the epoch's
+    batches, while the weights change) and ``loss_validation``.
 
     graphed: True hands backward, clipping and the optimizer's step to a GraphedStep together with the loss; then
     Lightning's closure does all of it in ``training_step``, and Lightning counts, schedules and saves as ever. None:
@@ -121,7 +122,7 @@ class ForceMatching(pl.LightningModule):
             total, predicted = self._kernel.squared_error(batch.coords, batch.forces, weights)
             terms = self.loss(predicted, batch)[1] if len(self.loss.terms) > 1 else {}
         error = total.detach() if self.loss.is_mean_squared_error else squared_error(predicted.detach(), batch)
-        values = {"objective": total, "loss_train": error}
+        values = {"objective": total, "loss_train_running": error}
         if len(terms) > 1:
             values |= {f"objective_{name}": value for name, value in terms.items()}
         return values

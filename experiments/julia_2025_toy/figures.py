@@ -80,7 +80,7 @@ def figures(results: Results) -> dict[str, Figure]:
     return {
         "report_figures_4_and_5": failure_figure(failed["sums_energy"], failed["variance"], failed["force_energy"]),
         "report_figures_6_to_8": control_figure(
-            _histories(results, "direct_relu_long", "loss_train"), forces["direct_relu_long"]
+            _histories(results, "direct_relu_long", "loss_train_running"), forces["direct_relu_long"]
         ),
         "report_figure_9": quality_figure(
             {
@@ -135,7 +135,7 @@ def _quality(results: Results, arm: str, forces: Mapping[str, Values]) -> dict[s
     history = results.runs(arm)[0].history
     return {
         "epoch": history["epoch"] + 1,
-        "train": history["loss_train"],
+        "train": history["loss_train_running"],
         "validation": history["loss_validation"],
         "colour": arm.split("_")[0],
         "force": forces[arm][0],

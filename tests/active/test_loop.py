@@ -144,10 +144,12 @@ def test_a_rejected_configuration_is_not_chosen_again(tmp_path: Path) -> None:
         def judged(self, number: int, frames: Any) -> Any:
             return super().judged(0, INITIAL)
 
-    run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), workshop=Stuck(), n_rounds=3))
+    records = run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), workshop=Stuck(), n_rounds=3))
     chosen = np.concatenate([Selection.read(Round(tmp_path, number).selection).coords for number in range(3)])
     assert len(np.unique(chosen)) == 9
     assert len(data_of(tmp_path, INITIAL, 3)[0]) == 50
+    coverage = [record["coverage_max"] for record in records]  # by frames labelled or asked for, so it falls
+    assert coverage[1] < coverage[0]
 
 
 def test_the_controls_cost_what_learning_costs(tmp_path: Path) -> None:

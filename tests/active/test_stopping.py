@@ -42,7 +42,10 @@ def test_seconds_of_the_oracle() -> None:
 def test_a_covered_pool_ends_it() -> None:
     settings = ActiveLearning(stop_coverage=0.5)
     assert stop_reason(settings, [], {}, 0.6) is None
-    assert stop_reason(settings, [], {}, 0.5) == "every candidate is within 0.5 of a labelled frame"
+    assert (
+        stop_reason(settings, [], {}, 0.5)
+        == "every candidate is within 0.5 of a frame that is labelled or was asked for"
+    )
 
 
 @pytest.mark.parametrize(

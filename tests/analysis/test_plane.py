@@ -157,7 +157,7 @@ def test_failed_replicas_are_counted() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "part"),
-    [({"square": (1.0, 1.0)}, "is empty"), ({"n_grid": 2}, "at least 3"), ({"loop_side": 11.0}, "longer than")],
+    [({"square": (1.0, 1.0)}, "is empty"), ({"n_grid": 2}, "an integer from 5"), ({"loop_side": 11.0}, "longer than")],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], part: str) -> None:
     with pytest.raises(InputError, match=part):

@@ -42,7 +42,7 @@ def test_a_run_with_it_is_the_prior_alone(finished: RunFolder) -> None:
     assert found.metrics["loss_validation"] == found.metrics["loss_prior_only"]
     assert found.metrics["epochs"] == 0
     assert found.metrics["replicas_failed"] == 0
-    assert np.all(found.history["loss_train"] == found.metrics["loss_train"])
+    assert np.all(found.history["loss_train_running"] == found.metrics["loss_train"])
     assert (finished.figures / "training.png").is_file()
 
 

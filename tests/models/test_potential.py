@@ -143,6 +143,44 @@ def test_forces_with_create_graph_train_the_parameters(peptide):
     assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
 
 
+def test_arrays_single_frames_and_any_precision_are_taken_and_nothing_returned_holds_a_graph(peptide):
+    coords = random_chains(3)
+    energy, forces = (found.numpy() for found in peptide.energy_and_forces(coords))
+    assert not peptide.energy(coords).requires_grad
+    for given in (coords.numpy(), np.asarray(coords, dtype=">f8"), np.asfortranarray(coords)):
+        np.testing.assert_allclose(peptide.energy(given), energy)
+        np.testing.assert_allclose(peptide.forces(given), forces)
+    np.testing.assert_allclose(peptide.energy(coords[1].numpy()), energy[1])
+    assert peptide.energy(coords[1]).shape == ()
+    np.testing.assert_allclose(peptide.forces(coords[1].numpy()), forces[1], rtol=1e-6)
+    single = peptide.float()
+    assert single.energy(coords).dtype == torch.float32
+    np.testing.assert_allclose(single.forces(coords.numpy()), forces, rtol=1e-2, atol=1e-2)
+    leaf = coords.clone().requires_grad_()
+    assert torch.allclose(negative_gradient(single.energy(leaf), leaf), single.forces(coords).double())
+
+
+@pytest.mark.parametrize(
+    ("coords", "told"),
+    [
+        ([[0.0, 0.0, 0.0]], "coords are a list: expected a tensor or an array"),
+        (chain_frames(3), "as its .coords"),
+        (np.zeros(3), r"coords have shape \[3\]"),
+        (np.zeros((2, 9, 3)), "coords have 9 beads .* the potential is of 10"),
+        (np.zeros((2, 10, 2)), "coords have 2 dimensions"),
+    ],
+)
+def test_other_coordinates_are_told_what_is_wanted(peptide, coords, told):
+    for function in (peptide.energy, peptide.forces):
+        with pytest.raises(InputError, match=told):
+            function(coords)
+
+
+def test_it_says_what_it_is(peptide):
+    assert repr(peptide).startswith("<Potential: CGSchNet, ")
+    assert repr(peptide).endswith("parameters; prior terms: bonds, angles, dihedrals, repulsion>")
+
+
 def test_direct_forces_add_to_the_prior_and_have_no_energy():
     potential = fitted(DIRECT, WALL, toy_frames(100))
     coords = torch.tensor([0.0, 12.0], dtype=torch.float64)[:, None, None]

@@ -46,6 +46,11 @@ def test_equal_bounds_make_a_harmonic_well():
     assert torch.allclose(term.energy(x[:, None, None]), 0.62 * (x - 0.2) ** 2)
 
 
+def test_a_wall_inside_the_data_is_told(caplog):
+    fit_to(HarmonicWall(lower=0.0, upper=1.0), toy_frames(100))
+    assert "from 0.0 to 1.0 stands inside the data" in caplog.text
+
+
 @pytest.mark.parametrize("bounds", [{"lower": 1.0, "upper": 0.0}, {"lower": 1000.0}])
 def test_crossed_bounds_are_refused(bounds):
     with pytest.raises(InputError, match="above upper"):

@@ -355,7 +355,21 @@ def test_a_run_starts_from_the_weights_of_another(outputs: Path, finished: RunFo
 def test_the_history_of_a_run_can_be_loaded(finished: RunFolder) -> None:
     history = cgexp.load(finished.path).history
     assert history["epoch"].tolist() == [0.0, 1.0]
-    assert np.isfinite(history["loss_train"]).all()
+    assert np.isfinite(history["loss_train_running"]).all()
+    assert "loss_train" not in history  # a metric, of the kept weights: one name, one number
+
+
+def test_what_a_run_gives_says_what_it_is(finished: RunFolder) -> None:
+    found = cgexp.load(finished.path)
+    assert repr(found) == f"<Run: {finished.path}; done: prior, train, simulate, evaluate>"
+    assert repr(found.frames).startswith(f"<Frames: {len(found.frames)} of toy_cgnet, 1 beads in 1 dimensions, reduced")
+    assert repr(found.trajectory()).startswith(f"<Trajectory: coords {list(found.trajectory().coords.shape)}, ")
+
+
+def test_histories_written_before_their_column_was_renamed_are_read(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "history.csv").write_text("epoch,loss_train\n0,1.5\n")
+    assert RunFolder(tmp_path).read_history()["loss_train_running"].tolist() == [1.5]
 
 
 def test_figures_of_a_run_can_be_left_out_and_drawn_later(outputs: Path) -> None:

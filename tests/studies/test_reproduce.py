@@ -43,7 +43,7 @@ def numbers(results):
 
 def figures(results):
     figure, (axes,) = panels(1, 1)
-    axes.plot(results.runs("direct")[0].history["loss_train"])
+    axes.plot(results.runs("direct")[0].history["loss_train_running"])
     return {"loss": figure}
 """
 SIBLING = """

@@ -195,7 +195,7 @@ def test_float64_early_stopping_clipping_and_throughput(tmp_path: Path) -> None:
     numbers = train(tmp_path, network, spring_frames(), settings=settings, log=lambda m, step: logged.extend(m))
     assert numbers["epochs"] < 8
     assert next(network.parameters()).dtype == torch.float64
-    assert {"loss_train", "loss_validation"} <= set(logged)
+    assert {"loss_train_running", "loss_validation"} <= set(logged)
 
 
 @pytest.mark.parametrize("scheduler", ["StepLR", "ReduceLROnPlateau", "CosineAnnealingLR", "ExponentialLR"])

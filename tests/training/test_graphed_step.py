@@ -66,7 +66,7 @@ def test_gradients_are_clipped(tmp_path: Path, target: str) -> None:
     optimizer = Template({"_target_": f"torch.optim.{target}", "lr": 1e-2}, Optimizer)
     clipped = assert_same(tmp_path / "a", lambda: {"settings": settings(clip=0.01), "optimizer": optimizer})
     free = assert_same(tmp_path / "b", lambda: {"settings": settings(), "optimizer": optimizer})
-    assert clipped[-1]["loss_train"] != free[-1]["loss_train"]
+    assert clipped[-1]["loss_train_running"] != free[-1]["loss_train_running"]
 
 
 def test_losses_that_are_not_squares_and_weights(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_rate_finder_and_the_throughput_callback(tmp_path: Path) -> None:
         tmp_path, network, spring_frames(), settings=with_callbacks(), scheduler=None, graphed=True,
         log=lambda metrics, step: logged.extend(metrics),
     )  # fmt: skip
-    assert {"loss_train", "loss_validation"} <= set(logged)
+    assert {"loss_train_running", "loss_validation"} <= set(logged)
 
 
 def quadratic(parameter: Tensor) -> Callable[[Tensor], dict[str, Tensor]]:

@@ -1,0 +1,48 @@
+"""`cgexp check` builds all that a run builds, so that what it lets pass can begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from cgexp.config.checks import check
+from cgexp.config.compose import compose
+from cgexp.errors import InputError
+from cgexp.runs.check import report
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["optimizer.foreach=true", "optimizer.fused=true"], "`fused` and `foreach`"),
+        (["loss.terms.force.weight=0"], "loss.terms.force.weight is 0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_as_parts_are_built(overrides: list[str], named: str) -> None:
+    config = compose(overrides)
+    check(config)
+    with pytest.raises(InputError, match=named):
+        list(report(config))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "analysis.n_bins=1",
+        "analysis.n_grid=4",
+        "optimizer.maximize=true",
+        "optimizer.differentiable=true",
+        "optimizer.betas=[0.9,1.5]",
+        "scheduler.div_factor=0",
+        "scheduler.last_epoch=5",
+        "trainer.callbacks.stop={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: loss_validatio}",
+        "trainer.callbacks.stop={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: loss_train, mode: low}",
+    ],
+)
+def test_nonsense_that_would_end_well_or_late_is_refused_at_once(override: str) -> None:
+    with pytest.raises(InputError, match=override.partition("=")[0].rpartition(".")[2]):
+        check(compose([override]))
+
+
+def test_every_scheduler_can_be_made() -> None:
+    for scheduler in ("cosine", "exponential", "plateau", "none"):
+        assert list(report(compose(["scheduler=" + scheduler])))
