@@ -299,7 +299,7 @@ def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another data set"):  # nor does a run that starts from it take other data
         run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
     for changes, sentence in (
-        ({"temperature": 300.0}, "states temperature=350.0 but its frames have 300.0"),
+        ({"temperature": 300.0}, "states temperature=350 but its frames have 300.0"),
         ({"force_map": "slice"}, "states force_map=optimal"),
         ({"forces": None}, "has no forces"),
     ):
