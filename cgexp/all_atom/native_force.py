@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.born_model import born_model, charges_of, is_known_custom
 from cgexp.all_atom.modules import import_openmm
-from cgexp.kernels.native_library import native_library
+from cgexp.kernels.native_library import NoNativeKernel, native_library
 
 COULOMB = 138.935456  # kJ/mol nm, of NonbondedForce
 BORN_COULOMB = 138.935485  # the same in OpenMM's generalised Born energies
@@ -71,11 +71,13 @@ def _has_other_orders(torsions: Any) -> bool:
 
 def with_native_force(system: Any) -> Any:
     """A copy of an openmm.System in which the kernel has taken the place of its forces, or the system itself if it has
-    none that the kernel replaces. Raises NoNativeKernel if the C++ cannot be had here."""
+    none that the kernel replaces. Raises NoNativeKernel if the C++ cannot be had here, or OpenMM is too old for it."""
     mm, _, _ = import_openmm()
     indices = replaceable(system)
     if indices is None:
         return system
+    if not hasattr(mm, "PythonForce"):
+        raise NoNativeKernel("this OpenMM has no PythonForce", "install a newer one, or choose platform=CPU")
     pairs, solvent = (system.getForce(index) for index in indices)
     bonded = bonded_forces(system, pairs.getForceGroup())
     kernel = ImplicitSolventKernel(pairs, solvent, [system.getForce(index) for index in bonded])

@@ -287,6 +287,20 @@ def test_without_a_compiler_openmm_computes_the_same(
     assert energy == pytest.approx(kernel_energy(system, peptide("AAAG").positions / 10.0), abs=0.02)
 
 
+def test_an_openmm_without_python_forces_computes_by_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mm, _, _ = import_openmm()
+    system = system_of("AAAG", "gbn2", "ACE")
+    monkeypatch.delattr(mm, "PythonForce")
+    monkeypatch.setattr(engine, "fastest_platform", lambda: "CPU")
+    engine._warn_once.cache_clear()
+    assert make_context(system, 300.0, 1).getPlatform().getName() == "CPU"
+    assert "this OpenMM has no PythonForce; OpenMM's own forces are used" in caplog.text
+    with pytest.raises(NoNativeKernel, match="install a newer one, or choose platform=CPU"):
+        make_context(system, 300.0, 1, platform="native")
+
+
 def kernel_energy(system: Any, positions: Positions) -> float:
     return evaluate(make_context(system, 300.0, 1, platform="native"), positions)[0]
 
