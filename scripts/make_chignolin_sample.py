@@ -192,7 +192,7 @@ def make(
     maps["optimal"].check_atoms(peptide.atoms)
     notes = (
         f"frames of {temperature:g} K from two replica exchanges as they came, after {burn_in:g} ps: equal weights, an "
-        "equilibrium sample as far as the runs agree"
+        "equilibrium sample as far as the runs agree; on another kind of processor the same seeds give another walk"
     )
     made = {name: beads_of(atoms, each, temperature, force_field.name, notes) for name, each in maps.items()}
     checks = {name: verification(frames, optimal is None) for name, frames in made.items()}
