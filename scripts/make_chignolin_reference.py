@@ -170,8 +170,8 @@ def _write(
     frame_ps = settings["exchange_ps"] * settings["cycles_per_save"] * stride
     notes = (
         f"two replica-exchange runs from opposite starts, all temperatures reweighted to {temperature:g} K (MBAR); as "
-        "far as they disagree it is not converged: quote w1_tica_resolution beside every distance to it; on another kind of processor the same "
-        "seeds give another walk of the same ensemble"
+        "far as they disagree it is not converged: quote w1_tica_resolution beside every distance to it; on another "
+        "kind of processor the same seeds give another walk of the same ensemble"
     )
     force_field = ForceField.named(settings.get("force_field", UNSAID)).name
     frames, walkers = ensemble(pool, weights, temperature, force_field, notes), walkers_of(everything)
