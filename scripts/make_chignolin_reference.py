@@ -45,7 +45,7 @@ from cgexp.datasets.equilibrium import (
 from cgexp.datasets.packaged import write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays, write_bytes, write_json
+from cgexp.store import dequantise, quantise, read_arrays, read_record, write_arrays, write_bytes, write_json
 from cgexp.systems.basins import CONTACT
 from cgexp.systems.peptide import Peptide
 
@@ -166,7 +166,7 @@ def _write(
     n_all, blocks = len(pool), pool.n_stretches(STRETCH_PS)
     pool, weights = pool.select(kept), weights[kept]
     assert pool.n_stretches(STRETCH_PS) == blocks
-    settings = read_json(runs_folder / KINDS[0] / SETTINGS_FILE)
+    settings = read_record(runs_folder / KINDS[0] / SETTINGS_FILE)
     frame_ps = settings["exchange_ps"] * settings["cycles_per_save"] * stride
     notes = (
         f"two replica-exchange runs from opposite starts, all temperatures reweighted to {temperature:g} K (MBAR); as "

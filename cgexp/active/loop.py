@@ -31,7 +31,7 @@ from cgexp.oracles.oracle import Oracle
 from cgexp.progress import Progress
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.store import read_frames, write_json
+from cgexp.store import read_frames, write_record
 from cgexp.systems.base import System
 
 Record = dict[str, Any]  # of a round, JSON-able
@@ -94,7 +94,7 @@ class Loop:
                 self._label(place, selection, records)
                 self._append(place, selection, frames, chain)
             record = self._record(place, selection, judged, frames, chain, records)
-            write_json(place.record, record)
+            write_record(place.record, record)
             emit(record)
             records.append(record)
         return records

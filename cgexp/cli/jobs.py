@@ -75,10 +75,14 @@ def data(config: Config) -> None:
 
 
 def check_one(config: Config) -> None:
-    """Check one config and print what it describes; writes nothing."""
+    """Check one config and print what it describes, with ``run=<folder>`` that folder's files too; writes nothing."""
     from cgexp.runs.check import report
     from cgexp.runs.pipeline import resolve
+    from cgexp.runs.verify import verify
 
+    if config["run"] is not None:
+        for line in verify(Path(config["run"])):
+            print(line)
     for line in report(resolve(config)[0]):
         print(line)
 

@@ -19,7 +19,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.potential_store import load_potential
-from cgexp.store import read_frames, read_json
+from cgexp.store import read_frames, read_record, read_sealed_text
 from cgexp.systems.base import System
 
 BATCH = 1000  # configurations at once
@@ -99,5 +99,5 @@ def starting_frames(path: str, starts: str | None) -> Frames:
             f"dataset.path={path} is no finished run's folder, so that there are no frames to start from: "
             "set dataset.starts=<file written by cgexp.store.write_frames>"
         )
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return training_frames(folder, config, read_json(folder / "provenance.json")["data"])
+    config = yaml.safe_load(read_sealed_text(folder / "config.yaml"))
+    return training_frames(folder, config, read_record(folder / "provenance.json", "data")["data"])

@@ -1,4 +1,4 @@
-"""The last stage: metrics and figures of a run. metrics.json is written last and marks the run as finished."""
+"""The last stage: metrics and figures of a run, of which metrics.json is written last."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_json
+from cgexp.store import Chunks, read_header, read_record
 
 HEADER = "simulation.json"
 
@@ -70,7 +70,7 @@ class Trajectory:
     def load(cls, folder: Path) -> Trajectory:
         """Read the trajectory in ``folder``; InputError if there is none, or nothing was saved in it yet."""
         folder = Path(folder)
-        settings = read_json(folder / HEADER)
+        settings = read_record(folder / HEADER, "dt", "n_steps")
         chunks = list(Chunks(folder))
         if not chunks:
             raise InputError(f"{folder} holds no frames yet: run the simulation again to go on with it")
@@ -105,6 +105,14 @@ class Trajectory:
         n_dims].
         """
         return self.coords[int(burn_in * len(self.coords)) :, self.alive]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a simulation has reached its end: its last chunk says so. Raises InputError if that cannot be read."""
+    paths = Chunks(folder).paths
+    if not paths:
+        return False
+    return bool(read_header(paths[-1])["step"] == read_record(Path(folder) / HEADER, "n_steps")["n_steps"])
 
 
 def _exchange(tempering: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Exchange:

@@ -40,6 +40,7 @@ from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
 
+logger = logging.getLogger(__name__)
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
 
@@ -140,6 +141,9 @@ def fit(
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
     last = folder / LAST
+    if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
+        logger.warning("%s has lost %s: the training begins anew", folder, BEST)
+        last.unlink()
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
         torch.manual_seed(seed)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.sampling.exchange import acceptance, round_trips
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.store import Chunks, read_arrays, read_record, write_record
 
 SETTINGS_FILE = "replica_exchange.json"
 PER_CYCLE = ("levels", "energies", "outcomes")
@@ -60,7 +60,7 @@ class ExchangeTrajectory:
 
 def load_exchange(folder: Path) -> ExchangeTrajectory:
     """Read a run, finished or not. Raises InputError if it has no round yet."""
-    settings = read_json(Path(folder) / SETTINGS_FILE)
+    settings = read_record(Path(folder) / SETTINGS_FILE)
     parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
     if not parts:
         raise InputError(f"{folder} holds no round yet: run the sampling first")
@@ -107,7 +107,7 @@ def pack_exchange(folder: Path, target: Path) -> None:
     last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
     names = [name for name in rounds[-1] if name not in last and not name.startswith(LABELLED)]
     joined = {name: np.concatenate([part[name] for part in rounds]) for name in names}
-    write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
+    write_record(Path(target) / SETTINGS_FILE, read_record(Path(folder) / SETTINGS_FILE))
     Chunks(target).replace({**last, **joined})
 
 
@@ -125,7 +125,7 @@ def take_longer(packed: Path, folder: Path) -> None:
 def _check_same_settings(folder: Path, target: Path) -> None:
     if not (Path(target) / SETTINGS_FILE).exists():
         return
-    stored, own = read_json(Path(target) / SETTINGS_FILE), read_json(Path(folder) / SETTINGS_FILE)
+    stored, own = read_record(Path(target) / SETTINGS_FILE), read_record(Path(folder) / SETTINGS_FILE)
     for name in sorted(own.keys() | stored.keys()):
         if own.get(name) != stored.get(name):
             raise InputError(
