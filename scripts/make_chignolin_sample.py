@@ -36,8 +36,7 @@ from cgexp.datasets.packaged import map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.store import Chunks, read_record
-from cgexp.systems.basins import BASINS, basin_of
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import BASINS, Peptide, basin_of
 
 RUNS, KINDS = Path("outputs/chignolin_reference"), ("native", "unfolded")
 NAME, SYSTEM = "chignolin_sample", Peptide("YYDPETGTWY")

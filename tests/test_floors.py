@@ -79,5 +79,5 @@ def test_light_rooms_import_nothing_heavy(statement: str) -> None:
 
 
 def test_loading_needs_no_hydra_lightning_or_wandb() -> None:
-    loaded = modules_after("import cgexp; cgexp.load; cgexp.load_dataset; import cgexp.models.potential_store")
+    loaded = modules_after("import cgexp; cgexp.load; cgexp.load_dataset; import cgexp.models.potential")
     assert not loaded & {"hydra", "omegaconf", "pytorch_lightning", "wandb"}

@@ -104,7 +104,7 @@ def _to_check(config: Config) -> Config:
     """With ``run=<folder>`` an override is of that run's parts, which may take other keys than the default ones."""
     if config["run"] is None:
         return config
-    from cgexp.runs.recorded import laid_on_recorded
+    from cgexp.runs.folder import laid_on_recorded
 
     return laid_on_recorded(config)
 

@@ -10,7 +10,7 @@ from cgexp.config.compose import Config
 from cgexp.config.schema import groups as all_groups
 from cgexp.config.schema import settings
 from cgexp.errors import InputError, did_you_mean, shown
-from cgexp.parts.marks import Mark
+from cgexp.parts.ranges import Mark
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.sources import fact
 from cgexp.parts.values import mismatch

@@ -12,8 +12,7 @@ import numpy as np
 from cgexp.analysis.equilibrium import Equilibrium, Indices
 from cgexp.analysis.tica import Tica
 from cgexp.datasets.teacher_data import TeacherData
-from cgexp.datasets.teacher_run import load_teacher
-from cgexp.datasets.teacher_simulation import check_time_step, production_frames, simulate_teacher
+from cgexp.datasets.teacher_run import check_time_step, load_teacher, production_frames, simulate_teacher
 from cgexp.errors import InputError
 from cgexp.frames import Frames, concatenate
 from cgexp.store import read_arrays, read_frames, read_record, write_arrays, write_frames, write_record

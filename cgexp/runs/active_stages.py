@@ -8,20 +8,18 @@ from typing import Any
 from cgexp.active.loop import Judged
 from cgexp.active.rounds import Round, seed_of
 from cgexp.active.settings import ActiveLearning
-from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.tica import Tica
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential
+from cgexp.models.potential import Potential, load_potential
 from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
-from cgexp.runs.evaluate import evaluate
+from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
-from cgexp.runs.mean_force import evaluate_mean_force
 from cgexp.runs.stages import Context, claim_training, complete, fit_prior, simulate, train, training_numbers
-from cgexp.simulation.starts import make_starts
+from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import file_hash, read_arrays, write_bytes, write_json, write_record
 from cgexp.training.fit import LAST

@@ -64,7 +64,7 @@ class Run:
     @cached_property
     def potential(self) -> Potential:
         """The trained potential: ``energy(coords)`` and ``forces(coords)`` of arrays or tensors."""
-        from cgexp.models.potential_store import load_potential
+        from cgexp.models.potential import load_potential
 
         self.folder.require_recorded(self.folder.potential)
         return load_potential(self.folder.potential)

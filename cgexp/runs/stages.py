@@ -19,17 +19,15 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import best_kernel
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential, save_potential
-from cgexp.models.warm_start import take_weights
+from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
 from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.simulation import content_hash
-from cgexp.simulation.starts import make_starts
 from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cgexp.analysis.curves import NAME as CURVES
-from cgexp.analysis.curves import read_curves
+from cgexp.analysis.result import NAME as CURVES
+from cgexp.analysis.result import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged

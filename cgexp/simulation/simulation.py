@@ -15,17 +15,15 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.kernels.evaluator import make_evaluator
-from cgexp.parts.marks import AddedLater, EvaluationOnly, ExecutionOnly
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import Positive, PositiveInt, Share
+from cgexp.parts.ranges import AddedLater, EvaluationOnly, ExecutionOnly, Positive, PositiveInt, Share
 from cgexp.progress import Report, silent
 from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.tempering import Ladders, Tempering
-from cgexp.simulation.trajectory import HEADER
-from cgexp.simulation.writer import BackgroundWriter
+from cgexp.simulation.trajectory import HEADER, BackgroundWriter
 from cgexp.store import Chunks, read_arrays, read_record, write_record
 from cgexp.units import unit_system
 
@@ -40,7 +38,7 @@ class Simulation(Part):
     n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
     frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file; a kill loses at most
     the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
-    float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/starts.py).
+    float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/replicas.py).
     tempering: each of the n_replicas is a ladder of replicas at several temperatures, of which the lowest, that of the
     simulation, is saved.
     Raises InputError if n_steps does not divide or the ladder does not ascend.

@@ -28,14 +28,21 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.models.potential import Potential
-from cgexp.parts.marks import AddedLater, ExecutionOnly, RunFolder
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
+from cgexp.parts.ranges import (
+    AddedLater,
+    ExecutionOnly,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    RunFolder,
+    Share,
+)
 from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
-from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData, split_by_block
-from cgexp.training.history import ForwardLogger, History, Log
+from cgexp.training.history import ArrayCheckpointIO, ForwardLogger, History, Log
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation

@@ -15,7 +15,7 @@ import cgexp
 from cgexp.cli.main import main
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
-from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.models.potential import load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.runs import provenance
 from cgexp.runs.folder import STAGES, RunFolder

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
 from cgexp.all_atom.modules import import_openmm
-from cgexp.all_atom.sampling.exchange import exchange
-from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, n_cycles
+from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, exchange, n_cycles
 from cgexp.all_atom.sampling.progress import Tally
 from cgexp.all_atom.sampling.segment import Segment, SegmentResult, Unstable, pack_system, run_segment, unpack_system
 from cgexp.all_atom.sampling.walker import WORKER_ENDED
