@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,13 @@ def test_imports_only_from_floors_below(path: Path) -> None:
             assert room == ONLY_IN[parts[0]], f"{module} belongs in {ONLY_IN[parts[0]]}/"
         if parts[0] == "cgexp" and len(parts) > 1 and parts[1] != room and parts[1] not in CELLAR:
             assert FLOOR[parts[1]] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {module}"
+
+
+def test_the_table_of_floors_is_this_one() -> None:
+    lines = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if re.match(r"\| \d+ \|", line)]
+    written = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
+    assert written == {number: set(rooms) for number, rooms in enumerate(FLOORS)}
 
 
 def test_files_are_small() -> None:
