@@ -174,7 +174,7 @@ def concatenate(parts: Sequence[Frames]) -> Frames:
 def join(parts: Sequence[Frames]) -> Frames:
     """``concatenate`` for frames of which only some have a force_sem: it is inf, which means not known, in the others.
 
-    A loss that weighs by it estimates the error of those (training/label_noise.py).
+    A loss that weighs by it estimates the error of those (training/noise.py).
     """
     if all(part.force_sem is None for part in parts):
         return concatenate(parts)

@@ -28,7 +28,7 @@ from cgexp.report.table import metrics_table
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
 from cgexp.runs.pipeline import run
-from cgexp.store import read_json, write_frames
+from cgexp.store import read_record, write_frames
 from cgexp.systems.base import system_of
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ class Model(_Result):
     @cached_property
     def metrics(self) -> dict[str, float]:
         """Losses of the training (force^2) and its costs."""
-        numbers: dict[str, float] = read_json(self.folder.training_metrics)
-        return numbers
+        return read_record(self.folder.training_metrics)
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name} {self.metrics[name]:.4g}" for name in SHOWN if name in self.metrics)

@@ -1,7 +1,8 @@
-"""Arrays, frames and trajectories on disk: written atomically, checksummed, appendable, without pickle.
+"""Arrays, frames, trajectories and records on disk: written atomically, checksummed, appendable, without pickle.
 
 One file is a NumPy ``.npz`` archive with a ``meta.json`` array inside that holds the metadata and a SHA-256 of the
-content, so any NumPy reads it. A growing trajectory is a folder of such files, one a chunk.
+content, so any NumPy reads it. A growing trajectory is a folder of such files, one a chunk. A record is a JSON object
+that holds the SHA-256 of its own content, so that it keeps it wherever it is copied to.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
 FORMAT = 1
+SEAL = "sha256"  # key of a record's checksum
+TEXT_SEAL = "# sha256: "  # begins the first line of a text with a checksum
+log = logging.getLogger(__name__)
 # what NumPy and zipfile raise for files that are damaged or something else
 UNREADABLE = (
     zipfile.BadZipFile,
@@ -47,9 +53,10 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
     Without ``durable`` it is not synced: whole or nothing when the process is killed, but not when the power fails.
     """
     path = Path(path)
+    name = path.parent / f".{path.name}.{secrets.token_hex(8)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the user's umask
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; choose a writable directory with outputs=<directory>"
@@ -60,10 +67,9 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free space or choose another place"
         ) from error
@@ -82,6 +88,65 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is missing: run the earlier stage that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage again") from error
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object that ``read_record`` reads back, with its checksum under the key ``sha256``, atomically."""
+    write_json(path, {**content, SEAL: _seal(content)})
+
+
+def read_record(path: Path, *keys: str) -> dict[str, Any]:
+    """The content of a file of ``write_record``; one without a checksum, as older versions wrote it, with a warning.
+
+    Raises InputError if it is missing, damaged, edited, or holds no JSON object with these keys.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object: delete it and run the stage that writes it again")
+    seal = content.pop(SEAL, None)
+    if seal is None:
+        tell_unsealed()
+    elif seal != _seal(content):
+        raise InputError(
+            f"{path} was damaged or edited (its checksum differs): delete it and run the stage that writes it again"
+        )
+    if missing := sorted(set(keys) - content.keys()):
+        raise InputError(f"{path} lacks {', '.join(missing)}: delete it and run the stage that writes it again")
+    return content
+
+
+def write_sealed_text(path: Path, text: str) -> None:
+    """Write lines of a language in which ``#`` begins a comment, with their checksum as the first of them."""
+    write_bytes(path, f"{TEXT_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode())
+
+
+def read_sealed_text(path: Path) -> str:
+    """The text of ``write_sealed_text`` without its first line, or one without a checksum, with a warning.
+
+    Raises InputError if it is damaged or edited; OSError as usual.
+    """
+    content = Path(path).read_text(encoding="utf-8", errors="replace")
+    first, _, text = content.partition("\n")
+    if not first.startswith(TEXT_SEAL):
+        tell_unsealed()
+        return content
+    if first.removeprefix(TEXT_SEAL) != hashlib.sha256(text.encode()).hexdigest():
+        raise InputError(
+            f"{path} was damaged or edited (its checksum differs): restore it, or give the command again that made it"
+        )
+    return text
+
+
+@lru_cache(maxsize=1)
+def tell_unsealed() -> None:
+    """Warn once that files without checksums are read."""
+    log.warning("some files here carry no checksum, as older versions wrote them: they are used as they are")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_arrays(
@@ -124,14 +189,21 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 
 def read_header(path: Path) -> dict[str, Any]:
     """The metadata alone of a file written by write_arrays, without its arrays; its checksum is not tested."""
+    meta: dict[str, Any] = _header(path)["meta"]
+    return meta
+
+
+def _header(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             if META not in archive.files:
                 raise InputError(f"{path} is no cgexp store file: expected one written by cgexp.store.write_frames")
-            meta: dict[str, Any] = json.loads(archive[META].tobytes())["meta"]
-            return meta
+            header: dict[str, Any] = json.loads(archive[META].tobytes())
+            return header
     except UNREADABLE as error:
-        raise InputError(f"{path} is truncated or not a cgexp store file: write it again") from error
+        raise InputError(
+            f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
+        ) from error
 
 
 def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:
@@ -213,6 +285,10 @@ class Chunks:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def content_hash(self) -> str:
+        """SHA-256 of the checksums that the chunks record; their arrays are not read."""
+        return hashlib.sha256("".join(_header(path)["sha256"] for path in self.paths).encode()).hexdigest()
+
     def append(self, arrays: Arrays, meta: Mapping[str, Any] | None = None) -> None:
         """Add one chunk after the last."""
         write_arrays(self.folder / self._name(len(self)), arrays, meta)
@@ -240,6 +316,12 @@ class Chunks:
     @staticmethod
     def _name(index: int) -> str:
         return f"chunk-{index:06d}.npz"
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a record's content, whatever its layout as text."""
+    plain = json.loads(json.dumps(content))  # as it is read back
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(arrays: Arrays, meta: Mapping[str, Any]) -> str:

@@ -40,6 +40,16 @@ MOLECULAR = UnitSystem(
 REDUCED = UnitSystem("reduced", "length", "kT", "kT/length", "time", "mass", "kT", 1.0, 1.0)
 UNIT_SYSTEMS = {system.name: system for system in (MOLECULAR, REDUCED)}
 
+LENGTHS = {"A": 1.0, "nm": NM_IN_ANGSTROM}  # Å in one of it, of the units that files may have
+
+
+def force_factors(temperature: float) -> dict[str, float]:
+    """Unit of force that a file may have -> kcal/mol/Å in one of it; kT at ``temperature`` (K)."""
+    energies = {"kcal/mol": 1.0, "kJ/mol": 1.0 / KCAL_IN_KJ, "kT": MOLECULAR.kT(temperature)}
+    return {
+        f"{energy}/{length}": value / size for energy, value in energies.items() for length, size in LENGTHS.items()
+    }
+
 
 def unit_system(name: str) -> UnitSystem:
     """Return the unit system called ``name`` ('molecular' or 'reduced')."""

@@ -26,9 +26,9 @@ from cgexp.active.acquisition import Acquisition, Context
 from cgexp.active.farthest_point import FarthestPoint
 from cgexp.active.nearest_rmsd import NearestRmsd
 from cgexp.datasets.equilibrium import load_walkers
-from cgexp.kernels.nearest import make_coverage
+from cgexp.kernels.superposed import make_coverage
 from cgexp.store import write_json
-from cgexp.systems.farthest import farthest_points
+from cgexp.systems.base import farthest_points
 from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import random_chains
 

@@ -24,7 +24,7 @@ from cgexp.all_atom.mapping.unbiasedness import block_mean, virial_values
 from cgexp.all_atom.sampling.protocol import PROTOCOL_FILE
 from cgexp.all_atom.structure import build_peptide
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_json, write_json
+from cgexp.store import Chunks, read_record, write_json
 from cgexp.systems.beads import MAPPINGS, bead_atoms, bead_bonds
 from cgexp.units import BOLTZMANN
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 def compare(folder: Path, beads: str) -> dict[str, Any]:
     """The table of a sampling folder. Raises InputError if it holds too little."""
-    protocol = read_json(folder / PROTOCOL_FILE)
+    protocol = read_record(folder / PROTOCOL_FILE)
     peptide = build_peptide(protocol["sequence"])
     constraints = constraint_pairs(make_system(peptide.topology))
     sites = BeadSites.on(peptide.atoms, bead_atoms(protocol["sequence"], beads), constraints)

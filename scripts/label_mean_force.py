@@ -17,7 +17,7 @@ from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels
 from cgexp.progress import Progress
 from cgexp.store import write_frames, write_json
-from cgexp.systems.farthest import farthest_points
+from cgexp.systems.base import farthest_points
 from cgexp.systems.peptide import Peptide
 
 DATA_SET = "chignolin_mini"

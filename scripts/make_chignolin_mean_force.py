@@ -3,7 +3,7 @@
 Run from the root of a checkout: ``python scripts/make_chignolin_mean_force.py``; an hour on one core. It comes after
 scripts/make_chignolin_sample.py. Killed and repeated, it goes on where it was. ``--pack`` writes the data set and its
 card from the labels there are, at any time: the configurations are labelled in turn from every basin
-(cgexp/systems/basins.py), so that any prefix is spread.
+(cgexp/systems/peptide.py), so that any prefix is spread.
 
 Candidates are the frames of both replica-exchange runs in experiments/chignolin_reference up to 390 K: all these
 temperatures serve as configurations, the label is the mean force at the study temperature, in the force field of
@@ -31,9 +31,8 @@ from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels, joined
 from cgexp.progress import Progress
 from cgexp.store import dequantise, quantise
-from cgexp.systems.basins import BASINS, basin_of
-from cgexp.systems.farthest import farthest_points
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.base import farthest_points
+from cgexp.systems.peptide import BASINS, Peptide, basin_of
 
 NAME, TRAINING = "chignolin_mean_force", "chignolin_sample"
 RUNS = Path("experiments/chignolin_reference")

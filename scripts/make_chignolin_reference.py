@@ -23,9 +23,8 @@ import numpy as np
 
 from cgexp.all_atom.engine import TIME_STEP
 from cgexp.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField
-from cgexp.all_atom.sampling.ensemble import NEGLIGIBLE, Pool, weighty
+from cgexp.all_atom.sampling.ensemble import NEGLIGIBLE, Pool, effective_size, weighty
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
-from cgexp.all_atom.sampling.reweighting import effective_size
 from cgexp.analysis.bootstrap import UnitMeans
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.equilibrium import Equilibrium
@@ -45,9 +44,8 @@ from cgexp.datasets.equilibrium import (
 from cgexp.datasets.packaged import write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.store import dequantise, quantise, read_arrays, read_json, write_arrays, write_bytes, write_json
-from cgexp.systems.basins import CONTACT
-from cgexp.systems.peptide import Peptide
+from cgexp.store import dequantise, quantise, read_arrays, read_record, write_arrays, write_bytes, write_json
+from cgexp.systems.peptide import CONTACT, Peptide
 
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 PACKED = Path("experiments/chignolin_reference")
@@ -166,7 +164,7 @@ def _write(
     n_all, blocks = len(pool), pool.n_stretches(STRETCH_PS)
     pool, weights = pool.select(kept), weights[kept]
     assert pool.n_stretches(STRETCH_PS) == blocks
-    settings = read_json(runs_folder / KINDS[0] / SETTINGS_FILE)
+    settings = read_record(runs_folder / KINDS[0] / SETTINGS_FILE)
     frame_ps = settings["exchange_ps"] * settings["cycles_per_save"] * stride
     notes = (
         f"two replica-exchange runs from opposite starts, all temperatures reweighted to {temperature:g} K (MBAR); as "

@@ -35,9 +35,8 @@ from cgexp.cards import DATA, load_card, packaged_names
 from cgexp.datasets.packaged import map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.store import Chunks, read_json
-from cgexp.systems.basins import BASINS, basin_of
-from cgexp.systems.peptide import Peptide
+from cgexp.store import Chunks, read_record
+from cgexp.systems.peptide import BASINS, Peptide, basin_of
 
 RUNS, KINDS = Path("outputs/chignolin_reference"), ("native", "unfolded")
 NAME, SYSTEM = "chignolin_sample", Peptide("YYDPETGTWY")
@@ -67,7 +66,7 @@ class Atoms:
 
 def labelled(folder: Path) -> Iterator[tuple[NDArray[np.float64], dict[str, NDArray[Any]]]]:
     """Of every stored round: time (ps) of its labelled frames, and its arrays."""
-    settings = read_json(folder / SETTINGS_FILE)
+    settings = read_record(folder / SETTINGS_FILE)
     for arrays, _ in Chunks(folder):
         n_cycles = len(arrays["levels"])
         if not n_cycles or "labelled_walker" not in arrays:  # before the first round, or packed
@@ -169,7 +168,7 @@ def coverage(frames: Frames, run: NDArray[np.int64]) -> dict[str, Any]:
 
 def settings_of(runs: Path) -> dict[str, Any]:
     """What both runs share. Raises InputError if they were sampled in different force fields."""
-    first, second = (read_json(runs / kind / SETTINGS_FILE) for kind in KINDS)
+    first, second = (read_record(runs / kind / SETTINGS_FILE) for kind in KINDS)
     for name in sorted((first.keys() | second.keys()) - {"seed"}):
         if first.get(name) != second.get(name):
             raise InputError(f"the runs in {runs} differ in {name}: {first.get(name)} and {second.get(name)}")

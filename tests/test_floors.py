@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,13 @@ def test_imports_only_from_floors_below(path: Path) -> None:
             assert FLOOR[parts[1]] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {module}"
 
 
+def test_the_table_of_floors_is_this_one() -> None:
+    lines = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if re.match(r"\| \d+ \|", line)]
+    written = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
+    assert written == {number: set(rooms) for number, rooms in enumerate(FLOORS)}
+
+
 def test_files_are_small() -> None:
     sizes = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in FILES}
     assert max(sizes.values()) <= 350
@@ -79,5 +87,5 @@ def test_light_rooms_import_nothing_heavy(statement: str) -> None:
 
 
 def test_loading_needs_no_hydra_lightning_or_wandb() -> None:
-    loaded = modules_after("import cgexp; cgexp.load; cgexp.load_dataset; import cgexp.models.potential_store")
+    loaded = modules_after("import cgexp; cgexp.load; cgexp.load_dataset; import cgexp.models.potential")
     assert not loaded & {"hydra", "omegaconf", "pytorch_lightning", "wandb"}

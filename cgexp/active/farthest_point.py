@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Acquisition, Context, Coords
-from cgexp.kernels.nearest import make_coverage
+from cgexp.kernels.superposed import make_coverage
 
 
 class FarthestPoint(Acquisition):

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.active.answers import Answer, Answers, ask
-from cgexp.active.workers import ask_apart
+from cgexp.active.workers import Answer, Answers, ask, ask_apart
 from cgexp.errors import InputError
 from cgexp.frames import Frames, concatenate
 from cgexp.oracles.oracle import Coords, Oracle

@@ -15,23 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Acquisition, Context
-from cgexp.active.answers import Answers
 from cgexp.active.labelling import accepted, label
-from cgexp.active.plain import plain_candidates
-from cgexp.active.pool import Pool
 from cgexp.active.rounds import Round, data_of, next_hash, records_of, seed_of, write_added
-from cgexp.active.selection import Selection, asked_in_vain, parents_of
-from cgexp.active.settings import ActiveLearning
-from cgexp.active.stopping import n_affordable, seconds_left, spent, stop_reason
+from cgexp.active.selection import Pool, Selection, asked_in_vain, parents_of, plain_candidates
+from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent, stop_reason
+from cgexp.active.workers import Answers
 from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
-from cgexp.kernels.nearest import make_coverage
+from cgexp.kernels.superposed import make_coverage
 from cgexp.models.potential import Potential
 from cgexp.oracles.oracle import Oracle
 from cgexp.progress import Progress
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.store import read_frames, write_json
+from cgexp.store import read_frames, write_record
 from cgexp.systems.base import System
 
 Record = dict[str, Any]  # of a round, JSON-able
@@ -94,7 +91,7 @@ class Loop:
                 self._label(place, selection, records)
                 self._append(place, selection, frames, chain)
             record = self._record(place, selection, judged, frames, chain, records)
-            write_json(place.record, record)
+            write_record(place.record, record)
             emit(record)
             records.append(record)
         return records

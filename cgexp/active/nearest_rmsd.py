@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Context, Coords, ScoreRule
-from cgexp.kernels.nearest import make_coverage
+from cgexp.kernels.superposed import make_coverage
 
 
 class NearestRmsd(ScoreRule):

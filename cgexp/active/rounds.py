@@ -15,7 +15,7 @@ import numpy as np
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames, join
-from cgexp.store import read_arrays, read_frames, read_json, write_frames
+from cgexp.store import read_arrays, read_frames, read_record, write_frames
 
 ROUNDS = "rounds"
 
@@ -30,6 +30,7 @@ class Round:
         self.labels = self.path / "labels"  # one file a configuration
         self.added = self.path / "added.npz"  # frames
         self.record = self.path / "round.json"  # all numbers of the round; the last file
+        self.files = (self.selection, self.added, self.record)
 
 
 def initial_data(frames: Frames) -> Frames:
@@ -84,10 +85,12 @@ def joined(parts: Sequence[Frames]) -> Frames:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    """The records of all finished rounds, in their order."""
+    """The records of all finished rounds, in their order; one that has lost a file since is to be finished again."""
     found: list[dict[str, Any]] = []
-    while (path := Round(folder, len(found)).record).is_file():
-        found.append(read_json(path))
+    place = Round(folder, 0)
+    while all(path.is_file() for path in place.files):
+        found.append(read_record(place.record, "metrics", "stop"))
+        place = Round(folder, len(found))
     return found
 
 

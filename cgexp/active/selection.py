@@ -1,19 +1,97 @@
-"""What the oracle is asked for in a round, and where it comes from."""
+"""What the oracle is asked for in a round: of the pool of candidates, or plain sampling as the control."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from cgexp.active.answers import Answers
-from cgexp.active.pool import Pool
 from cgexp.active.rounds import Round
+from cgexp.active.workers import Answers
 from cgexp.frames import Frames
+from cgexp.oracles.oracle import Oracle
+from cgexp.oracles.teacher import TeacherOracle
+from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_arrays, write_arrays
+
+
+@dataclass(frozen=True)
+class Pool:
+    """coords: [n, n_beads, n_dims], length unit. replica: [n], -1 where there was none. time: [n], ps or reduced.
+
+    failed: [n], bool: the last healthy configuration of a replica that failed right after.
+    """
+
+    coords: NDArray[np.float32]
+    replica: NDArray[np.int64]
+    time: NDArray[np.float64]
+    failed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @classmethod
+    def of_coords(cls, coords: NDArray[np.floating]) -> Pool:
+        """A pool that no simulation of the model made."""
+        n = len(coords)
+        return cls(
+            np.asarray(coords, dtype=np.float32), np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n, dtype=bool)
+        )
+
+    @classmethod
+    def of_trajectory(cls, trajectory: Trajectory, stride: int = 1, size: int | None = None) -> Pool:
+        """Every ``stride``-th saved frame, at most ``size`` of them drawn evenly, and where replicas failed."""
+        time, coords = trajectory.time, trajectory.coords
+        # of a ladder of temperatures only the study rung is saved
+        failed = {one["replica"]: one["time"] for one in trajectory.failures if one.get("rung", 0) == 0}
+        last = np.array(sorted(failed), dtype=np.int64)
+        until = np.full(coords.shape[1], np.inf)
+        until[last] = [failed[replica] for replica in last]
+        # a failed replica stands still from the check that found it on, in its state at the check before
+        moving = time[:, None] < until - 0.5 * trajectory.settings["dt"]
+        moving[np.arange(len(time)) % stride != 0] = False
+        step, replica = np.nonzero(moving)
+        if size is not None and len(step) > size:
+            # drawn, since every so many would favour some replicas
+            kept = np.sort(np.random.default_rng(0).permutation(len(step))[:size])
+            step, replica = step[kept], replica[kept]
+        stopped, visited = coords[-1, last], coords[step, replica]
+        twins = {row.tobytes() for row in stopped}  # where the state was saved as it was checked
+        new = np.array([not twins or row.tobytes() not in twins for row in visited], dtype=bool)
+        return cls(
+            np.concatenate([visited[new], stopped]),
+            np.concatenate([replica[new], last]),
+            np.concatenate([time[step[new]], until[last]]),
+            np.concatenate([np.zeros(int(new.sum()), dtype=bool), np.ones(len(last), dtype=bool)]),
+        )
+
+
+def plain_candidates(
+    oracle: Oracle, simulation: Simulation, frames: Frames, n: int, folder: Path, seed: int, kernel: str = "reference"
+) -> NDArray[np.float32]:
+    """``n`` configurations [n, n_beads, n_dims] that the oracle is asked for instead of proposals of the model.
+
+    A toy: further Boltzmann samples in the range that the initial frames span. A teacher: where its own dynamics (that
+    of ``simulation``) takes n frames of the data; it resumes in ``folder``. An all-atom oracle: frames of the data,
+    from which ReleaseOracle runs on by itself. All of them are drawn with ``seed``.
+    """
+    generator = np.random.default_rng(seed)
+    further = oracle.further(frames, n, generator)
+    if further is not None:
+        return further
+    starts = frames.coords[np.sort(generator.choice(len(frames), n, replace=len(frames) < n))]
+    if not isinstance(oracle, TeacherOracle):
+        return starts.astype(np.float32)
+    system = oracle.system
+    replace(simulation, n_replicas=n, tempering=None).run(
+        oracle.potential, torch.tensor(starts), system.masses, system.units, folder, seed, kernel=kernel
+    )
+    return Trajectory.load(folder).coords[-1]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Processes that ask the oracle, one configuration at a time, and can be ended when it hangs."""
+"""Processes that ask the oracle, one configuration at a time, and can be ended; answers, a file each."""
 
 from __future__ import annotations
 
@@ -8,16 +8,91 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
-from cgexp.active.answers import Answer, ask
 from cgexp.errors import InputError
+from cgexp.frames import ARRAYS, Frames
 from cgexp.oracles.oracle import Coords, Oracle
+from cgexp.store import read_arrays, write_arrays
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one configuration. frames: its labelled frames, None if it was rejected or given up.
+
+    reason: why there are none. broken: the oracle did not answer, but failed, hung or died. cost_s: CPU seconds, in any
+    case. extra: further numbers of each frame.
+    """
+
+    frames: Frames | None
+    reason: str
+    cost_s: float
+    broken: bool = False
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def ask(oracle: Oracle, configuration: Coords, store: Path) -> Answer:
+    """Label one configuration [n_beads, n_dims]; whatever the oracle raises becomes an answer, but for InputError.
+
+    store: folder in which the oracle keeps what it likes.
+    """
+    began = time.process_time()
+    try:
+        labels = oracle.label(configuration[None], folder=store)
+    except InputError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split()) or "no message"
+        return Answer(None, f"{type(error).__name__}: {text}", time.process_time() - began, broken=True)
+    if labels.rejected:
+        return Answer(None, labels.rejected[0][1], labels.cost_s)
+    return Answer(labels.frames, "", labels.cost_s, extra=labels.extra)
+
+
+class Answers:
+    """The answers to the configurations of one round, in a folder: index -> file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, index: int) -> Path:
+        return self.folder / f"{index:04d}.npz"
+
+    def write(self, index: int, answer: Answer) -> None:
+        """Keep an answer; there must be none yet."""
+        if self.path(index).exists():
+            raise ValueError(f"configuration {index} was labelled twice: {self.path(index)}")
+        arrays = {} if answer.frames is None else dict(answer.frames.arrays)
+        meta = {
+            "metadata": None if answer.frames is None else answer.frames.metadata,
+            "reason": answer.reason,
+            "cost_s": answer.cost_s,
+            "broken": answer.broken,
+        }
+        write_arrays(self.path(index), {**arrays, **{f"extra_{name}": v for name, v in answer.extra.items()}}, meta)
+
+    def read(self, n: int) -> dict[int, Answer]:
+        """The answers there are to configurations 0 to n - 1, in their order."""
+        return {index: _read(self.path(index)) for index in range(n) if self.path(index).is_file()}
+
+    def unanswered(self, n: int) -> list[int]:
+        """The configurations 0 to n - 1 without an answer."""
+        return [index for index in range(n) if not self.path(index).is_file()]
+
+
+def _read(path: Path) -> Answer:
+    arrays, meta = read_arrays(path)
+    extra = {name.removeprefix("extra_"): value for name, value in arrays.items() if name.startswith("extra_")}
+    known: dict[str, Any] = {name: value for name, value in arrays.items() if name in ARRAYS}
+    frames = None if meta["metadata"] is None else Frames(**known, **meta["metadata"])
+    return Answer(frames, meta["reason"], meta["cost_s"], meta["broken"], extra)
 
 
 class Worker:

@@ -1,4 +1,4 @@
-"""The all-atom peptide, built from its sequence without a downloaded structure. Positions are in Å.
+"""The all-atom peptide, built from its sequence without a downloaded structure, and put into a box of water.
 
 OpenMM and PeptideBuilder are imported inside the functions that use them, so that this module costs nothing to import.
 """
@@ -178,3 +178,36 @@ def _turn_side_chain(residue: Any, chi: Sequence[float]) -> None:
         turn = angle - getattr(residue, branches[0])
         for branch in branches:
             setattr(residue, branch, getattr(residue, branch) + turn)
+
+
+WATER_PADDING = 10.0  # Å of water between the peptide and every face of the box
+PRESSURE = 1.0  # bar
+BAROSTAT_INTERVAL = 25  # steps between changes of the volume
+
+
+def solvate(peptide: AllAtom, padding: float | None = None) -> AllAtom:
+    """The peptide in a cubic box of TIP3P water with neutralising Na+ or Cl-; its own atoms come first, unmoved.
+
+    padding: Å, at least this much water on every side (WATER_PADDING if None). The box is as large as the given
+    conformation needs, so walkers from different starts have boxes of different size. The same positions give the same
+    box.
+    """
+    _, app, unit = import_openmm()
+    padding = WATER_PADDING if padding is None else padding
+    modeller = app.Modeller(peptide.topology, peptide.positions / NM_IN_ANGSTROM * unit.nanometer)
+    with fixed_random():  # the ions' places
+        # OpenMM counts its padding from one periodic copy to the next, that is on both sides together.
+        files = app.ForceField(FF14SB, SOLVENT_FILES["tip3p"])  # the second holds the ions too
+        modeller.addSolvent(files, model="tip3p", padding=2.0 * padding * unit.angstrom)
+    positions = np.array(modeller.positions.value_in_unit(unit.angstrom), dtype=np.float64)
+    return AllAtom(peptide.sequence, modeller.topology, positions)
+
+
+def with_barostat(system: Any, temperature: float, seed: int) -> Any:
+    """A copy of an openmm.System with a Monte Carlo barostat (1 bar; temperature in K)."""
+    mm, _, _ = import_openmm()
+    copy = mm.XmlSerializer.clone(system)
+    barostat = mm.MonteCarloBarostat(PRESSURE, temperature, BAROSTAT_INTERVAL)
+    barostat.setRandomNumberSeed(seed)
+    copy.addForce(barostat)
+    return copy

@@ -1,4 +1,4 @@
-"""Block bootstrap: errors of metrics from samples that are correlated within a replica or a block."""
+"""Errors of metrics: block bootstrap of correlated samples, and intervals of means over independent runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
 RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
@@ -159,3 +160,22 @@ def independent_units(samples: NDArray[Any], min_units: int = MIN_UNITS) -> NDAr
     kept = samples[n_frames - n_blocks * length :]
     cut = kept.reshape(n_blocks, length, n_replicas, *samples.shape[2:])
     return np.moveaxis(cut, 0, 1).reshape(length, n_blocks * n_replicas, *samples.shape[2:])
+
+
+LEVEL = 0.95
+
+Values = NDArray[np.float64]
+Interval = tuple[Values, Values | None, Values | None]  # mean, low, high
+
+
+def mean_and_interval(values: Values, level: float = LEVEL) -> Interval:
+    """Mean over the runs of values [n_runs, ...] and the ends of its interval by Student's t, each [...].
+
+    Of one run: its values, and None for both ends. Of paired differences: the interval of the mean difference.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    n_runs, mean = len(values), values.mean(axis=0)
+    if n_runs == 1:
+        return mean, None, None
+    half = student.ppf(0.5 + level / 2.0, n_runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(n_runs)
+    return mean, mean - half, mean + half

@@ -1,4 +1,4 @@
-"""What is measured of every frame of a molecule, and the replicas of a simulation as such ensembles."""
+"""What is measured of every frame of a molecule, and replicas of a simulation as such ensembles; their health."""
 
 from __future__ import annotations
 
@@ -143,3 +143,22 @@ class Replicas:
     def production(self) -> Ensemble:
         """The frames after the burn-in."""
         return self.window(self.n_dropped)
+
+
+def replica_metrics(trajectory: Any) -> dict[str, float]:
+    """How many replicas failed, and their fraction: of a trajectory whose ``alive`` is [n_replicas] bool.
+
+    With tempering (``exchange``) replicas of all temperatures count, and there are the accepted fractions of swaps,
+    the smallest and the mean over pairs of rungs, and the round trips of all walkers.
+    """
+    exchange = getattr(trajectory, "exchange", None)
+    alive = np.asarray(trajectory.alive if exchange is None else exchange.alive)
+    metrics = {
+        "replicas_failed": float(np.count_nonzero(~alive)),
+        "replicas_failed_fraction": float(np.mean(~alive)) if alive.size else 0.0,
+    }
+    if exchange is not None and exchange.tried.any():
+        metrics["exchange_acceptance_min"] = float(np.nanmin(exchange.acceptance))
+        metrics["exchange_acceptance_mean"] = float(np.nanmean(exchange.acceptance))
+        metrics["round_trips"] = float(exchange.round_trips.sum())
+    return metrics

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cgexp import geometry
 from cgexp.systems.base import System
-from cgexp.systems.basins import SEPARATION
 from cgexp.systems.bond_graph import BondGraph
 from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import SEPARATION
 
 Values = NDArray[np.float64]
 Coords = NDArray[np.floating]

@@ -10,27 +10,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, stream
-from cgexp.analysis.comparison import Bins, compare
-from cgexp.analysis.contacts import compare_contacts, contact_curve
-from cgexp.analysis.convergence import convergence_curve, split_half
-from cgexp.analysis.curves import NAME as CURVES
-from cgexp.analysis.curves import flatten
-from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.comparison import NAME as SLICED
+from cgexp.analysis.comparison import Bins, compare, compare_contacts, contact_curve, sliced_metrics
+from cgexp.analysis.convergence import convergence_curve, resolution_metrics, split_half, thinning_bias
+from cgexp.analysis.ensemble import Ensemble, Replicas, replica_metrics
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import DRAWS, folded, folding_metrics
-from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
-from cgexp.analysis.resolution import resolution_metrics, thinning_bias
-from cgexp.analysis.result import Analysis, Evaluation
-from cgexp.analysis.sliced import NAME as SLICED
-from cgexp.analysis.sliced import sliced_metrics
+from cgexp.analysis.result import NAME as CURVES
+from cgexp.analysis.result import Analysis, Evaluation, flatten
 from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import GridSize, NonNegativeInt, Positive, PositiveInt
 from cgexp.systems.base import System
-from cgexp.systems.basins import CONTACT
+from cgexp.systems.peptide import CONTACT
 
 NO_NATIVE = "no native structure is known: RMSD to it, folded fraction and basins are left out"
 REFERENCE_NAME = "data (not an equilibrium reference)"
@@ -40,14 +35,14 @@ class PeptideAnalysis(Analysis):
     """Metrics and curves of a peptide against an equilibrium ensemble with its TICA, or against the data set at hand.
 
     reference: shipped equilibrium ensemble, 'auto': that of this system and temperature if there is one, None: the data
-    set at hand, with its weights if it has any; runs/reference.py finds it. lag_ps (ps), scaling ('kinetic_map' or
+    set at hand, with its weights if it has any; runs/evaluate.py finds it. lag_ps (ps), scaling ('kinetic_map' or
     'none'): of the TICA that is fitted on the data set then; an ensemble brings its own. folded_rmsd: a frame is folded
     below this CA RMSD to the native structure, Å. contact_cutoff: C-alpha beads nearer than this are in contact, Å.
     n_samples: largest number of frames on each side of a comparison.
     n_samples_tica: of the exact W1 in the plane of the ICs, whose cost grows with its square. n_bins, n_bins_tica:
     along one coordinate of a histogram. n_bootstrap: draws for the errors (0: none). mean_force_set: shipped set whose
     mean forces the potential is compared with, 'auto': that of this system and temperature if there is one, None: none;
-    runs/mean_force.py does it, since data sets are made on a floor above. msm: whether a Markov state model of the
+    runs/evaluate.py does it, since data sets are made on a floor above. msm: whether a Markov state model of the
     simulation is made; msm_lag: its lag, saved frames; msm_states: its metastable states. seed: of all draws.
     """
 

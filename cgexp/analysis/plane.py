@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.analysis.toy import as_coords
 from cgexp.errors import InputError

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_sem, not_below_runs
-from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.peptide import BASINS, basin_of
 
 Array = NDArray[np.float64]
 ALL = "all frames"  # in place of basins, where no native structure is known
@@ -41,7 +41,7 @@ class Representative:
 
 
 def basins_of(ca: NDArray[np.floating], native: Array | None) -> NDArray[np.str_]:
-    """The basin of every frame, as systems.basins.basin_of gives it, or ALL without a native structure."""
+    """The basin of every frame, as systems.peptide.basin_of gives it, or ALL without a native structure."""
     if native is None:
         return np.full(len(ca), ALL)
     parts = [basin_of(ca[start : start + _AT_ONCE], native) for start in range(0, len(ca), _AT_ONCE)]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
 from cgexp.analysis.divergences import thin, wasserstein_1d
+from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.free_energy import exact_bin_pmf, histogram_pmf, integrate_force, pmf_rmse, remove_mean, rmse
-from cgexp.analysis.health import replica_metrics
 from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.errors import InputError
 from cgexp.frames import Frames

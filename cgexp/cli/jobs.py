@@ -75,10 +75,14 @@ def data(config: Config) -> None:
 
 
 def check_one(config: Config) -> None:
-    """Check one config and print what it describes; writes nothing."""
+    """Check one config and print what it describes, with ``run=<folder>`` that folder's files too; writes nothing."""
     from cgexp.runs.check import report
     from cgexp.runs.pipeline import resolve
+    from cgexp.runs.verify import verify
 
+    if config["run"] is not None:
+        for line in verify(Path(config["run"])):
+            print(line)
     for line in report(resolve(config)[0]):
         print(line)
 
@@ -100,7 +104,7 @@ def _to_check(config: Config) -> Config:
     """With ``run=<folder>`` an override is of that run's parts, which may take other keys than the default ones."""
     if config["run"] is None:
         return config
-    from cgexp.runs.recorded import laid_on_recorded
+    from cgexp.runs.folder import laid_on_recorded
 
     return laid_on_recorded(config)
 

@@ -19,7 +19,7 @@ VERBS = {
     "simulate": "simulate a trained potential",
     "evaluate": "metrics and figures of a simulated run",
     "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
-    "check": "check a config, build its parts and try one training step; writes nothing",
+    "check": "check a config, build its parts and try one training step; with run=<folder>, its files; writes nothing",
     "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',

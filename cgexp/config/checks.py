@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import TARGET, is_spec, problems
 from cgexp.cards import load_card, packaged_names
-from cgexp.config.compose import Config
+from cgexp.config.compose import NO_FIRST_LINE, Config
 from cgexp.config.schema import groups as all_groups
 from cgexp.config.schema import settings
 from cgexp.errors import InputError, did_you_mean, shown
-from cgexp.parts.marks import Mark
+from cgexp.parts.ranges import Mark
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.sources import fact
 from cgexp.parts.values import mismatch
@@ -47,7 +47,7 @@ def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
     known = [*all_groups(), *settings()]
     for key in config:
         if key == "experiment":
-            yield "the experiment file lacks its first line: begin it with '# @package _global_'"
+            yield NO_FIRST_LINE
         elif key not in (*known, *RECORDED):
             yield f"unknown key '{shown(key)}'{did_you_mean(str(key), known)}: expected one of {', '.join(known)}"
     for key, annotation in settings().items():

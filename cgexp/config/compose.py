@@ -22,6 +22,7 @@ Config = dict[str, Any]
 CONFIG_NAME = "config"
 ENVIRONMENT = "asks for"
 LONGEST_KEY = 200  # letters
+NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
 
 
 def compose(overrides: Sequence[str]) -> Config:
@@ -232,6 +233,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         known = group_options(group)
         return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
     if match := re.search(r"Could not override '([^']+)'", text):
+        if "@experiment." in match.group(1):  # an override in its defaults is then looked for below the file's own name
+            return NO_FIRST_LINE
         known = sorted([*groups(), *schema.settings()])
         return (
             f"unknown key '{match.group(1)}'{did_you_mean(match.group(1), known)}: expected one of {', '.join(known)}"

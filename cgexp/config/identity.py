@@ -11,7 +11,7 @@ from typing import Any
 
 from cgexp.build import TARGET
 from cgexp.config.compose import Config
-from cgexp.parts.marks import Mark
+from cgexp.parts.ranges import Mark
 from cgexp.parts.signatures import read_signature
 
 PHYSICS = ("seed", "dataset", "prior", "model", "loss", "optimizer", "scheduler", "trainer", "simulation", "analysis")

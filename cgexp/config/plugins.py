@@ -15,9 +15,7 @@ from cgexp.parts.allowed import stated_parts
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-SHIPPED = (
-    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
-    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+OF_THE_CLUSTER = (  # launchers of cgexp[cluster]
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
@@ -49,8 +47,9 @@ def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
     from omegaconf import OmegaConf
 
     settings: Any = OmegaConf.to_container(node, resolve=False)
+    shipped = (*_basic(), *OF_THE_CLUSTER)
     for place, target in _targets(settings):
-        if target not in SHIPPED and not str(target).startswith(tuple(f"{name}." for name in stated_parts())):
+        if target not in shipped and not str(target).startswith(tuple(f"{name}." for name in stated_parts())):
             raise InputError(
                 f"hydra.{place}={shown(target)} is not allowed: expected a launcher or sweeper that ships with Hydra "
                 "or cgexp[cluster], or one of a package that you allow with parts=[<package>]"
@@ -66,6 +65,14 @@ def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
 
 
 _MISSING = object()
+
+
+def _basic() -> Iterator[str]:
+    """The launcher and the sweeper that Hydra itself brings, as it registers them."""
+    from hydra.core.config_store import ConfigStore
+
+    for group in ("launcher", "sweeper"):
+        yield ConfigStore.instance().load(f"hydra/{group}/basic.yaml").node["_target_"]
 
 
 def _at(node: Any, key: str) -> Any:

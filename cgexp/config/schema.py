@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, get_args
 
-from cgexp.parts.marks import FilledIn
+from cgexp.parts.ranges import FilledIn
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.values import kinds, mismatch
 

@@ -26,8 +26,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.marks import ExecutionOnly
-from cgexp.parts.ranges import PositiveInt
+from cgexp.parts.ranges import ExecutionOnly, PositiveInt
 from cgexp.progress import Report
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide

@@ -16,7 +16,7 @@ from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, package
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.marks import Region
+from cgexp.parts.ranges import Region
 from cgexp.store import (
     dequantise,
     quantise,

@@ -11,9 +11,8 @@ import numpy as np
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.marks import ChoiceOfFrames, ExecutionOnly
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import Name, Positive, PositiveInt
+from cgexp.parts.ranges import ChoiceOfFrames, ExecutionOnly, Name, Positive, PositiveInt
 from cgexp.systems.base import System
 
 

@@ -16,11 +16,10 @@ from cgexp.all_atom.mapping.unbiasedness import N_SEM, SCALE_MARGIN, Unbiasednes
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.systems.base import System
-from cgexp.units import KCAL_IN_KJ, MOLECULAR, NM_IN_ANGSTROM
+from cgexp.units import LENGTHS, force_factors
 
 log = logging.getLogger(__name__)
 
-LENGTHS = {"A": 1.0, "nm": NM_IN_ANGSTROM}  # Å per unit
 LENGTH_TOLERANCE = 0.15  # of the median
 LONGEST = 2.0  # bond lengths; beads that a periodic box separates are farther apart
 TEMPERATURES = (200.0, 700.0)  # K, between which a peptide may have been sampled
@@ -33,15 +32,6 @@ class Stated:
     length: str = "A"
     force: str = "kcal/mol/A"
     keys: bool = True  # whether dataset.length_unit and dataset.force_unit exist, so that they can be set
-
-
-def force_factors(temperature: float) -> dict[str, float]:
-    """Unit of force -> kcal/mol/Å in one of it; kT at ``temperature`` (K)."""
-    kT = MOLECULAR.kT(temperature)
-    energies = {"kcal/mol": 1.0, "kJ/mol": 1.0 / KCAL_IN_KJ, "kT": kT}
-    return {
-        f"{energy}/{length}": value / size for energy, value in energies.items() for length, size in LENGTHS.items()
-    }
 
 
 def check_lengths(frames: Frames, system: System, name: str, stated: Stated) -> None:

@@ -10,12 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.datasets.recipe import Recipe
-from cgexp.datasets.teacher_run import load_teacher, potential_hash, starting_frames, teacher_forces
-from cgexp.datasets.teacher_simulation import check_time_step, production_frames, simulate_teacher
+from cgexp.datasets.teacher_run import (
+    check_time_step,
+    load_teacher,
+    potential_hash,
+    production_frames,
+    simulate_teacher,
+    starting_frames,
+    teacher_forces,
+)
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.marks import ChoiceOfFrames, ContentFile, EvaluationOnly, Region
-from cgexp.parts.ranges import NonNegative, Positive, PositiveInt, Seed
+from cgexp.parts.ranges import (
+    ChoiceOfFrames,
+    ContentFile,
+    EvaluationOnly,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Region,
+    Seed,
+)
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.units import unit_system

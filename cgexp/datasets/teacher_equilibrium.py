@@ -12,11 +12,10 @@ import numpy as np
 from cgexp.analysis.equilibrium import Equilibrium, Indices
 from cgexp.analysis.tica import Tica
 from cgexp.datasets.teacher_data import TeacherData
-from cgexp.datasets.teacher_run import load_teacher
-from cgexp.datasets.teacher_simulation import check_time_step, production_frames, simulate_teacher
+from cgexp.datasets.teacher_run import check_time_step, load_teacher, production_frames, simulate_teacher
 from cgexp.errors import InputError
 from cgexp.frames import Frames, concatenate
-from cgexp.store import read_arrays, read_frames, read_json, write_arrays, write_frames, write_json
+from cgexp.store import read_arrays, read_frames, read_record, write_arrays, write_frames, write_record
 from cgexp.systems.base import System
 from cgexp.systems.metric import superposed_rmsd
 
@@ -62,7 +61,7 @@ def write_equilibrium(folder: Path, frames: Frames, tica: Tica, n_blocks: list[i
     write_frames(folder / FRAMES, frames)
     digest = write_arrays(folder / TICA, *tica.to_arrays())
     firsts = np.cumsum([0, *n_blocks[:-1]]).tolist()
-    write_json(
+    write_record(
         folder / CARD,
         {
             **frames.metadata,
@@ -76,7 +75,7 @@ def write_equilibrium(folder: Path, frames: Frames, tica: Tica, n_blocks: list[i
 
 def read_equilibrium(name: str, folder: Path) -> Equilibrium:
     """An ensemble that ``write_equilibrium`` kept, as ``name``; InputError if its files are not what its card says."""
-    card = read_json(folder / CARD)
+    card = read_record(folder / CARD)
     frames, (arrays, meta) = read_frames(folder / FRAMES), read_arrays(folder / TICA)
     if frames.content_hash != card["content_hash"] or meta["data_hash"] != card["content_hash"]:
         raise InputError(f"{folder} does not hold the ensemble that its card describes: delete the folder")

@@ -14,8 +14,7 @@ from cgexp.datasets.langevin import Dynamics
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.marks import Region
-from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt, Region
 from cgexp.systems.toy import ToyPotential
 
 # The envelope of rejection sampling: cells over x_range and y_range, the density's maximum on a sub-grid of each.

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError, did_you_mean
-from cgexp.kernels.compiled import CompiledKernel
 from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused import ACTIVATION_NUMBERS
-from cgexp.kernels.kernel import DirectKernel, Kernel
+from cgexp.kernels.kernel import CompiledKernel, DirectKernel, Kernel
 from cgexp.kernels.native_library import NoNativeKernel, native_library
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,9 @@ from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused_cgnet import FusedCGnet
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
-from cgexp.kernels.fused_prior import FusedPrior
+from cgexp.kernels.fused_prior import AddPrior, FusedPrior, add_prior
 from cgexp.kernels.native_library import NoNativeKernel
-from cgexp.kernels.prior_forces import AddPrior, add_prior
-from cgexp.kernels.table_potential import TablePotential
+from cgexp.kernels.table import TablePotential
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential

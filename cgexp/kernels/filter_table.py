@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from cgexp.geometry import distances
-from cgexp.kernels.filters import Radial, filters, radial
-from cgexp.kernels.grid import Grid
+from cgexp.kernels.filters import Grid, Radial, filters, radial
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.models.radial import ExpNormalBasis, GaussianBasis
+from cgexp.models.features import ExpNormalBasis, GaussianBasis
 
 # Measured on Chignolin with both bases and three widths, at initialisation and after 600 steps (see default_spacing).
 # In float64 energies, forces, loss and gradients of all parameters are within 1e-5 of the reference (largest error over

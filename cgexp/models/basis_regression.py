@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.normalisation import ZScore, check_fits, frame_weights
+from cgexp.models.features import ZScore, check_fits, frame_weights
 from cgexp.parts.ranges import Positive, Size
 from cgexp.systems.base import System
 

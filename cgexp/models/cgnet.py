@@ -13,10 +13,8 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angle_list, dihedral_cos_sin, dihedral_list, distances, pair_list
 from cgexp.geometry import angles as bond_angles
-from cgexp.models.activations import warn_if_not_smooth
-from cgexp.models.lipschitz import bound_spectral_norm
-from cgexp.models.mlp import mlp
-from cgexp.models.normalisation import ZScore, check_fits, frame_weights
+from cgexp.models.features import ZScore, check_fits, frame_weights
+from cgexp.models.layers import bound_spectral_norm, mlp, warn_if_not_smooth
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 from cgexp.systems.base import System
 

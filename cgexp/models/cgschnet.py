@@ -13,10 +13,8 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances, pair_list
-from cgexp.models.activations import activation_module, warn_if_not_smooth
-from cgexp.models.mlp import mlp
-from cgexp.models.normalisation import check_fits
-from cgexp.models.radial import BASES, cosine_cutoff
+from cgexp.models.features import BASES, check_fits, cosine_cutoff
+from cgexp.models.layers import activation_module, mlp, warn_if_not_smooth
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 from cgexp.systems.base import System
 

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.mlp import hidden_layers
-from cgexp.models.normalisation import check_fits
-from cgexp.models.point_features import PointFeatures
+from cgexp.models.features import PointFeatures, check_fits
+from cgexp.models.layers import hidden_layers
 from cgexp.parts.ranges import Depth, NonNegativeInt, Positive, PositiveInt, Seed, Size
 from cgexp.systems.base import System
 

@@ -1,10 +1,11 @@
-"""Potential: the sum of a network and a prior, and the only place where forces are taken as gradients."""
+"""Potential: a network plus a prior, the only place where forces are gradients; its file; a warm start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.errors import InputError
+from cgexp.store import read_arrays, write_arrays
 
 
 class Potential(nn.Module):
@@ -149,3 +152,65 @@ def _given_back(result: Tensor, coords: Any) -> Any:
     """A result [n_frames, ...] as the kind of coordinates that it is of: tensor or array, many frames or one."""
     result = result if coords.ndim == 3 else result[0]
     return result if isinstance(coords, Tensor) else result.detach().cpu().numpy()
+
+
+def save_potential(
+    path: Path, potential: Potential, model_spec: Mapping[str, Any] | None, prior_spec: Mapping[str, Any], **meta: Any
+) -> str:
+    """Write the potential with the specs of its parts (plain dicts, as in the config); return the content's SHA-256.
+
+    ``meta`` is JSON-able and stands beside the specs in the file. The model spec is None where there is no network.
+    """
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in potential.state_dict().items()}
+    specs = {"model": None if model_spec is None else dict(model_spec), "prior": dict(prior_spec)}
+    return write_arrays(path, arrays, {"kind": "potential", "specs": specs, **meta})
+
+
+def load_potential(path: Path) -> Potential:
+    """Read a potential written by save_potential, on the CPU, with the precision it was saved in, ready to evaluate."""
+    arrays, meta = read_arrays(path)
+    if meta.get("kind") != "potential":
+        raise InputError(f"{path} holds no potential: expected the file that training writes")
+    specs = meta["specs"]
+    network = None if specs["model"] is None else build(specs["model"], EnergyTerm)
+    potential = Potential(network, build(specs["prior"], EnergyTerm))
+    state = {name: torch.from_numpy(value) for name, value in arrays.items()}
+    try:
+        potential.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} does not fit the model it names (written by another version?): train again with this version"
+        ) from error
+    return potential.eval()
+
+
+def take_weights(network: EnergyTerm, source: EnergyTerm) -> list[str]:
+    """Copy into ``network`` every parameter and normalisation of ``source`` whose name and shape agree; return names.
+
+    So an energy network can start from the hidden layers of a direct-force network, whose last layer has another name,
+    or from a network of the same kind trained on other frames. Lists of beads and bead types stay those of
+    ``network``. Raises InputError if a layer that both have differs in shape, or if they share none.
+    """
+    there, here = source.state_dict(), network.state_dict()
+    learnt = [name for name, value in network.named_parameters() if name in there]
+    for name in learnt:
+        if there[name].shape != here[name].shape:
+            raise InputError(
+                f"layer {name} has shape {list(there[name].shape)} in {type(source).__name__} but "
+                f"{list(here[name].shape)} in {type(network).__name__}: start from a run whose model has the same "
+                "width and depth"
+            )
+    taken = [
+        name
+        for name, value in here.items()
+        if value.is_floating_point() and name in there and there[name].shape == value.shape
+    ]
+    if not learnt:
+        raise InputError(
+            f"no layer of {type(source).__name__} has the name of one of {type(network).__name__}: start from a run of "
+            "a model of the same kind"
+        )
+    with torch.no_grad():
+        for name in taken:
+            here[name].copy_(there[name])  # the tensors of a state_dict are the network's own
+    return taken

@@ -8,8 +8,8 @@ import numpy as np
 
 from cgexp.all_atom.engine import FRICTION, TIME_STEP, PlatformName, derived_seed
 from cgexp.all_atom.force_field import DEFAULT, ForceField, constraint_pairs, make_system
+from cgexp.all_atom.mapping.force_maps import optimal_map
 from cgexp.all_atom.mapping.linear_map import LinearMap
-from cgexp.all_atom.mapping.optimal import optimal_map
 from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
 from cgexp.all_atom.structure import NATIVE_TORSIONS, build_extended, build_native

@@ -35,8 +35,7 @@ from cgexp.frames import Frames
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.jobs import Job, Outcome, Rejection, run_jobs
 from cgexp.oracles.oracle import Coords, Labels, Oracle, fingerprint
-from cgexp.parts.marks import ExecutionOnly, Mark
-from cgexp.parts.ranges import PositiveInt, Seed
+from cgexp.parts.ranges import ExecutionOnly, Mark, PositiveInt, Seed
 from cgexp.parts.signatures import read_signature
 from cgexp.progress import Report
 from cgexp.systems.beads import bead_atoms

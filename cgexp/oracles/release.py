@@ -12,8 +12,7 @@ from cgexp.all_atom.engine import TIME_STEP, derived_seed
 from cgexp.all_atom.force_field import make_system
 from cgexp.all_atom.mapping.linear_map import LinearMap
 from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
-from cgexp.oracles.averaging import whole
-from cgexp.oracles.holding import restrain
+from cgexp.oracles.averaging import restrain, whole
 from cgexp.oracles.openmm_oracle import OpenMMOracle, PeptideJob
 from cgexp.parts.ranges import NonNegative, Positive, PositiveInt
 

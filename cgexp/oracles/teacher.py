@@ -12,7 +12,7 @@ import numpy as np
 from cgexp.datasets.teacher_run import load_teacher, teacher_forces
 from cgexp.models.potential import Potential
 from cgexp.oracles.oracle import Coords, DirectOracle, Forces
-from cgexp.parts.marks import ContentFile
+from cgexp.parts.ranges import ContentFile
 
 
 @dataclass(kw_only=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from cgexp.parts.marks import ExecutionOnly
 from cgexp.parts.ranges import (
+    ExecutionOnly,
     Finite,
     Fraction,
     NonNegative,

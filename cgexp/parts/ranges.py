@@ -1,12 +1,17 @@
-"""Types of constructor arguments: the range, what a reader needs to know, and the check, all in one.
+"""Types of constructor arguments: the range, what a reader needs to know, the check; and marks on them.
 
 A config is checked against them before torch is imported (signatures.py), a call from Python as the object is made
 (part.py), and both by values.py. Numbers end where single precision does, integers where an index does.
+
+A mark says what a key is beside its value, as ``n_parallel: ExecutionOnly[int]``: identity.py leaves out of the ids of
+runs and data what does not change them, whatever the key is called.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate, doc
 
@@ -39,3 +44,34 @@ Name = Annotated[
     Predicate(is_plain),
     doc("a plain name of letters, digits and . _ + = -, at most 100, not beginning with a dot"),
 ]
+
+
+T = TypeVar("T")
+
+
+class Mark(Enum):
+    """What a key is."""
+
+    EXECUTION = "how something is computed or checked, not what: part of no id"
+    EVALUATION = "used when a run is evaluated, not when data are made, a model is trained or simulated"
+    CONTENT = "a file, or a run's folder with its potential, that counts by its content and not by its name"
+    RUN = "folder of another run, which is named after its physics wherever it lies"
+    CHOICE = "which of the frames of an ensemble a data set takes: the ensemble is the same"
+    REGION = "leaves the frames outside a region out, so that the others are no sample of the ensemble"
+    LATER = "a key that came later: with its default the id is the one that there was without it"
+
+
+ExecutionOnly = Annotated[T, Mark.EXECUTION]
+EvaluationOnly = Annotated[T, Mark.EVALUATION]
+ContentFile = Annotated[T, Mark.CONTENT]
+RunFolder = Annotated[T, Mark.RUN]
+ChoiceOfFrames = Annotated[T, Mark.CHOICE]
+Region = Annotated[T, Mark.REGION]
+AddedLater = Annotated[T, Mark.LATER]
+
+
+@dataclass(frozen=True)
+class FilledIn:
+    """On a field that holds a part: constructor arguments of the part that exist only at run time."""
+
+    names: tuple[str, ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any, get_args, get_origin
 
-from cgexp.parts.marks import Mark
+from cgexp.parts.ranges import Mark
 from cgexp.parts.sources import ClassSource, UnknownAnnotation, annotation, find_class
 
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Union
 
 TEMPLATE = "cgexp.build.Template"
 FOREIGN = "cgexp.parts.foreign"  # stands for modules of torch and Lightning
-LIGHT = ("typing", "collections.abc", "pathlib", "annotated_types", "cgexp.parts.ranges", "cgexp.parts.marks")
+LIGHT = ("typing", "collections.abc", "pathlib", "annotated_types", "cgexp.parts.ranges")
 
 
 class UnknownAnnotation(TypeError):

@@ -12,8 +12,7 @@ from cgexp.energy import float64_coords
 from cgexp.frames import Frames
 from cgexp.geometry import dihedrals
 from cgexp.parts.ranges import OpenFraction, PositiveInt
-from cgexp.priors.statistics import frame_shares, histograms
-from cgexp.priors.term import INDEX, N_BINS, PriorTerm, require_chain
+from cgexp.priors.term import INDEX, N_BINS, PriorTerm, frame_shares, histograms, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 

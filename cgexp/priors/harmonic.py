@@ -9,8 +9,7 @@ from cgexp.energy import float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angles, distances
-from cgexp.priors.statistics import frame_shares, mean_and_variance
-from cgexp.priors.term import INDEX, PriorTerm, require_chain
+from cgexp.priors.term import INDEX, PriorTerm, frame_shares, mean_and_variance, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 

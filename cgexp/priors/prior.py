@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
 from cgexp.priors.term import PriorTerm
-from cgexp.store import read_json, write_json
+from cgexp.store import read_record, write_record
 from cgexp.systems.base import System
 from cgexp.units import unit_system
 
@@ -94,19 +93,22 @@ class Prior(EnergyTerm):
 
     def save(self, path: Path) -> None:
         """Write ``describe()`` as JSON; numbers in float64 survive the round trip exactly."""
-        write_json(path, self.describe())
+        write_record(path, self.describe())
 
     @classmethod
     def load(cls, path: Path) -> Prior:
         """Read a prior written by ``save``; raises InputError if the file is something else."""
-        record = read_json(path)
-        if not isinstance(record, Mapping) or "terms" not in record or record.get("format") != FORMAT:
+        record = read_record(path)
+        if "terms" not in record or record.get("format") != FORMAT:
             raise InputError(f"{path} holds no prior of format {FORMAT}: expected a file written by Prior.save")
         terms = {}
-        for name, described in record["terms"].items():
-            terms[name] = build({"_target_": described["_target_"], **described["arguments"]}, PriorTerm)
-            terms[name].restore(described)
-        prior = cls(terms, record["temperature"])
+        try:
+            for name, described in record["terms"].items():
+                terms[name] = build({"_target_": described["_target_"], **described["arguments"]}, PriorTerm)
+                terms[name].restore(described)
+            prior = cls(terms, record["temperature"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"{path} describes no terms of a prior ({error!r}): delete it and run again") from error
         prior.units, prior.data_hash = record["units"], record["data_hash"]
         return prior
 

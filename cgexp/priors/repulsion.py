@@ -12,8 +12,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances
 from cgexp.parts.ranges import Fraction, Positive, PositiveInt
-from cgexp.priors.statistics import frame_shares, quantile
-from cgexp.priors.term import INDEX, PriorTerm, require_chain
+from cgexp.priors.term import INDEX, PriorTerm, frame_shares, quantile, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 

@@ -11,13 +11,10 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from cgexp.report.contact_figures import contacts_figure
-from cgexp.report.convergence_figures import convergence_figure
-from cgexp.report.msm_figures import msm_figure
-from cgexp.report.peptide_figures import distributions_figure, free_energy_figure, tica_figure
-from cgexp.report.plane_figures import plane_figure
+from cgexp.report.kinetics_figures import convergence_figure, msm_figure
+from cgexp.report.peptide_figures import contacts_figure, distributions_figure, free_energy_figure, tica_figure
 from cgexp.report.style import STYLE
-from cgexp.report.toy_figures import force_figure, pmf_figure, residuals_figure
+from cgexp.report.toy_figures import force_figure, plane_figure, pmf_figure, residuals_figure
 from cgexp.report.training_figures import prior_fit_figure, training_figure
 from cgexp.store import write_bytes
 

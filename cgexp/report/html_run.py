@@ -14,8 +14,7 @@ from cgexp.analysis.structures import Structures
 from cgexp.frames import Frames
 from cgexp.report.findings import in_words
 from cgexp.report.html import Cell, Table, pictures, render
-from cgexp.report.html_metrics import key_table, metrics_table
-from cgexp.report.html_summary import summary, warnings
+from cgexp.report.html_summary import key_table, metrics_table, summary, warnings
 from cgexp.report.html_viewer import of_run
 
 NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher")

@@ -12,7 +12,7 @@ import numpy as np
 
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.report.html import Cell, Table, pictures, render
-from cgexp.report.html_metrics import number
+from cgexp.report.html_summary import number
 from cgexp.report.html_viewer import Viewer, viewer
 from cgexp.report.table import mean_and_spread, unit_of
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from cgexp.analysis.representatives import ALL, Representative, basins_of
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.report.html import HERE, Cell, Table
-from cgexp.report.html_metrics import number
+from cgexp.report.html_summary import number
 from cgexp.report.table import with_error
-from cgexp.systems.basins import BASINS
+from cgexp.systems.peptide import BASINS
 
 LIBRARY, LICENCES = HERE / "vendor" / "3Dmol-min.js", ("LICENSE.3Dmol", "LICENSE.bundled")
 # From the N terminus on: told apart by colour-blind readers, on a light and on a dark page; report.css has them too.

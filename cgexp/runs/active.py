@@ -13,15 +13,18 @@ from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun
+from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages, proposing
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, check_same_data, recording
+from cgexp.runs.stages import remove
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
+OWN = ("prior", "train", "evaluate")  # stages whose files the loop brings to where a run has its own
 # of the last round's model, and of the rounds, beside the metrics of a run
 COUNTS = ("coverage_max", "oracle_calls_total", "oracle_s_total", "n_frames")
 
@@ -36,7 +39,7 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
     if config["run"] is not None:
         raise InputError("cgexp active goes on with its own run: leave out run=, or give trainer.start_from=<folder>")
     folder = folder_of(config)
-    if folder.done("evaluate") and not config["force"]:
+    if all(folder.done(stage) for stage in OWN) and not config["force"]:
         say(f"{folder.path}: finished, skipped; force=true runs it again")
         return folder
     with at_work(folder, config, say):
@@ -63,7 +66,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         discard(folder)
     if (folder.path / ROUNDS).is_dir():
         check_same_data(folder, frames.content_hash)
-    with recording(experiment, folder, frames, None, "active") as (tracker, note):
+    with recording(experiment, folder, frames, None, "active") as tracker:
         stages = RoundStages(experiment, folder, frames, settings)
         loop = Loop(
             settings, stages, oracle, experiment.acquisition, proposals, experiment.system,
@@ -73,8 +76,9 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         final, _ = data_of(folder.path, initial, len(records) - 1)
         _finish(folder, records, tracker)
         tracker.images(draw_rounds(experiment, folder, records, final))
-        note("evaluate")
         write_json(folder.metrics, final_metrics(records))
+        for stage in OWN:
+            provenance.note(folder, stage, experiment.kernel)
 
 
 def final_metrics(records: list[Record]) -> dict[str, float]:
@@ -100,13 +104,9 @@ def frames_of(folder: Path | str, number: int | None = None) -> Frames:
 
 def discard(folder: RunFolder) -> None:
     """Forget all rounds and what followed from them; labels that the oracle itself keeps stay."""
-    import shutil
-
+    provenance.forget(folder, *OWN)
     for path in (folder.metrics, folder.path / ROUNDS, folder.figures, folder.potential, folder.prior, folder.training):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _tell(record: Record, tracker: WandbRun, say: Say, steps_per_round: int) -> None:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from cgexp.active.loop import Judged
 from cgexp.active.rounds import Round, seed_of
 from cgexp.active.settings import ActiveLearning
-from cgexp.analysis.health import replica_metrics
+from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.tica import Tica
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential
+from cgexp.models.potential import Potential, load_potential
 from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
-from cgexp.runs.evaluate import evaluate
+from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
-from cgexp.runs.mean_force import evaluate_mean_force
-from cgexp.runs.stages import Context, fit_prior, simulate, train, training_numbers
-from cgexp.simulation.starts import make_starts
+from cgexp.runs.stages import Context, claim_training, complete, fit_prior, simulate, train, training_numbers
+from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.store import read_arrays, read_json, write_bytes, write_json
+from cgexp.store import file_hash, read_arrays, write_bytes, write_json, write_record
 from cgexp.training.fit import LAST
 
 
@@ -54,22 +50,20 @@ class RoundStages:
         """Do the stages that are not done, and return what came of them."""
         place = self.place(number)
         context = self._context(number, 0, place, frames)
-        if not place.done("prior"):
-            self._prior(context)
+        self._prior(context)
         self._train(context, number, 0)
         for member in range(1, self.settings.n_models):
-            other = self.place(number, member)
-            if not other.done("prior"):
-                write_bytes(other.prior, place.prior.read_bytes())
-            self._train(self._context(number, member, other, frames), number, member)
+            member_context = self._context(number, member, self.place(number, member), frames)
+            self._prior(member_context)
+            self._train(member_context, number, member)
         judge = replace(context, frames=self.initial)
-        if not place.done("simulate"):
-            _simulate(judge, place)
-        proposals = self._proposals(number)
-        if not proposals.done("simulate"):
-            _simulate(replace(context, experiment=proposing(context.experiment)), proposals)
-        if not place.done("evaluate"):
-            self._evaluate(judge)
+        complete(judge, "simulate", lambda judge: _simulate(judge, place))
+        proposals = self._proposals(place, number)
+        if proposals is not place:
+            provenance.begin(proposals, frames.content_hash, None)
+            proposer = replace(context, experiment=proposing(context.experiment))
+            complete(proposer, "simulate", lambda context: _simulate(context, proposals), proposals)
+        complete(judge, "evaluate", self._evaluate)
         models = [load_potential(self.place(number, member).potential) for member in range(self.settings.n_models)]
         return self._judged(context, models, Trajectory.load(proposals.trajectory))
 
@@ -78,11 +72,10 @@ class RoundStages:
         path = Round(self.folder.path, number).path
         return RunFolder(path / "ensemble" / str(member) if member else path)
 
-    def _proposals(self, number: int) -> RunFolder:
+    def _proposals(self, place: RunFolder, number: int) -> RunFolder:
         """Where the simulation is that proposes candidates."""
-        place = self.place(number)
         one = self.settings.arm != "learning" or (number == 0 and not self.settings.proposals)
-        return place if one else RunFolder(place.path / "proposals")
+        return place if one else RunFolder(place.path / "proposals", potential=place.potential)
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""
@@ -97,33 +90,32 @@ class RoundStages:
         own = (number, member) if member else (number,)
         # callbacks have a state, so that each training has a trainer of its own
         experiment = self.experiment.changed(seed=seed_of(self.experiment.seed, *own), trainer=trainer)
-        if not place.config.is_file():
+        if not place.done("evaluate"):
             place.write_config(experiment.config)
-            provenance.begin(place.provenance, frames.content_hash, None)
+        provenance.begin(place, frames.content_hash, None)
         return Context(experiment, place, frames, WandbRun())
 
     def _prior(self, context: Context) -> None:
-        first = self.place(0)
-        if context.folder.path == first.path:
-            fit_prior(context)
+        first, folder = self.place(0), context.folder
+        if folder.path == first.path:
+            complete(context, "prior", fit_prior)
         else:
-            write_bytes(context.folder.prior, first.prior.read_bytes())
+            complete(context, "prior", lambda _: write_bytes(folder.prior, first.prior.read_bytes()))
 
     def _train(self, context: Context, number: int, member: int) -> None:
-        folder = context.folder
-        if folder.done("train"):
-            return
-        if self.settings.mode == "online" and number and not (folder.training / LAST).is_file():
-            # goes on as if it had been interrupted: with weights, optimiser, averages and the count of epochs
-            before = self.place(number - 1, member).training / LAST
-            write_bytes(folder.training / LAST, before.read_bytes())
-        train(context)
+        def work(context: Context) -> None:
+            claim_training(context)
+            last = context.folder.training / LAST
+            if self.settings.mode == "online" and number and not last.is_file():
+                # goes on as if it had been interrupted: with weights, optimiser, averages and the count of epochs
+                write_bytes(last, (self.place(number - 1, member).training / LAST).read_bytes())
+            train(context)
 
-    def _evaluate(self, context: Context) -> None:
+        complete(context, "train", work)
+
+    @staticmethod
+    def _evaluate(context: Context) -> None:
         folder = context.folder
-        record = folder.read_provenance()
-        record["stages"]["evaluate"] = provenance.describe(context.experiment.kernel)
-        write_json(folder.provenance, record)
         trajectory = Trajectory.load(folder.trajectory)
         if trajectory.alive.any():
             evaluate(context)
@@ -142,7 +134,7 @@ class RoundStages:
                 simulation.starts, context.frames, experiment.system, simulation.n_walkers, experiment.seed
             ).numpy()
         return Judged(
-            metrics=read_json(folder.metrics),
+            metrics=folder.read_metrics(),
             trajectory=proposals,
             starts=starts,
             models=models,
@@ -165,9 +157,4 @@ def _simulate(context: Context, into: RunFolder) -> None:
         trajectory = Trajectory.load(into.trajectory)
         if trajectory.alive.any() or not len(trajectory.coords):
             raise
-        write_json(into.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        write_record(into.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})

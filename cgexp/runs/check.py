@@ -17,8 +17,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.messages import only_from
-from cgexp.models.potential import Potential
-from cgexp.models.warm_start import take_weights
+from cgexp.models.potential import Potential, take_weights
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System

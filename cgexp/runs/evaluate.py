@@ -1,7 +1,8 @@
-"""The last stage: metrics and figures of a run. metrics.json is written last and marks the run as finished."""
+"""The last stage: metrics, mean-force errors, figures. metrics.json, written last, marks the run as finished."""
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
@@ -11,18 +12,70 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.forces import mean_force_metrics
+from cgexp.config.compose import Config
+from cgexp.config.identity import teacher_id
+from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
+from cgexp.datasets.packaged import find_packaged, load_packaged
+from cgexp.datasets.teacher_data import TeacherData
+from cgexp.datasets.teacher_equilibrium import make_equilibrium
 from cgexp.errors import InputError, sentence_of
-from cgexp.models.potential_store import load_potential
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential, load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
-from cgexp.runs.mean_force import evaluate_mean_force
+from cgexp.runs.lock import lock
 from cgexp.runs.page import write_page
-from cgexp.runs.reference import equilibrium_of
-from cgexp.runs.stages import Context, frames_of_prior, training_numbers
+from cgexp.runs.stages import Context, forces_of, frames_of_prior, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
+from cgexp.systems.base import System
+
+AUTO, TEACHER = "auto", "teacher"
+
+
+def equilibrium_of(experiment: Experiment, frames: Frames) -> dict[str, Any]:
+    """What ``analysis.evaluate`` takes beside the run: ``equilibrium``, or nothing for the frames of the data set.
+
+    ``analysis.reference`` names a shipped ensemble, or 'teacher': that of the teacher whose frames the data set holds,
+    made once and kept beside the data. 'auto': the teacher's if there is one, else the shipped one of the frames'
+    system and temperature, if any. Raises InputError if the one it names is none, or of another system or temperature
+    than ``frames``.
+    """
+    name, recipe = getattr(experiment.analysis, "reference", None), experiment.dataset
+    if isinstance(recipe, TeacherData) and name in (AUTO, TEACHER):
+        return {"equilibrium": teacher_equilibrium(recipe, experiment.config)}
+    if name == TEACHER:
+        raise InputError(
+            f"analysis.reference={TEACHER} but the data set '{recipe.name}' is not of a teacher: "
+            f"use dataset=teacher, or set it to {AUTO} or null"
+        )
+    if name == AUTO:
+        found = find_equilibria(system=frames.system, temperature_K=frames.temperature)
+        name = found[0] if found else None
+    if name is None:
+        return {}
+    equilibrium = load_equilibrium(name)
+    for fact in ("system", "temperature"):
+        of_reference, of_data = getattr(equilibrium.frames, fact), getattr(frames, fact)
+        if of_reference != of_data:
+            raise InputError(
+                f"analysis.reference={name} is of {fact} {of_reference}, but the data set of {of_data}: "
+                f"set it to {AUTO} or null"
+            )
+    return {"equilibrium": equilibrium}
+
+
+def teacher_equilibrium(recipe: TeacherData, config: Config) -> Equilibrium:
+    """The ensemble of a data set's teacher, made under a lock by the first run that asks for it."""
+    folder = Path(config["outputs"]) / "data" / f"{recipe.name}-ensemble-{teacher_id(config)}"
+    with lock(folder, wait=True):
+        return make_equilibrium(recipe, folder)
 
 
 def evaluate(context: Context) -> dict[str, float]:
@@ -104,3 +157,81 @@ def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
         "unit": f"({context.frames.unit_system.force})²",
         **levels,
     }
+
+
+log = logging.getLogger(__name__)
+AUTO = "auto"
+FORCE_MAP = "mean_force"
+FEWEST = 20  # configurations; with fewer there is no metric
+DRAWS = 10  # for each of analysis.n_bootstrap, which is meant for metrics that cost more
+
+
+def mean_force_set(analysis: Any, frames: Frames) -> Frames | None:
+    """The set that ``analysis.mean_force_set`` names, or None; 'auto': the one that ships for the frames' system.
+
+    Raises InputError if it is of another system or temperature than ``frames``, or holds no mean forces.
+    """
+    name = getattr(analysis, "mean_force_set", None)
+    if name == AUTO:
+        name = next(iter(find_packaged(frames.system, frames.temperature, FORCE_MAP)), None)
+    if name is None:
+        return None
+    found = load_packaged(name)
+    for fact in ("system", "temperature"):
+        if getattr(found, fact) != getattr(frames, fact):
+            raise InputError(
+                f"analysis.mean_force_set={name} is of {fact} {getattr(found, fact)}, but the data set of "
+                f"{getattr(frames, fact)}: set it to {AUTO} or null"
+            )
+    if found.forces is None or found.force_sem is None:
+        raise InputError(
+            f"analysis.mean_force_set={name} has no forces with standard errors: expected a set of mean forces; "
+            f"set it to {AUTO} or null"
+        )
+    return found
+
+
+def unseen(reference: Frames, frames: Frames) -> NDArray[np.bool_]:
+    """Which configurations of ``reference`` are none of ``frames``, [n]; compared bit by bit, in float32."""
+    seen = set(_keys(frames))
+    return np.array([key not in seen for key in _keys(reference)], dtype=np.bool_)
+
+
+def evaluate_mean_force(analysis: Any, system: System, potential: Potential, frames: Frames) -> dict[str, float]:
+    """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
+
+    frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;
+    where fewer than ``FEWEST`` remain there are no metrics. Either is told (messages.py).
+    """
+    whole = mean_force_set(analysis, frames)
+    if whole is None:
+        return {}
+    reference = whole.select(unseen(whole, frames))
+    n_seen = len(whole) - len(reference)
+    if len(reference) < FEWEST:
+        log.warning("no mean-force metrics: the data set holds %d of their %d configurations", n_seen, len(whole))
+        return {}
+    if n_seen:
+        log.info("mean-force metrics are of %d configurations: the data set holds the other %d", len(reference), n_seen)
+    assert reference.forces is not None
+    assert reference.force_sem is not None
+    forces = {
+        "": forces_of(potential.double(), reference.coords),
+        "prior_only": forces_of(Potential(None, potential.prior), reference.coords),
+        "zero_force": np.zeros_like(reference.forces),
+    }
+    basins = system.basin_of(reference.coords) if system.basins else np.zeros(0, dtype=np.str_)
+    metrics = mean_force_metrics(
+        forces,
+        reference.forces,
+        reference.force_sem,
+        basins,
+        DRAWS * analysis.n_bootstrap,
+        np.random.default_rng(analysis.seed),
+    )
+    return {**metrics, "mean_force_configurations": float(len(reference))}
+
+
+def _keys(frames: Frames) -> list[bytes]:
+    """A key of each configuration; adding zero makes -0 and 0 the same."""
+    return [coords.tobytes() for coords in np.asarray(frames.coords, dtype=np.float32) + np.float32(0.0)]

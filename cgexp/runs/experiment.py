@@ -25,8 +25,7 @@ from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
 from cgexp.energy import EnergyTerm
 from cgexp.oracles.oracle import Oracle
-from cgexp.parts.marks import FilledIn
-from cgexp.parts.ranges import Seed
+from cgexp.parts.ranges import FilledIn, Seed
 from cgexp.priors.prior import Prior
 from cgexp.report.wandb import WandbSettings
 from cgexp.runs.data import DataSet

@@ -1,7 +1,8 @@
-"""The folder of a run: which file each stage leaves there, and so which stages are done."""
+"""The folder of a run: which file each stage leaves, which stages are done, what ``run=<folder>`` means."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +10,33 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from cgexp.config.compose import Config
+from cgexp.config.compose import Config, compose, is_of_hydra
 from cgexp.config.identity import run_id
 from cgexp.errors import InputError
-from cgexp.store import read_json, write_bytes
+from cgexp.simulation.trajectory import HEADER, is_finished
+from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_text, tell_unsealed, write_sealed_text
 
 STAGES = ("prior", "train", "simulate", "evaluate")
+DATA = "data"
 
 
 class RunFolder:
-    """Paths inside ``outputs/<experiment>/<run id>``. A stage is done when its last file is there."""
+    """Paths inside ``outputs/<experiment>/<run id>``, and whether what the stages left there is whole.
 
-    def __init__(self, path: Path) -> None:
+    provenance.json records the hashes of the files that a stage has written and of what it made them from; a stage is
+    done while both are as recorded. potential: where another folder's potential was simulated here.
+    """
+
+    def __init__(self, path: Path, potential: Path | None = None) -> None:
         self.path = path
         self.config = path / "config.yaml"
         self.provenance = path / "provenance.json"
         self.prior = path / "prior.json"
         self.training = path / "train"
+        self.training_of = self.training / "made_of.json"  # what a training, maybe half-finished, is made from
         self.history = self.training / "history.csv"
         self.training_metrics = self.training / "metrics.json"
-        self.potential = path / "potential.npz"
+        self.potential = path / "potential.npz" if potential is None else potential
         self.trajectory = path / "trajectory"
         self.simulated = path / "simulation.json"
         self.figures = path / "figures"
@@ -41,24 +49,108 @@ class RunFolder:
         """What the metrics are measured in, for example the TICA coordinates."""
         return self.path / f"{name}.npz"
 
-    def done(self, stage: str) -> bool:
-        """Whether ``stage`` has finished here: its last file is there, and the others that later stages read."""
-        files = {
+    def files(self, stage: str) -> list[str]:
+        """What ``stage`` writes: names of files, relative to the folder, and of the trajectory's."""
+        own = [*self.path.glob("*.npz"), *self.path.glob("rounds.*")] if stage == "evaluate" else []
+        paths = {
             "prior": (self.prior,),
             "train": (self.potential, self.training_metrics, self.history),
             "simulate": (self.simulated, self.trajectory),
-            "evaluate": (self.metrics, self.config, self.provenance),
+            "evaluate": (self.metrics, *sorted(set(own) - {self.potential})),
         }
-        return all(path.exists() for path in files[stage])
+        return [self._name(path) for path in paths[stage]]
+
+    def made_of(self, stage: str) -> list[str]:
+        """What ``stage`` makes its files from."""
+        paths = {
+            "prior": (),
+            "train": (self.prior,),
+            "simulate": (self.potential,),
+            "evaluate": (self.potential, self.training_metrics, self.trajectory),
+        }
+        return [*([DATA] if stage in ("prior", "train") else []), *(self._name(path) for path in paths[stage])]
+
+    def state(self, stage: str) -> dict[str, dict[str, str | None]]:
+        """The hashes, as they are now, of what ``stage`` has written and what that was made from."""
+        return {
+            "files": {name: self._hash(name) for name in self.files(stage)},
+            "made_of": {name: self._hash(name) for name in self.made_of(stage)},
+        }
+
+    def done(self, stage: str) -> bool:
+        """Whether ``stage`` has finished here, and its files and what they were made from are as it left them."""
+        stages = self.read_provenance()["stages"] if self.provenance.is_file() else {}
+        return stage in stages and not self.changed(stage, "files") and not self.changed(stage, "made_of")
+
+    def changed(self, stage: str, kind: str) -> list[str]:
+        """Names in which the ``files`` of a recorded stage, or what it is ``made_of``, differ from its record.
+
+        A stage that an older version recorded names no hashes: only what is missing is told then.
+        """
+        recorded = self.read_provenance()["stages"].get(stage, {}).get(kind)
+        if recorded is None:
+            tell_unsealed()
+            return [name for name in self.files(stage) if not self._whole(name)] if kind == "files" else []
+        found = [name for name, value in recorded.items() if self._hash(name) != value]
+        return found + (
+            [self.config.name] if stage == "evaluate" and kind == "files" and not self._has_config() else []
+        )
+
+    def read_metrics(self) -> dict[str, float]:
+        """metrics.json. Raises InputError if it is missing, or differs from what the evaluation wrote."""
+        self.require_recorded(self.metrics)
+        metrics = read_json(self.metrics)
+        if not isinstance(metrics, dict) or not all(isinstance(value, (int, float)) for value in metrics.values()):
+            raise InputError(f"{self.metrics} holds no metrics: `{command('evaluate', self.path)}` makes them again")
+        return metrics
+
+    def require_recorded(self, path: Path) -> None:
+        """Raise InputError if a file is there and differs from what a stage recorded."""
+        if not path.is_file() or not self.provenance.is_file():
+            return
+        name, stages = self._name(path), self.read_provenance()["stages"]
+        for stage, record in stages.items():
+            if record.get("files", {}).get(name) not in (None, file_hash(path)):
+                raise InputError(
+                    f"{path} was damaged or edited (its checksum differs): `{command(stage, self.path)}` makes it again"
+                )
+
+    def _name(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.path)).as_posix()
+
+    def _hash(self, name: str) -> str | None:
+        """Of a file, of a trajectory's chunks, or of the data; None where there is none, or none that can be read."""
+        path = self.path / name
+        try:
+            if name == DATA:
+                return str(self.read_provenance()[DATA]["content_hash"])
+            if path == self.trajectory:
+                return Chunks(path).content_hash() + file_hash(path / HEADER)
+            return file_hash(path) if path.is_file() else None
+        except (InputError, OSError):
+            return None
+
+    def _whole(self, name: str) -> bool:
+        path = self.path / name
+        try:
+            return is_finished(path) if path == self.trajectory else path.is_file()
+        except InputError:
+            return False
+
+    def _has_config(self) -> bool:
+        try:
+            return bool(self.read_config())
+        except InputError:
+            return False
 
     def write_config(self, config: Config) -> None:
         """Record the resolved config."""
-        write_bytes(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+        write_sealed_text(self.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
     def read_config(self) -> Config:
         """The config this run was made with."""
         try:
-            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            config = yaml.safe_load(read_sealed_text(self.config))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{self.path} is not a run: it has no config.yaml; give the folder that `cgexp run` printed"
@@ -71,6 +163,7 @@ class RunFolder:
 
     def read_history(self) -> dict[str, NDArray[np.float64]]:
         """The training history: column of history.csv -> [n_epochs]. Raises InputError if the file is damaged."""
+        self.require_recorded(self.history)
         try:
             table = np.atleast_1d(np.genfromtxt(self.history, delimiter=",", names=True))
         except (OSError, ValueError) as error:
@@ -78,11 +171,57 @@ class RunFolder:
         renamed = {"loss_train": "loss_train_running"}  # in histories written before
         return {renamed.get(name, name): table[name] for name in table.dtype.names or ()}
 
+    def data_hash(self) -> str | None:
+        """Hash of the data that this run was begun with; None if nothing says so. Raises InputError as provenance."""
+        if self.provenance.is_file():
+            return str(self.read_provenance()[DATA]["content_hash"])
+        try:
+            return str(read_record(self.training_of, DATA)[DATA])
+        except InputError:
+            return None
+
     def read_provenance(self) -> dict[str, Any]:
-        content: dict[str, Any] = read_json(self.provenance)
+        """provenance.json. Raises InputError if it is missing, damaged or something else."""
+        content = read_record(self.provenance, DATA, "stages")
+        if not isinstance(content["stages"], dict) or not all(isinstance(s, dict) for s in content["stages"].values()):
+            raise InputError(f"{self.provenance} holds no record of stages: delete it and run again")
+        if not isinstance(content[DATA], dict) or not {"content_hash", "path"} <= content[DATA].keys():
+            raise InputError(f"{self.provenance} holds no record of the data: delete it and run again")
         return content
+
+
+def command(stage: str, path: Path) -> str:
+    """The command that does a stage of the run in ``path`` again, if it is not done."""
+    if (path / "rounds").is_dir():
+        return "cgexp active"
+    return f"cgexp {'train' if stage in ('prior', 'train') else stage} run={path}"
 
 
 def folder_of(config: Config) -> RunFolder:
     """The folder that belongs to a config."""
     return RunFolder(Path(config["outputs"]) / config["choices"].get("experiment", "run") / run_id(config))
+
+
+OF_THE_COMMAND = ("run=", "parts=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
+
+
+def changes(config: Config) -> list[str]:
+    """The overrides of a command that change what a run is, and not only what is done with it."""
+    return [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
+
+
+def trusted(recorded: Config) -> list[str]:
+    """The overrides that a run's folder records, but for what only a user may say: it may be somebody else's folder."""
+    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith("parts=")]
+
+
+def laid_on_recorded(config: Config) -> Config:
+    """The config to check instead of ``config``: with ``run=<folder>`` and changes, that run's with the overrides.
+
+    Without changes it is ``config``, since the recorded one was checked when the run was made, and need not compose
+    here: its experiment may lie in another directory. Raises InputError if the folder is no run.
+    """
+    if config["run"] is None or not changes(config):
+        return config
+    recorded = RunFolder(Path(config["run"])).read_config()
+    return compose([*trusted(recorded), *(o for o in config["overrides"] if not o.lstrip("+").startswith("run="))])

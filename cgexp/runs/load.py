@@ -14,7 +14,6 @@ from cgexp.cards import packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.runs.folder import STAGES, RunFolder
-from cgexp.store import read_json
 
 if TYPE_CHECKING:
     from cgexp.models.potential import Potential
@@ -28,7 +27,11 @@ class Run:
     folder: RunFolder
 
     def __repr__(self) -> str:
-        return f"<Run: {self.folder.path}; done: {', '.join(s for s in STAGES if self.folder.done(s)) or 'nothing'}>"
+        try:
+            done = ", ".join(stage for stage in STAGES if self.folder.done(stage)) or "nothing"
+        except InputError:
+            done = "what a damaged provenance.json does not say"
+        return f"<Run: {self.folder.path}; done: {done}>"
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -38,8 +41,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """metrics.json: name -> number (names, formulas and units in docs/metrics.md)."""
-        metrics: dict[str, float] = read_json(self.folder.metrics)
-        return metrics
+        return self.folder.read_metrics()
 
     @cached_property
     def made_by(self) -> dict[str, Any] | None:
@@ -62,8 +64,9 @@ class Run:
     @cached_property
     def potential(self) -> Potential:
         """The trained potential: ``energy(coords)`` and ``forces(coords)`` of arrays or tensors."""
-        from cgexp.models.potential_store import load_potential
+        from cgexp.models.potential import load_potential
 
+        self.folder.require_recorded(self.folder.potential)
         return load_potential(self.folder.potential)
 
     def trajectory(self) -> Trajectory:

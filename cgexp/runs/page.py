@@ -26,7 +26,7 @@ def write_page(
 ) -> None:
     """Write report.html, and for a molecule structures.npz with what it shows in space.
 
-    equilibrium: as runs.reference.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
+    equilibrium: as runs.evaluate.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
     """
     experiment, folder, system = context.experiment, context.folder, context.experiment.system
     structures = None

@@ -1,4 +1,4 @@
-"""Runs the stages of a config: finds or makes the run folder, skips what is done, resumes what is not."""
+"""Runs the stages of a config: finds or makes the run folder, inherits, skips what is done, resumes what is not."""
 
 from __future__ import annotations
 
@@ -16,16 +16,46 @@ from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun, open_wandb
 from cgexp.runs import provenance
 from cgexp.runs.data import DataSet
-from cgexp.runs.evaluate import evaluate
+from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import STAGES, RunFolder, folder_of
-from cgexp.runs.inherit import inherit
+from cgexp.runs.folder import STAGES, RunFolder, changes, command, folder_of, trusted
 from cgexp.runs.lock import lock
-from cgexp.runs.mean_force import mean_force_set
-from cgexp.runs.recorded import changes, trusted
-from cgexp.runs.reference import equilibrium_of
-from cgexp.runs.stages import Context, discard, fit_prior, network_of, simulate, train
-from cgexp.store import write_bytes, write_json
+from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
+from cgexp.simulation.trajectory import HEADER
+from cgexp.store import Chunks, file_hash, write_bytes, write_record
+
+
+def inherit(parent: RunFolder, folder: RunFolder, config: Config) -> None:
+    """Copy the files of stages that both runs share into ``folder``, and record the stages there when all are copied.
+
+    If the parent was trained again since an earlier copy, that copy and all that followed from it is discarded.
+    """
+    recorded = parent.read_provenance()
+    stages = ["prior", "train"]
+    if not differences(parent.read_config(), config, "simulate"):
+        stages.append("simulate")
+    stages = [stage for stage in stages if parent.done(stage)]
+    if "train" in stages and folder.potential.is_file() and file_hash(folder.potential) != file_hash(parent.potential):
+        discard(folder, "prior")
+    own = folder.read_provenance()["stages"] if folder.provenance.is_file() else {}
+    missing = [stage for stage in stages if stage not in own or not folder.done(stage)]
+    if "simulate" in missing:
+        remove(folder.trajectory)  # a half-finished one may have other chunks
+    for path in [path for stage in missing for path in _files(parent, stage)]:
+        if path.is_symlink():
+            raise InputError(f"{path} is a link, which is not followed: put the file itself in its place")
+        write_bytes(folder.path / path.relative_to(parent.path), path.read_bytes())
+    done = own | {stage: recorded["stages"][stage] for stage in missing}
+    if done != own or not folder.provenance.is_file():
+        write_record(folder.provenance, {**recorded, "stages": done, "parent": parent.path.name})
+
+
+def _files(folder: RunFolder, stage: str) -> list[Path]:
+    """The files of a finished stage, and no others that lie there."""
+    paths = [folder.path / name for name in folder.files(stage)]
+    chunks = [*Chunks(folder.trajectory).paths, folder.trajectory / HEADER] if folder.trajectory in paths else []
+    return [path for path in paths if path != folder.trajectory] + chunks
+
 
 # the stages a verb does, in order; those before must be done already
 VERBS = {"run": STAGES, "train": ("prior", "train"), "simulate": ("simulate",), "evaluate": ("evaluate",)}
@@ -59,7 +89,7 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
     with at_work(folder, config, say):
         if parent is not None:
             inherit(parent, folder, config)
-            _require_earlier(config, folder, verb)
+            _require_earlier(config, folder, verb, parent)
         _work(Experiment.of(config), folder, verb)
     return folder
 
@@ -83,19 +113,13 @@ def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
 @contextmanager
 def recording(
     experiment: Experiment, folder: RunFolder, frames: Frames, data: str | None, job_type: str
-) -> Iterator[tuple[WandbRun, Callable[[str], None]]]:
-    """Write down config and provenance and open W&B; yields the tracker, and what notes that a stage is done."""
+) -> Iterator[WandbRun]:
+    """Write down config and provenance, open W&B and yield it."""
     folder.write_config(experiment.config)
-    verdict = experiment.dataset.verdict(frames)
-    record = provenance.begin(folder.provenance, frames.content_hash, data, verdict)
+    provenance.begin(folder, frames.content_hash, data, experiment.dataset.verdict(frames))
     group = experiment.sweep.name or experiment.name
-
-    def note(stage: str) -> None:
-        record["stages"][stage] = provenance.describe(experiment.kernel)
-        write_json(folder.provenance, record)
-
     with open_wandb(experiment.logger, experiment.config, folder.path, folder.path.name, group, job_type) as tracker:
-        yield tracker, note
+        yield tracker
 
 
 def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
@@ -136,15 +160,30 @@ def stages_of(config: Config, verb: str) -> tuple[str, ...]:
     return tuple(stage for stage in VERBS[verb] if stage != "simulate")
 
 
-def _require_earlier(config: Config, folder: RunFolder, verb: str) -> None:
+def _require_earlier(config: Config, folder: RunFolder, verb: str, parent: RunFolder | None = None) -> None:
     first = STAGES.index(VERBS[verb][0])
     for stage in (stage for stage in STAGES[:first] if stage in stages_of(config, "run")):
-        if not folder.done(stage):
-            command = "train" if stage in ("prior", "train") else stage
+        if folder.done(stage):
+            continue
+        if parent is not None and stage in ("prior", "train"):
+            folder = parent  # whose training is taken
+        if not folder.config.is_file():
             raise InputError(
-                f"{folder.path} has no finished stage '{stage}', which {verb} needs: do `cgexp {command}` first with "
-                "the same overrides, or give run=<folder>"
+                f"{folder.path} has no finished stage '{stage}', which {verb} needs: do "
+                f"`cgexp {'train' if stage == 'prior' else stage}` first with the same overrides, or give run=<folder>"
             )
+        raise InputError(
+            f"{folder.path} has no finished stage '{stage}', which {verb} needs{_why(folder, stage)}: "
+            f"`{command(stage, folder.path)}` does it"
+        )
+
+
+def _why(folder: RunFolder, stage: str) -> str:
+    """What keeps a recorded stage from being done."""
+    if not folder.provenance.is_file() or stage not in folder.read_provenance()["stages"]:
+        return ""
+    lost = folder.changed(stage, "files") or folder.changed(stage, "made_of")
+    return f" ({', '.join(lost)}: missing, or not as it was)"
 
 
 def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
@@ -164,19 +203,17 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
     mean_force_set(experiment.analysis, frames)
     if experiment.force:  # only now, when nothing in the config or the data stands in the way
         discard(folder, stages[0])
-    if any(folder.done(stage) for stage in STAGES):
+    if not folder.provenance.is_file() or any(folder.done(stage) for stage in STAGES):
         check_same_data(folder, frames.content_hash)
-    with recording(experiment, folder, frames, _relative(data_path), verb) as (tracker, note):
+    with recording(experiment, folder, frames, _relative(data_path), verb) as tracker:
         context = Context(experiment, folder, frames, tracker)
         for stage in stages:
-            if not folder.done(stage):
-                WORK[stage](context)
-                note(stage)
+            complete(context, stage, WORK[stage])
 
 
 def check_same_data(folder: RunFolder, content_hash: str) -> None:
     """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if folder.provenance.is_file() and folder.read_provenance()["data"]["content_hash"] != content_hash:
+    if folder.data_hash() not in (None, content_hash):
         raise InputError(
             f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
         )

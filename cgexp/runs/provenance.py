@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 import cgexp
-from cgexp.store import read_json, write_json
+from cgexp.runs.folder import RunFolder
+from cgexp.store import write_record
 
 LIBRARIES = ("torch", "numpy", "scipy", "pytorch-lightning", "hydra-core", "deeptime", "pot", "mdtraj", "openmm")
 
@@ -30,15 +31,30 @@ def code_version() -> dict[str, Any]:
     }
 
 
-def begin(path: Path, data_hash: str, data_path: str | None, force_map: str = "") -> dict[str, Any]:
-    """The record of a run, as it is on disk or new: its data, and what made each stage.
+def begin(folder: RunFolder, data_hash: str, data_path: str | None, force_map: str = "") -> None:
+    """Write the record of a run, new or with the stages that are in it: its data, and what made each stage.
 
     force_map: what is known of the data's force map, in words (Recipe.verdict).
     """
-    record: dict[str, Any] = read_json(path) if path.is_file() else {"stages": {}}
+    record: dict[str, Any] = folder.read_provenance() if folder.provenance.is_file() else {"stages": {}}
     record["data"] = {"content_hash": data_hash, "path": data_path} | ({"force_map": force_map} if force_map else {})
-    write_json(path, record)
-    return record
+    write_record(folder.provenance, record)
+
+
+def note(folder: RunFolder, stage: str, kernel: str) -> None:
+    """Record that a stage is done: what made it, its files, and what they were made from."""
+    record = folder.read_provenance()
+    record["stages"][stage] = describe(kernel) | folder.state(stage)
+    write_record(folder.provenance, record)
+
+
+def forget(folder: RunFolder, *stages: str) -> None:
+    """Take stages out of the record, if there is one."""
+    if not folder.provenance.is_file():
+        return
+    record = folder.read_provenance()
+    record["stages"] = {stage: made for stage, made in record["stages"].items() if stage not in stages}
+    write_record(folder.provenance, record)
 
 
 def describe(kernel: str) -> dict[str, Any]:

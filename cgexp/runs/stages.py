@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,19 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import best_kernel
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential, save_potential
-from cgexp.models.warm_start import take_weights
+from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
 from cgexp.report.wandb import WandbRun
+from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import RunFolder
-from cgexp.simulation.starts import make_starts
-from cgexp.simulation.trajectory import Trajectory
+from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.simulation.replicas import make_starts
+from cgexp.simulation.simulation import content_hash
+from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
-from cgexp.store import read_json, write_json
-from cgexp.training.fit import fit, untrained
+from cgexp.store import file_hash, read_record, write_record
+from cgexp.training.fit import LAST, fit, untrained
 from cgexp.training.noise import with_noise
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def train(context: Context) -> None:
     settings, seed = experiment.trainer, experiment.seed
     prior = Prior.load(folder.prior)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
+    claim_training(context)
     torch.manual_seed(seed)
     network = experiment.model.make()
     network.fit(frames, experiment.system)
@@ -93,7 +95,7 @@ def train(context: Context) -> None:
         own = [name for name, _ in network.named_parameters() if name not in taken]
         log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
     if not any(True for _ in network.parameters()):
-        write_json(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, seed))
+        write_record(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, seed))
         save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, experiment.prior.spec)
         return
     numbers = fit(
@@ -103,11 +105,47 @@ def train(context: Context) -> None:
     )  # fmt: skip
     kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
-    write_json(folder.training_metrics, numbers)
+    write_record(folder.training_metrics, numbers)
     save_potential(
         folder.potential, Potential(network, prior.to(settings.dtype)), experiment.model.spec, experiment.prior.spec,
         weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}, kernel {kernel}",
     )  # fmt: skip
+
+
+def claim_training(context: Context) -> None:
+    """Write down what a training is of before it begins; forget one that was begun on another prior or other data."""
+    folder = context.folder
+    own = {"data": context.frames.content_hash, "prior": file_hash(folder.prior)}
+    try:
+        same = read_record(folder.training_of) == own
+    except InputError:
+        same = False
+    if not same and (folder.training / LAST).is_file():
+        log.warning("%s was begun with other data or another prior, or does not say: it begins anew", folder.training)
+        remove(folder.training)
+    write_record(folder.training_of, own)
+
+
+def _claim_trajectory(trajectory: Path, potential: Potential) -> None:
+    """Forget a simulation that was begun with another potential.
+
+    Raises InputError if the folder is a broken link, or cannot tell what simulation it holds.
+    """
+    if trajectory.is_symlink() and not trajectory.exists():
+        raise InputError(f"{trajectory} is a link to a folder that is not there: make that folder, or remove the link")
+    if not (trajectory / HEADER).is_file():
+        return
+    own = content_hash(potential)
+    try:
+        found = read_record(trajectory / HEADER).get("potential", own)  # older versions did not write it
+    except InputError as error:
+        raise InputError(
+            f"{trajectory / HEADER} is damaged, which says what simulation this is: delete the folder {trajectory} and "
+            "run again"
+        ) from error
+    if found != own:
+        log.warning("%s was begun with another potential: it begins anew", trajectory)
+        remove(trajectory)
 
 
 def simulate(context: Context, into: RunFolder | None = None) -> None:
@@ -118,32 +156,64 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     assert simulation is not None
     _check_time_step(context, Prior.load(folder.prior))
     starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, seed)
-    began = time.perf_counter()
+    potential, began = load_potential(folder.potential), time.perf_counter()
+    _claim_trajectory(place.trajectory, potential)
     simulation.run(
-        load_potential(folder.potential), starts.to(experiment.trainer.device), system.masses, system.units,
+        potential, starts.to(experiment.trainer.device), system.masses, system.units,
         place.trajectory, seed, Progress("simulation: step"), experiment.kernel,
     )  # fmt: skip
     trajectory = Trajectory.load(place.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
     if trajectory.exchange is not None:
         record["exchange"] = trajectory.exchange.summary()
-    write_json(place.simulated, {**record, "seconds": time.perf_counter() - began})
+    write_record(place.simulated, {**record, "seconds": time.perf_counter() - began})
+
+
+def complete(context: Context, stage: str, work: Callable[[Context], object], into: RunFolder | None = None) -> None:
+    """Do a stage by ``work(context)`` unless it is done, and record it in its folder, or in ``into``.
+
+    What was made from other files or data than there are now is forgotten first.
+    """
+    folder = context.folder if into is None else into
+    if folder.done(stage):
+        return
+    if stage in folder.read_provenance()["stages"]:
+        if lost := folder.changed(stage, "files"):
+            log.warning("%s: %s missing or changed: stage %s is done again", folder.path, _are(lost), stage)
+        if other := folder.changed(stage, "made_of"):
+            log.warning("%s: %s not what stage %s was made from: it is done again", folder.path, _are(other), stage)
+            discard(folder, stage)
+    work(context)
+    provenance.note(folder, stage, context.experiment.kernel)
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def discard(folder: RunFolder, stage: str) -> None:
     """Forget a stage and those after it, so that they are done again."""
+    provenance.forget(folder, *STAGES[STAGES.index(stage) :])
     stages = {
         "prior": (folder.prior,),
         "train": (folder.potential, folder.training),
         "simulate": (folder.simulated, folder.trajectory),
         "evaluate": (folder.metrics, folder.definition("tica"), folder.figures, folder.structures, folder.report),
     }
-    for paths in list(stages.values())[list(stages).index(stage) :]:
-        for path in paths:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    for later in STAGES[STAGES.index(stage) :]:
+        for path in stages[later]:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder of a run, if it is there; of a link to a folder, what a simulation wrote there."""
+    if path.is_symlink() and path.is_dir():
+        for file in (*path.glob("chunk-*.npz"), path / HEADER):
+            file.unlink(missing_ok=True)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def network_of(run: str) -> EnergyTerm:
@@ -169,8 +239,7 @@ def forces_of(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.
 
 def training_numbers(folder: RunFolder) -> dict[str, Any]:
     """What the training wrote down."""
-    numbers: dict[str, Any] = read_json(folder.training_metrics)
-    return numbers
+    return read_record(folder.training_metrics)
 
 
 def _check_time_step(context: Context, prior: Prior) -> None:

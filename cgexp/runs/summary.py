@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cgexp.analysis.curves import NAME as CURVES
-from cgexp.analysis.curves import read_curves
+from cgexp.analysis.result import NAME as CURVES
+from cgexp.analysis.result import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
@@ -15,7 +15,7 @@ from cgexp.report.html_summary import left_out, no_markov_model
 from cgexp.report.table import metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import resolve
-from cgexp.store import read_json
+from cgexp.store import read_record
 
 NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
 HEADLINES = (
@@ -38,7 +38,7 @@ def print_table(config: Config) -> None:
     path = folder.metrics if folder.metrics.is_file() else folder.training_metrics
     if not path.is_file():
         return
-    metrics = read_json(path)
+    metrics = folder.read_metrics() if path == folder.metrics else read_record(path)
     units = folder.read_config()["dataset"]["units"]
     print(metrics_table(metrics, units=units))
     for sentence in [*in_words(metrics, units), *not_converged(metrics)]:
@@ -65,7 +65,7 @@ def print_runs(configs: Sequence[Config]) -> None:
         folder = resolve(config)[1]
         if folder.metrics.is_file():
             label = " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
-            row = (label or config["choices"].get("experiment", "run"), read_json(folder.metrics))
+            row = (label or config["choices"].get("experiment", "run"), folder.read_metrics())
             rows.setdefault(folder.read_config()["dataset"]["units"], []).append(row)
     for units, alike in rows.items():
         found = {name for _, metrics in alike for name in metrics}
@@ -86,7 +86,7 @@ def objective(folder: RunFolder, config: Config) -> float | None:
     name = config["sweep"]["objective"]
     if name is None or not folder.metrics.is_file():
         return None
-    metrics = read_json(folder.metrics)
+    metrics = folder.read_metrics()
     if name not in metrics:
         raise InputError(f"sweep.objective={name} is no metric of this run: expected one of {', '.join(metrics)}")
     return float(metrics[name])

@@ -15,18 +15,16 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.kernels.evaluator import make_evaluator
-from cgexp.parts.marks import AddedLater, EvaluationOnly, ExecutionOnly
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import Positive, PositiveInt, Share
+from cgexp.parts.ranges import AddedLater, EvaluationOnly, ExecutionOnly, Positive, PositiveInt, Share
 from cgexp.progress import Report, silent
 from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.tempering import Ladders, Tempering
-from cgexp.simulation.trajectory import HEADER
-from cgexp.simulation.writer import BackgroundWriter
-from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.simulation.trajectory import HEADER, BackgroundWriter
+from cgexp.store import Chunks, read_arrays, read_record, write_record
 from cgexp.units import unit_system
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -40,7 +38,7 @@ class Simulation(Part):
     n_steps / save_every frames after each save_every steps are saved, the start is not. burn_in: fraction of saved
     frames that analysis drops. health: limits of a replica. chunk_frames: saved frames a file; a kill loses at most
     the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
-    float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/starts.py).
+    float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/replicas.py).
     tempering: each of the n_replicas is a ladder of replicas at several temperatures, of which the lowest, that of the
     simulation, is saved.
     Raises InputError if n_steps does not divide or the ladder does not ascend.
@@ -108,7 +106,7 @@ class Simulation(Part):
                 f"with {self.n_walkers} replicas of {len(masses)} beads"
             )
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
-        _claim(folder, self._header(starts, masses, units, seed))
+        _claim(folder, self._header(starts, masses, units, seed) | {"potential": content_hash(potential)})
         chunks, evaluate = Chunks(folder), make_evaluator(kernel, potential, starts)
         mass = torch.as_tensor(np.asarray(masses, dtype=np.float64)).to(starts)
         bath = Bath.at(self.dt, self.temperature, mass, unit_system(units))
@@ -159,7 +157,7 @@ class Simulation(Part):
         writer.append(arrays, meta)
 
     def _header(self, starts: Tensor, masses: NDArray[np.floating], units: str, seed: int) -> dict[str, Any]:
-        """What the trajectory depends on besides the potential; a resumed simulation must agree with it."""
+        """What the trajectory depends on besides the potential; a resumed simulation must agree with both."""
         settings = {name: value for name, value in asdict(self).items() if name not in ("burn_in", "chunk_frames")}
         settings["integrator"]["name"] = type(self.integrator).__name__
         if self.tempering is None:
@@ -188,11 +186,24 @@ class Simulation(Part):
 def _claim(folder: Path, header: dict[str, Any]) -> None:
     """Write the header of a new simulation, or refuse a folder that holds another one."""
     if not (folder / HEADER).is_file():
-        write_json(folder / HEADER, header)
+        if len(Chunks(folder)):
+            raise InputError(f"{folder} lacks {HEADER}, which says what it holds: delete the folder and run again")
+        write_record(folder / HEADER, header)
         return
-    there = read_json(folder / HEADER)
+    there = read_record(folder / HEADER)
+    there.setdefault("potential", header["potential"])  # older versions did not write it
     different = sorted(name for name in header.keys() | there.keys() if header.get(name) != there.get(name))
     if different:
         raise InputError(
             f"{folder} holds a simulation with another {', '.join(different)}: delete the folder or choose another one"
         )
+
+
+def content_hash(potential: nn.Module) -> str:
+    """SHA-256 of a potential's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(potential.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
+        digest.update(values.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

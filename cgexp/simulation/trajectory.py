@@ -1,17 +1,19 @@
-"""Trajectory: what a simulation left in its folder, finished or not."""
+"""Trajectory: what a simulation left in its folder, finished or not; and writing it chunk by chunk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_json
+from cgexp.store import Arrays, Chunks, read_header, read_record
 
 HEADER = "simulation.json"
 
@@ -70,7 +72,7 @@ class Trajectory:
     def load(cls, folder: Path) -> Trajectory:
         """Read the trajectory in ``folder``; InputError if there is none, or nothing was saved in it yet."""
         folder = Path(folder)
-        settings = read_json(folder / HEADER)
+        settings = read_record(folder / HEADER, "dt", "n_steps")
         chunks = list(Chunks(folder))
         if not chunks:
             raise InputError(f"{folder} holds no frames yet: run the simulation again to go on with it")
@@ -107,6 +109,14 @@ class Trajectory:
         return self.coords[int(burn_in * len(self.coords)) :, self.alive]
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a simulation has reached its end: its last chunk says so. Raises InputError if that cannot be read."""
+    paths = Chunks(folder).paths
+    if not paths:
+        return False
+    return bool(read_header(paths[-1])["step"] == read_record(Path(folder) / HEADER, "n_steps")["n_steps"])
+
+
 def _exchange(tempering: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Exchange:
     counts = {name: arrays[f"ladders_{name}"] for name in ("tried", "accepted", "round_trips")}
     alive = arrays["alive"].reshape(counts["round_trips"].shape)
@@ -116,3 +126,42 @@ def _exchange(tempering: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
 def _of_rung(failure: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
     ladder, rung = divmod(failure["replica"], len(exchange.temperatures))
     return {**failure, "replica": ladder, "rung": rung, "temperature": float(exchange.temperatures[rung])}
+
+
+class BackgroundWriter:
+    """Appends chunks in order, in a thread of its own, at most one at a time: the next one waits for it.
+
+    A context: leaving it waits until everything is on disk. What goes wrong in the thread is raised here, by the next
+    ``append`` or on leaving. Arrays and metadata must not change after they are handed over.
+    """
+
+    def __init__(self, chunks: Chunks) -> None:
+        self.chunks = chunks
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trajectory")
+        self._pending: Future[None] | None = None
+
+    def append(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """Hand over the next chunk."""
+        self.wait()
+        self._pending = self._thread.submit(self.chunks.append, arrays, meta)
+
+    def wait(self) -> None:
+        """Wait for the chunk that is being written, and raise what went wrong with it."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def __enter__(self) -> BackgroundWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.wait()
+        except Exception as writing:
+            if error is None:
+                raise
+            error.add_note(f"and the trajectory could not be written: {writing}")  # the first error is the one to mend
+        finally:
+            self._thread.shutdown()

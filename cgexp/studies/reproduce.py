@@ -35,10 +35,9 @@ from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
-from cgexp.studies.results import Results
+from cgexp.studies.results import Results, write_study_page
 from cgexp.studies.round_table import NAME, KeptRun, Key, RoundTable, keys_of
 from cgexp.studies.study import VERBS, Arm, Study
-from cgexp.studies.study_page import write_study_page
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]

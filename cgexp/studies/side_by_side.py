@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.curves import read_curves
+from cgexp.analysis.result import read_curves
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.errors import InputError
 from cgexp.runs.load import Run
 from cgexp.store import read_arrays
 from cgexp.studies.results import Results
-from cgexp.systems.basins import BASINS
+from cgexp.systems.peptide import BASINS
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def densities(results: Results, arms: Sequence[str], names: Sequence[str]) -> di
 
 
 def basin_shares(results: Results, arms: Sequence[str]) -> dict[str, Array]:
-    """Share of every basin: 'reference' and arms -> [n_runs, n_basins], in the order of systems.basins.BASINS."""
+    """Share of every basin: 'reference' and arms -> [n_runs, n_basins], in the order of systems.peptide.BASINS."""
     kept = {arm: [_structures(run) for run in results.runs(arm)] for arm in arms}
     shares = {REFERENCE: np.array([_shares(kept[arms[0]][0], REFERENCE)])}
     return shares | {arm: np.array([_shares(one, SIMULATION) for one in found]) for arm, found in kept.items()}

@@ -1,7 +1,11 @@
-"""Peptide: a sequence as C-alpha or backbone beads; the distance is the superposed RMSD."""
+"""Peptide: a sequence as C-alpha or backbone beads, its basins, and a native structure from a PDB file.
+
+Basins are regions of configuration space, defined by distances; nothing is claimed about kinetics or committors.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,9 +13,9 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.systems.base import Start, Symmetry, System
-from cgexp.systems.basins import BASINS, basin_of
 from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
-from cgexp.systems.structures import read_trace
+from cgexp.systems.metric import superposed_rmsd
+from cgexp.units import NM_IN_ANGSTROM
 
 # C-alpha coordinates in Å, centred. CLN025: the hairpin built from its backbone torsions and minimised in ff14SB +
 # OBC2; tests/all_atom/test_structure.py makes it again. Simulations start from build_native, which has the
@@ -126,3 +130,73 @@ def extended_chain(n_beads: int) -> NDArray[np.float64]:
     bead = np.arange(n_beads)
     chain = np.stack([RISE * bead, np.sqrt(BOND**2 - RISE**2) * (bead % 2), np.zeros(n_beads)], axis=-1)
     return np.asarray(chain - chain.mean(axis=0))
+
+
+FOLDED, TRANSITION = 2.0, 3.0  # Å of C-alpha RMSD to the native structure
+CONTACT, SEPARATION = 6.5, 3  # C-alpha atoms that many residues apart and closer than this (Å) are in contact
+N_CONTACTS = 3  # in one register, from which on a chain is hairpin-like
+BASINS = {
+    "folded": f"C-alpha RMSD to the native structure below {FOLDED:g} Å",
+    "misfolded": (
+        f"hairpin-like but wrong: at least {N_CONTACTS} contacts (C-alpha atoms within {CONTACT:g} Å, {SEPARATION} or "
+        f"more residues apart) in one antiparallel register i + j, and either another register than the native one "
+        f"(RMSD at least {FOLDED:g} Å), or the native one with RMSD at least {TRANSITION:g} Å"
+    ),
+    "transition": f"RMSD from {FOLDED:g} to {TRANSITION:g} Å and not misfolded: near the native structure, not in it",
+    "unfolded": f"RMSD at least {TRANSITION:g} Å and not hairpin-like",
+}
+
+
+def basin_of(ca: NDArray[np.floating], native: NDArray[np.floating]) -> NDArray[np.str_]:
+    """The name of each configuration's basin, a key of BASINS: ca [n, n_residues, 3], native [n_residues, 3], Å."""
+    rmsd = superposed_rmsd(ca, native[None])[:, 0]
+    contacts = register_contacts(ca)
+    hairpin = contacts.max(axis=1) >= N_CONTACTS
+    wrong = contacts.argmax(axis=1) != register_contacts(native[None])[0].argmax()
+    misfolded = hairpin & ((wrong & (rmsd >= FOLDED)) | (rmsd >= TRANSITION))
+    return np.select(
+        [rmsd < FOLDED, misfolded, rmsd < TRANSITION], ["folded", "misfolded", "transition"], default="unfolded"
+    )
+
+
+def register_contacts(ca: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Contacts of residues i and j in every antiparallel register i + j: [n, 2 n_residues - 1].
+
+    The strands of a hairpin face each other along one register; a shifted hairpin has another one.
+    """
+    n_residues = ca.shape[1]
+    first, second = np.triu_indices(n_residues, SEPARATION)
+    near = np.linalg.norm(ca[:, first] - ca[:, second], axis=-1) < CONTACT
+    contacts = np.zeros((len(ca), 2 * n_residues - 1), dtype=np.int64)
+    np.add.at(contacts.T, first + second, near.T)
+    return contacts
+
+
+LETTERS = {name: letter for letter, name in RESIDUE_NAMES.items()}
+
+
+def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
+    """C-alpha coordinates of the first model of a PDB file, [n_residues, 3], Å, centred.
+
+    Raises InputError if it is no PDB file, or of another sequence than ``sequence`` (one-letter codes).
+    """
+    import mdtraj  # takes a second to import
+
+    if not Path(path).is_file():
+        raise InputError(f"dataset.system.native_pdb={path} is no file: give a PDB file of the native structure")
+    try:
+        loaded = mdtraj.load_pdb(path)
+    except Exception as error:  # mdtraj raises whatever it stumbles over
+        raise InputError(
+            f"dataset.system.native_pdb={path} is no PDB file that can be read ({type(error).__name__}): give one with "
+            "the C-alpha atoms of the native structure"
+        ) from error
+    atoms = [atom for atom in loaded.topology.atoms if atom.name == "CA"]
+    found = "".join(LETTERS.get(atom.residue.name, "?") for atom in atoms)
+    if found != sequence:
+        raise InputError(
+            f"dataset.system.native_pdb={path} has C-alpha atoms of '{found}' but the sequence is '{sequence}': give "
+            "the native structure of this sequence"
+        )
+    trace = np.asarray(loaded.xyz[0, [atom.index for atom in atoms]], dtype=np.float64) * NM_IN_ANGSTROM
+    return np.asarray(trace - trace.mean(axis=0))

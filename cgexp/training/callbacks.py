@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import torch
 from pytorch_lightning.callbacks import (
     Callback,
     EarlyStopping,
-    EMAWeightAveraging,
     LearningRateFinder,
     ModelCheckpoint,
     ThroughputMonitor,
 )
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from cgexp.parts.ranges import Fraction, PositiveInt
 from cgexp.training.losses import Batch
@@ -27,41 +28,42 @@ def n_frames(batch: Batch | Tensor) -> int:
     return len(batch.coords) if isinstance(batch, Batch) else len(batch)
 
 
-class AveragedWeights(EMAWeightAveraging):
-    """Lightning's exponential moving average of the parameters; validation and checkpoints use the average.
+class AveragedWeights(Callback):
+    """Exponential moving average of the parameters after each step; validation and checkpoints use the average.
 
     Buffers are copied, not averaged: they hold indices and normalisation, and an average would truncate indices.
-    All parameters are averaged in one call, and found once. Lightning's update, with torch's multi-tensor average,
-    takes 5 % more CPU time a training step on a toy (batch of 512), 4 % at 10 beads (fused kernel, batch of 128), and
-    on a GPU would wait for its counter at each step. Lightning has no public name for the average: hence the others.
+    All parameters are averaged in one call, and found once. Lightning's EMAWeightAveraging, with torch's multi-tensor
+    average, takes 5 % more CPU time a training step on a toy (batch of 512), 4 % at 10 beads (fused kernel, batch of
+    128), and on a GPU would wait for its counter at each step; checkpoints are as it writes them.
+
+    decay: weight of the average so far in the next one.
     """
 
     def __init__(self, decay: Fraction = 0.99) -> None:
-        super().__init__(decay=decay, use_buffers=False)
         self.decay = decay
-        self._latest_update_step: int = 0
+        self._average: AveragedModel | None = None
+        self._averaged_at = 0  # optimizer steps when the average was last taken
         self._tensors: tuple[list[Tensor], ...] | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._device = trainer.strategy.root_device  # the module is still on the CPU here, the average must not stay
-        super().setup(trainer, pl_module, stage)
-        self._tensors = None
-        if self._average_model is not None:
+        if stage == "fit":
+            # on the device of the training: the module is still on the CPU here, the average must not stay there
+            self._average = AveragedModel(pl_module, device=trainer.strategy.root_device)
             # a counter on the GPU would be waited for at each step
-            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+            self._average.n_averaged = self._average.n_averaged.cpu()
+            self._tensors = None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
-        if step > self._latest_update_step:
+        if step > self._averaged_at:
             self._update(pl_module)
-            self._latest_update_step = step
+            self._averaged_at = step
 
     @torch.no_grad()
     def _update(self, pl_module: pl.LightningModule) -> None:
-        average = self._average_model
-        assert average is not None
+        average = self._of_training
         if self._tensors is None:  # to be found once: looking through the modules takes longer than the averaging
             of = (average.module.parameters, pl_module.parameters, average.module.buffers, pl_module.buffers)
             self._tensors = tuple([tensor.detach() for tensor in tensors()] for tensors in of)
@@ -73,6 +75,56 @@ class AveragedWeights(EMAWeightAveraging):
         if buffers:
             torch._foreach_copy_(kept_buffers, buffers)
         average.n_averaged += 1
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._swap(pl_module)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._swap(pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for average, present in self._pairs(pl_module):
+            present.data.copy_(average.data)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"latest_update_step": self._averaged_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._averaged_at = state_dict["latest_update_step"]
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        average = self._of_training
+        checkpoint["current_model_state"] = checkpoint["state_dict"]
+        checkpoint["state_dict"] = average.module.state_dict()
+        checkpoint["averaging_state"] = {"n_averaged": average.n_averaged}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        average = self._of_training
+        average.module.load_state_dict(checkpoint["state_dict"])
+        average.n_averaged.copy_(checkpoint["averaging_state"]["n_averaged"])
+        pl_module.load_state_dict(checkpoint["current_model_state"])  # Lightning has loaded the average
+
+    @property
+    def _of_training(self) -> AveragedModel:
+        assert self._average is not None, "there is an average in a training only"
+        return self._average
+
+    def _pairs(self, pl_module: pl.LightningModule) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each tensor of the average with the module's own."""
+        average = self._of_training.module
+        yield from zip(average.parameters(), pl_module.parameters(), strict=True)
+        yield from zip(average.buffers(), pl_module.buffers(), strict=True)
+
+    def _swap(self, pl_module: pl.LightningModule) -> None:
+        """The module gets the average, and the average the module's parameters; a second time undoes it."""
+        for average, present in self._pairs(pl_module):
+            kept = average.data.clone()
+            average.data.copy_(present.data)
+            present.data.copy_(kept)
 
 
 class FolderCheckpoint(ModelCheckpoint):

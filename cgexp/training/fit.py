@@ -28,18 +28,26 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.models.potential import Potential
-from cgexp.parts.marks import AddedLater, ExecutionOnly, RunFolder
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Share
+from cgexp.parts.ranges import (
+    AddedLater,
+    ExecutionOnly,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    RunFolder,
+    Share,
+)
 from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
-from cgexp.training.checkpoint import ArrayCheckpointIO
 from cgexp.training.data import ResidentData, split_by_block
-from cgexp.training.history import ForwardLogger, History, Log
+from cgexp.training.history import ArrayCheckpointIO, ForwardLogger, History, Log
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
 
+logger = logging.getLogger(__name__)
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
 
@@ -140,6 +148,9 @@ def fit(
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
     last = folder / LAST
+    if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
+        logger.warning("%s has lost %s: the training begins anew", folder, BEST)
+        last.unlink()
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
         torch.manual_seed(seed)

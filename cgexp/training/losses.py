@@ -139,7 +139,7 @@ class InverseVariance(ErrorTerm):
 
     floor: force unit, added in squares; the error that the network itself will have anyhow, below which a better label
     deserves no more weight. It keeps labels with sem = 0 from owning the loss. Needs ``force_sem``; labels with an
-    error that is not known get an estimate (training/label_noise.py).
+    error that is not known get an estimate (training/noise.py).
 
     A label that counts a thousand times as much, but comes as rarely as the others, makes the loss jump from batch to
     batch. So frames are drawn in proportion to the root of their weight, and weighed by the other root: close to the

@@ -13,7 +13,7 @@ from cgexp.report.side_by_side_figures import (
 )
 from cgexp.studies.results import Results
 from cgexp.studies.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
-from cgexp.systems.basins import BASINS
+from cgexp.systems.peptide import BASINS
 
 MODELS = ("prior", "cgnet", "cgschnet")
 SIMULATED = (*MODELS, "folded_starts")

@@ -20,10 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.all_atom.sampling.ensemble import Pool
-from cgexp.all_atom.sampling.exchange_trajectory import ExchangeTrajectory, load_exchange
-from cgexp.all_atom.sampling.reweighting import effective_size
-from cgexp.all_atom.sampling.visits import FOLDED, Visits, long_visits
+from cgexp.all_atom.sampling.ensemble import Pool, effective_size
+from cgexp.all_atom.sampling.exchange_trajectory import FOLDED, ExchangeTrajectory, Visits, load_exchange, long_visits
 from cgexp.analysis.bootstrap import mean_and_sem
 from cgexp.analysis.equilibrium import run_distance
 from cgexp.cards import DATA, load_card

@@ -20,8 +20,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, ExchangeTrajectory, load_exchange
-from cgexp.all_atom.sampling.visits import FOLDED, LEAST_PS, UNFOLDED, Visits, long_visits
+from cgexp.all_atom.sampling.exchange_trajectory import (
+    FOLDED,
+    LEAST_PS,
+    PER_CYCLE,
+    SETTINGS_FILE,
+    UNFOLDED,
+    ExchangeTrajectory,
+    Visits,
+    load_exchange,
+    long_visits,
+)
 from cgexp.errors import InputError
 from cgexp.report.figures import save
 from cgexp.report.style import panels, styled

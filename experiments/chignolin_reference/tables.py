@@ -14,7 +14,7 @@ from typing import Any
 from cgexp.all_atom.packing import CHI1, ROTAMERS
 from cgexp.cards import load_card
 from cgexp.store import read_json, write_bytes
-from cgexp.systems.basins import BASINS
+from cgexp.systems.peptide import BASINS
 
 HERE = Path(__file__).parent
 KINDS = {"native": "from native", "unfolded": "from unfolded"}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cgexp.energy import EnergyTerm
 from cgexp.models.cgschnet import CGSchNet, Interaction
-from cgexp.models.radial import cosine_cutoff
+from cgexp.models.features import cosine_cutoff
 
 
 class DenseCGSchNet(EnergyTerm):

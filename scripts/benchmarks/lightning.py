@@ -18,8 +18,7 @@ from benchmarks.training import BF16, TASKS
 from cgexp.build import Template, build
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
-from cgexp.training.batches import IndexBatches
-from cgexp.training.data import batch_at
+from cgexp.training.data import IndexBatches, batch_at
 from cgexp.training.fit import Training, fit
 from cgexp.training.losses import Batch, Loss
 

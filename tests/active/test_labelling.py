@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgexp.active.answers import Answers, ask
 from cgexp.active.labelling import accepted, label
+from cgexp.active.workers import Answers, ask
 from cgexp.errors import InputError
 from cgexp.oracles.oracle import Coords
 from tests.active.fakes import calls, fake, initial_frames

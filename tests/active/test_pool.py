@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cgexp.active.pool import Pool
+from cgexp.active.selection import Pool
 from tests.active.fakes import trajectory_of
 
 WALKS = np.arange(24, dtype=np.float32).reshape(6, 4, 1, 1)

@@ -25,8 +25,8 @@ from cgexp.config.paths import conf_dir, group_options
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.models.potential import Potential
+from cgexp.systems.base import farthest_points
 from cgexp.systems.cgnet_toy import CGnetToy
-from cgexp.systems.farthest import farthest_points
 from cgexp.testing.acquisition_checks import AcquisitionChecks, peptide_pool, toy_pool
 
 TOY = Context(CGnetToy())

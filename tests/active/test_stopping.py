@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cgexp.active.settings import ActiveLearning
-from cgexp.active.stopping import n_affordable, seconds_left, spent, stop_reason
+from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent, stop_reason
 from cgexp.errors import InputError
 
 

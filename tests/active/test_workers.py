@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgexp.active.answers import Answers
 from cgexp.active.labelling import label
+from cgexp.active.workers import Answers
 from cgexp.errors import InputError
 from tests.active.fakes import fake
 from tests.active.test_labelling import configurations

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cgexp.all_atom import onlysc
-from cgexp.all_atom.backmapping.stereochemistry import torsions
+from cgexp.all_atom import force_field
+from cgexp.all_atom.backmapping.quality import torsions
 from cgexp.all_atom.engine import energy_and_forces, make_context
 from cgexp.all_atom.force_field import DEFAULT, ForceField, force_field_of, make_system
 from cgexp.all_atom.modules import import_openmm
@@ -54,7 +54,7 @@ def data_file(name: str) -> str:
 
 
 def test_onlysc_differs_from_ff14sb_in_four_torsions_and_nothing_else() -> None:
-    ours, theirs = onlysc.onlysc_xml().read(), data_file("amber14/protein.ff14SB.xml")
+    ours, theirs = force_field.onlysc_xml().read(), data_file("amber14/protein.ff14SB.xml")
     old, new = propers(theirs), propers(ours)
     assert list(old) == list(new)
     changed = [atoms for atoms in old if old[atoms] != new[atoms]]
@@ -72,7 +72,7 @@ def test_onlysc_has_the_backbone_of_ff99sb() -> None:
         terms_of(term) for atoms, term in propers(data_file("amber99sb.xml")).items() if atoms == ("CT", "CT", "N", "C")
     )
     assert expected == pytest.approx({1: 2.0 * 4.184, 2: 2.0 * 4.184, 3: 0.4 * 4.184, 4: 0.0})  # frcmod.ff99SB
-    for atoms, term in propers(onlysc.onlysc_xml().read()).items():
+    for atoms, term in propers(force_field.onlysc_xml().read()).items():
         if atoms[0] in BETAS and atoms[1:] == ("protein-CX", "protein-N", "protein-C"):
             assert terms_of(term) == pytest.approx(expected)
 
@@ -100,9 +100,9 @@ def test_another_ff14sb_is_refused(text: str | None, tmp_path: Path, monkeypatch
     file.parent.mkdir(parents=True)
     file.write_text(known.replace("7.5312", "7.6") if text is None else text)
     fake = SimpleNamespace(app=SimpleNamespace(__file__=str(tmp_path / "__init__.py")))
-    monkeypatch.setattr(onlysc, "import_openmm", lambda: fake)
+    monkeypatch.setattr(force_field, "import_openmm", lambda: fake)
     with pytest.raises(InputError, match=r"expected (four|7\.5312).*choose force_field=ff14SB"):
-        onlysc.onlysc_xml()
+        force_field.onlysc_xml()
 
 
 @pytest.mark.parametrize("solvent", ["gbn2", "obc2"])

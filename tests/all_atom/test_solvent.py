@@ -10,8 +10,7 @@ import pytest
 from cgexp.all_atom.force_field import ForceField, constraint_pairs, make_system
 from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
-from cgexp.all_atom.solvent import solvate, with_barostat
-from cgexp.all_atom.structure import AllAtom, build_extended
+from cgexp.all_atom.structure import AllAtom, build_extended, solvate, with_barostat
 
 
 @lru_cache(maxsize=None)

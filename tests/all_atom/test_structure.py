@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cgexp.all_atom import engine, force_field, structure
-from cgexp.all_atom.backmapping.stereochemistry import torsions
+from cgexp.all_atom.backmapping.quality import torsions
 from cgexp.all_atom.packing import CHI1, chi1, native_rotamers, turn_cap
 from cgexp.all_atom.structure import AllAtom
 from cgexp.errors import InputError

@@ -6,10 +6,9 @@ import mdtraj
 import numpy as np
 import pytest
 
-from cgexp.analysis.contacts import compare_contacts, contact_curve
+from cgexp.analysis.comparison import compare_contacts, contact_curve
 from cgexp.analysis.observables import contact_pairs, contacts
-from cgexp.systems.basins import register_contacts
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import Peptide, register_contacts
 from tests.analysis.ensembles import ensemble_of, walkers
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgexp.analysis.curves import NAME, flatten, read_curves, unflatten
 from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.analysis.result import NAME, flatten, read_curves, unflatten
 from cgexp.errors import InputError
 from cgexp.report.figures import draw
 from cgexp.store import write_arrays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from cgexp.analysis.intervals import mean_and_interval
+from cgexp.analysis.bootstrap import mean_and_interval
 
 
 def test_it_is_that_of_a_t_test() -> None:

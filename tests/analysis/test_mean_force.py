@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cgexp.analysis.mean_force import mean_force_metrics
+from cgexp.analysis.forces import mean_force_metrics
 
 N = 400
 BASINS = np.array(["folded", "unfolded"])[np.arange(N) % 4 // 3]  # three quarters are folded

@@ -14,9 +14,8 @@ from cgexp.analysis.representatives import (
     short_trajectory,
     superposed,
 )
-from cgexp.systems.basins import BASINS
 from cgexp.systems.metric import superposed_rmsd
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import BASINS, Peptide
 
 NATIVE = Peptide().native()
 STRETCHED = np.stack([3.8 * np.arange(10), np.zeros(10), np.zeros(10)], axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.comparison import Bins, exact_distance
-from cgexp.analysis.resolution import resolution_metrics, thinning_bias
+from cgexp.analysis.convergence import resolution_metrics, thinning_bias
 from tests.analysis.ensembles import ensemble_of
 
 

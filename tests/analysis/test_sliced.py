@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
+from cgexp.analysis.comparison import N_DIRECTIONS, SlicedWasserstein, sliced_metrics
 from cgexp.analysis.divergences import wasserstein_2d
-from cgexp.analysis.sliced import N_DIRECTIONS, SlicedWasserstein, sliced_metrics
 from tests.analysis.ensembles import ensemble_of
 
 

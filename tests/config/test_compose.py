@@ -75,6 +75,7 @@ def test_a_group_set_to_nonsense_is_one_sentence(override: str) -> None:
     ("content", "part"),
     [
         ("seed: 3\n", "# @package _global_"),
+        ("defaults:\n  - override /model: cgnet\n", "lacks its first line: begin it with '# @package _global_'"),
         ("# @package _global_\ndefaults:\n  - toy_cgnett\n", "did you mean 'toy_cgnet'"),
         ("# @package _global_\ntrainer:\n  max_epocs: 3\n", "did you mean 'max_epochs'"),
     ],

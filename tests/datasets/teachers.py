@@ -11,8 +11,7 @@ import yaml
 from cgexp.build import build
 from cgexp.config.compose import Config, compose
 from cgexp.frames import Frames
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import save_potential
+from cgexp.models.potential import Potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.store import write_json
 from cgexp.systems.base import system_of

@@ -20,8 +20,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.frames import Frames
 from cgexp.oracles.oracle import Labels
 from cgexp.store import Chunks, write_json
-from cgexp.systems.basins import BASINS, basin_of
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import BASINS, Peptide, basin_of
 
 pytest.importorskip("openmm")
 pytest.importorskip("PeptideBuilder")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgexp.all_atom import solvent
+from cgexp.all_atom import structure
 from cgexp.all_atom.force_field import force_field_of
 from cgexp.all_atom.mapping.linear_map import read_map
 from cgexp.all_atom.sampling import task
@@ -146,7 +146,7 @@ def test_five_beads_a_residue_sit_on_their_atoms(folder: Path) -> None:
 
 def test_explicit_water_gives_the_same_kind_of_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openmm")
-    monkeypatch.setattr(solvent, "WATER_PADDING", 5.0)
+    monkeypatch.setattr(structure, "WATER_PADDING", 5.0)
     monkeypatch.setattr(task, "SOLVATED_QUENCH_STEPS", 20)
     protocol = Extended(n_extended=1, ps_per_walker=0.04, save_ps=0.02, drop_ps=0.12, segment_ps=0.02)
     recipe = replace(RECIPE, protocol=protocol, force_field="ff14SB", solvent="tip3p", surface_term="none")

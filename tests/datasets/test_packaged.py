@@ -21,8 +21,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.store import write_frames, write_json
-from cgexp.systems.basins import basin_of
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import Peptide, basin_of
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"
 

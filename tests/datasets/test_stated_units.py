@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, force_factors
+from cgexp.datasets.stated_units import Stated, check_forces, check_lengths
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.systems.peptide import Peptide
+from cgexp.units import force_factors
 from tests.datasets.published.chains import exact_chain
 
 SYSTEM = Peptide("YYDPETGTWY")

@@ -11,14 +11,13 @@ import pytest
 from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.identity import data_id, run_id, teacher_id
-from cgexp.datasets import teacher_simulation
+from cgexp.datasets import teacher_run
 from cgexp.datasets.packaged import load_packaged
 from cgexp.datasets.teacher_data import TeacherData
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.store import write_frames
-from cgexp.systems.basins import basin_of
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import Peptide, basin_of
 from cgexp.testing.configurations import toy_frames
 from tests.datasets.teachers import as_run, prior_only, teacher_config, well
 
@@ -86,7 +85,7 @@ def test_a_killed_simulation_goes_on(toy: Path, tmp_path: Path, monkeypatch: pyt
 
     undisturbed = recipe(toy).make(tmp_path / "a")
     with monkeypatch.context() as patch:
-        patch.setattr(teacher_simulation, "Progress", killing)
+        patch.setattr(teacher_run, "Progress", killing)
         with pytest.raises(KeyboardInterrupt):
             recipe(toy).make(tmp_path / "b")
     assert recipe(toy).make(tmp_path / "b").content_hash == undisturbed.content_hash

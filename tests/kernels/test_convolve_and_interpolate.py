@@ -3,8 +3,7 @@ from __future__ import annotations
 import torch
 
 from cgexp.geometry import pair_list
-from cgexp.kernels.convolve import convolve, cross
-from cgexp.kernels.interpolate import Points, interpolate
+from cgexp.kernels.convolve import Points, convolve, cross, interpolate
 
 N_BEADS, N_FRAMES, N_FILTERS = 4, 2, 3
 

@@ -12,9 +12,9 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.kernels import evaluator
 from cgexp.kernels.evaluator import CHOICES, make_evaluator
+from cgexp.kernels.fused_prior import DistanceTerms
 from cgexp.kernels.native_library import NoNativeKernel
-from cgexp.kernels.prior_forces import DistanceTerms
-from cgexp.kernels.table_potential import TablePotential
+from cgexp.kernels.table import TablePotential
 from cgexp.models.cgnet import CGnet
 from cgexp.models.direct_force import DirectForce
 from cgexp.models.potential import Potential

@@ -10,7 +10,7 @@ from torch import Tensor
 from cgexp.geometry import distances
 from cgexp.kernels.filter_table import MAX_FILTER_ERROR, FilterTable, default_spacing, filter_error
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.models.radial import cosine_cutoff
+from cgexp.models.features import cosine_cutoff
 from tests.kernels.networks import BOTH_BASES, chains, small_network, train
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cgexp.kernels.grid import Grid
+from cgexp.kernels.filters import Grid
 from cgexp.models.cgschnet import CGSchNet
 
 

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cgexp.kernels import nearest
+from cgexp.kernels import superposed
 from cgexp.kernels.coverage import Coverage
 from cgexp.kernels.native_library import NoNativeKernel
-from cgexp.kernels.nearest import EuclideanCoverage, PlainCoverage, make_coverage
-from cgexp.kernels.superposed import SuperposedCoverage
-from cgexp.systems.base import System
+from cgexp.kernels.superposed import EuclideanCoverage, PlainCoverage, SuperposedCoverage, make_coverage
+from cgexp.systems.base import System, farthest_points
 from cgexp.systems.cgnet_toy import CGnetToy
-from cgexp.systems.farthest import farthest_points
 from cgexp.systems.julia_toy import JuliaToy
 from cgexp.systems.peptide import Peptide
 from cgexp.systems.plane import Plane
@@ -82,7 +80,7 @@ def test_without_a_compiler_peptides_are_compared_plainly(
 
     candidates, known = frames(Peptide(), 60, 1), frames(Peptide(), 50, 2)
     expected = make_coverage(Peptide(), candidates, known).farthest_points(10)
-    monkeypatch.setattr(nearest, "SuperposedCoverage", refuse)
+    monkeypatch.setattr(superposed, "SuperposedCoverage", refuse)
     coverage = make_coverage(Peptide(), candidates, known)
     assert type(coverage) is PlainCoverage
     np.testing.assert_array_equal(coverage.farthest_points(10), expected)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cgexp.kernels import superposed
 from cgexp.kernels.superposed import LANES, Packed, SuperposedCoverage
-from cgexp.systems.farthest import farthest_points
+from cgexp.systems.base import farthest_points
 from cgexp.systems.metric import superposed_rmsd
 from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import random_chains, random_rotations

@@ -13,8 +13,8 @@ from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Baoab
+from cgexp.simulation.replicas import choose_starts
 from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.starts import choose_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.systems.peptide import Peptide
 from cgexp.testing.configurations import fit_to

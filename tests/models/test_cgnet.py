@@ -8,7 +8,7 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.models.cgnet import CGnet
-from cgexp.models.lipschitz import SpectralBound
+from cgexp.models.layers import SpectralBound
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks

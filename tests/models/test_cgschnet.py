@@ -10,7 +10,7 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.models.radial import ExpNormalBasis, GaussianBasis, cosine_cutoff
+from cgexp.models.features import ExpNormalBasis, GaussianBasis, cosine_cutoff
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks

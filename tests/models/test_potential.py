@@ -9,8 +9,7 @@ import torch
 from cgexp.build import build
 from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.errors import InputError
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.models.potential import Potential, load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.store import read_arrays, write_arrays
 from cgexp.systems.base import system_of

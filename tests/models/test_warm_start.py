@@ -8,8 +8,8 @@ import torch
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.direct_force import DirectForce
+from cgexp.models.potential import take_weights
 from cgexp.models.toy_mlp import ToyMLP
-from cgexp.models.warm_start import take_weights
 from cgexp.testing.configurations import chain_frames, fit_to, toy_frames
 
 

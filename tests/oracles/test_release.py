@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.oracles.holding import freeze, restrain
+from cgexp.oracles.averaging import freeze, restrain
 from cgexp.oracles.oracle import Labels, joined
 from cgexp.oracles.release import ReleaseOracle
 from cgexp.systems.peptide import Peptide

@@ -12,8 +12,7 @@ from cgexp.build import build
 from cgexp.config.compose import compose
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
-from cgexp.models.potential import Potential
-from cgexp.models.potential_store import load_potential, save_potential
+from cgexp.models.potential import Potential, load_potential, save_potential
 from cgexp.oracles.oracle import Oracle
 from cgexp.oracles.teacher import TeacherOracle
 from cgexp.priors.prior import Prior

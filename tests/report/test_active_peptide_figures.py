@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.report.active_peptide_figures import before_after_figure, course_figure, tica_maps_figure
+from cgexp.report.active_figures import before_after_figure, course_figure, tica_maps_figure
 
 LABELS = [("",), ("a", "b")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgexp.report.html_metrics import KEY, key_table, metrics_table
+from cgexp.report.html_summary import KEY, key_table, metrics_table
 from cgexp.runs.summary import HEADLINES
 from tests.report.pages import METRICS
 

@@ -27,7 +27,7 @@ from cgexp.runs.active import frames_of, run_active
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
 from cgexp.simulation.trajectory import Trajectory
-from cgexp.training.checkpoint import ArrayCheckpointIO
+from cgexp.training.history import ArrayCheckpointIO
 
 TINY = [
     *("experiment=active_toy", "debug=fast", "dataset.n_frames=400", "trainer.steps_per_epoch=10", "figures=none"),

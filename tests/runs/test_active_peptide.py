@@ -12,9 +12,9 @@ from cgexp.active.rounds import records_of
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.datasets.packaged import load_packaged
-from cgexp.models.potential_store import load_potential
+from cgexp.models.potential import load_potential
 from cgexp.runs.active import frames_of, run_active
-from cgexp.runs.active_peptide_curves import before_after_curves, course_curve, have_curves, tica_maps_curve
+from cgexp.runs.active_figures import before_after_curves, course_curve, have_curves, tica_maps_curve
 from cgexp.runs.folder import RunFolder
 from tests.datasets.teachers import as_run, prior_only, teacher_config
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cgexp.analysis.mean_force import mean_force_metrics
+from cgexp.analysis.forces import mean_force_metrics
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import DATA
 from cgexp.config.checks import check
@@ -20,11 +20,10 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
-from cgexp.runs import mean_force
-from cgexp.runs.mean_force import evaluate_mean_force, mean_force_set
+from cgexp.runs import evaluate as evaluation
+from cgexp.runs.evaluate import evaluate_mean_force, mean_force_set
 from cgexp.runs.pipeline import run
-from cgexp.systems.basins import BASINS
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import BASINS, Peptide
 
 SYSTEM = Peptide()
 
@@ -45,12 +44,12 @@ def labelled(mini: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     )
     write_packaged("means", means, {}, "a test", tmp_path)
     monkeypatch.setattr(
-        mean_force,
+        evaluation,
         "find_packaged",
         lambda system, temperature, force_map: find_packaged(system, temperature, force_map, tmp_path),
     )
     monkeypatch.setattr(
-        mean_force, "load_packaged", lambda name: load_packaged(name, tmp_path if name == "means" else DATA)
+        evaluation, "load_packaged", lambda name: load_packaged(name, tmp_path if name == "means" else DATA)
     )
     return means
 

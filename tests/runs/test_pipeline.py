@@ -35,6 +35,12 @@ def quiet(text: str) -> None:
     """Say nothing."""
 
 
+def without_costs(metrics: dict[str, float]) -> dict[str, float]:
+    """All metrics but those that differ between two runs of the same."""
+    measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
+    return {name: value for name, value in metrics.items() if name not in measured}
+
+
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outputs")
@@ -159,10 +165,15 @@ def test_force_destroys_nothing_if_the_config_is_wrong(outputs: Path, finished: 
 
 def test_an_unfinished_trajectory_is_not_evaluated(tmp_path: Path) -> None:
     folder = run(configure(tmp_path, "simulation.chunk_frames=5"), say=quiet)
+    before = folder.read_metrics()
     folder.metrics.unlink()
     sorted(folder.trajectory.glob("chunk-*"))[-1].unlink()
-    with pytest.raises(InputError, match="is not finished"):
+    advice = f"`cgexp simulate run={folder.path}` does it"
+    with pytest.raises(InputError, match=f"no finished stage 'simulate'.*trajectory: missing.*{advice}"):
         run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+    run(compose([f"run={folder.path}"]), "simulate", say=quiet)
+    run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+    assert without_costs(folder.read_metrics()) == without_costs(before)
 
 
 @pytest.mark.parametrize("stage", ["train", "simulate", "evaluate"])
@@ -182,11 +193,7 @@ def test_a_run_stopped_before_a_stage_goes_on_to_the_same_numbers(
     assert "RuntimeError: killed" in folder.log.read_text()
     assert not folder.metrics.exists()
     run(config, say=quiet)
-    measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
-    ours, theirs = (json.loads(f.metrics.read_text()) for f in (folder, finished))
-    assert {k: v for k, v in ours.items() if k not in measured} == {
-        k: v for k, v in theirs.items() if k not in measured
-    }
+    assert without_costs(folder.read_metrics()) == without_costs(finished.read_metrics())
 
 
 def test_a_later_stage_needs_the_earlier_one(tmp_path: Path) -> None:
@@ -216,6 +223,11 @@ def test_a_run_that_starts_from_one_trained_again_follows(tmp_path: Path) -> Non
     stages.save_potential(
         parent.potential, cgexp.load(parent.path).potential, config["model"], config["prior"], again=1
     )
+    advice = rf"potential\.npz: missing, or not as it was\): `cgexp train run={parent.path}` does it"
+    (child.path / "potential.npz").unlink()
+    with pytest.raises(InputError, match=advice):
+        run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
+    pipeline.provenance.note(parent, "train", "reference")
     again = run(compose([f"run={parent.path}", "simulation.n_steps=100", "force=true"]), "simulate", say=quiet)
     assert again.potential.read_bytes() == parent.potential.read_bytes()
 

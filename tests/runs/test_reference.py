@@ -18,9 +18,9 @@ from cgexp.datasets.equilibrium import load_tica
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.runs.evaluate import equilibrium_of
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.pipeline import run
-from cgexp.runs.reference import equilibrium_of
 from cgexp.store import read_arrays
 from tests.datasets.teachers import as_run, prior_only, teacher_config
 

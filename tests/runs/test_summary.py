@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cgexp.analysis.curves import NAME, flatten
+from cgexp.analysis.result import NAME, flatten
 from cgexp.runs import summary
 from cgexp.runs.folder import RunFolder
 from cgexp.store import write_arrays, write_json

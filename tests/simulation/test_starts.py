@@ -11,10 +11,9 @@ from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.simulation.starts import choose_starts, make_starts
-from cgexp.systems.basins import basin_of
+from cgexp.simulation.replicas import choose_starts, make_starts
 from cgexp.systems.cgnet_toy import CGnetToy
-from cgexp.systems.peptide import Peptide, extended_chain
+from cgexp.systems.peptide import Peptide, basin_of, extended_chain
 
 CHIGNOLIN = Peptide()
 

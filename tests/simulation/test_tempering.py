@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor, nn
 
-from cgexp.all_atom.sampling.exchange import exchange, round_trips
-from cgexp.analysis.health import replica_metrics
+from cgexp.all_atom.sampling.exchange_trajectory import exchange, round_trips
+from cgexp.analysis.ensemble import replica_metrics
 from cgexp.errors import InputError
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Baoab, Bath, Integrator, Overdamped, State

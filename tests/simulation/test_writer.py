@@ -19,8 +19,7 @@ import torch
 from cgexp.errors import InputError
 from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
-from cgexp.simulation.trajectory import Trajectory
-from cgexp.simulation.writer import BackgroundWriter
+from cgexp.simulation.trajectory import BackgroundWriter, Trajectory
 from cgexp.store import Arrays, Chunks
 from cgexp.testing.integrator_checks import Harmonic
 

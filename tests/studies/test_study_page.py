@@ -11,9 +11,8 @@ import yaml
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
 from cgexp.store import write_arrays, write_json
-from cgexp.studies.results import Results
+from cgexp.studies.results import Results, captions, write_study_page
 from cgexp.studies.study import Arm, Study
-from cgexp.studies.study_page import captions, write_study_page
 from tests.report.pages import Reader, config, picture, structures
 
 README = (

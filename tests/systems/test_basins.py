@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cgexp.systems.basins import BASINS, CONTACT, N_CONTACTS, basin_of, register_contacts
-from cgexp.systems.peptide import Peptide
+from cgexp.systems.peptide import BASINS, CONTACT, N_CONTACTS, Peptide, basin_of, register_contacts
 
 NATIVE = Peptide("YYDPETGTWY").native()
 REGISTER = 9  # of the native hairpin: residues 1 and 10, 2 and 9, ...

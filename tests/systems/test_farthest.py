@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cgexp.systems.farthest import farthest_points
+from cgexp.systems.base import farthest_points
 from cgexp.systems.peptide import Peptide
 
 

@@ -24,9 +24,9 @@ from cgexp.models.toy_mlp import ToyMLP
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
-from cgexp.training.checkpoint import ArrayCheckpointIO, decode, encode
 from cgexp.training.data import ResidentData
 from cgexp.training.fit import BEST, LAST, Training, fit
+from cgexp.training.history import ArrayCheckpointIO, decode, encode
 from cgexp.training.losses import Loss, MeanSquaredError
 from cgexp.training.module import ForceMatching
 

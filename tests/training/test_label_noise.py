@@ -20,8 +20,8 @@ from cgexp.systems.base import system_of
 from cgexp.systems.molecule import Molecule
 from cgexp.testing.configurations import chain_frames
 from cgexp.training.fit import Training, fit
-from cgexp.training.label_noise import known_or_estimated
 from cgexp.training.losses import InverseVariance, Loss, MeanSquaredError
+from cgexp.training.noise import known_or_estimated
 
 SPREAD = np.array([0.5, 2.0, 8.0])  # noise of each bead
 

@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.all_atom.backmapping.library import FragmentLibrary
-from cgexp.all_atom.backmapping.peptide_planes import PeptidePlanes
 from cgexp.all_atom.backmapping.quality import MAX_CA_RMS, Measure, Quality
 from cgexp.all_atom.backmapping.relax import FINAL_STIFFNESS, Relaxer
-from cgexp.all_atom.backmapping.side_chains import SideChains
-from cgexp.all_atom.backmapping.stitch import Stitch
+from cgexp.all_atom.backmapping.stitch import PeptidePlanes, SideChains, Stitch
 from cgexp.all_atom.engine import PlatformName, derived_seed, energy_and_forces, make_context
 from cgexp.all_atom.force_field import DEFAULT, ForceField, make_system
 from cgexp.all_atom.modules import import_openmm

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.backmapping.superposition import PointSets
 from cgexp.all_atom.force_field import DEFAULT, ForceField
 from cgexp.all_atom.structure import (
     NATIVE_TORSIONS,
@@ -21,6 +20,7 @@ from cgexp.all_atom.structure import (
 )
 from cgexp.errors import InputError
 from cgexp.store import read_arrays, write_arrays
+from cgexp.systems.metric import PointSets
 
 WINDOW = 5  # residues whose CA atoms tell the local shape
 MAX_LIBRARY_BOND = 2.5  # Å: longer bonds mean another atom order or another unit

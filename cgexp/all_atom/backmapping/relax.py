@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.backmapping.stereochemistry import natural_torsions
+from cgexp.all_atom.backmapping.quality import natural_torsions
 from cgexp.all_atom.engine import PlatformName, make_context, on_cpu
 from cgexp.all_atom.force_field import ForceField, make_system
 from cgexp.all_atom.modules import import_openmm

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cgexp.frames import Frames
-from cgexp.units import KCAL_IN_KJ, NM_IN_ANGSTROM
+from cgexp.units import NM_IN_ANGSTROM, force_factors
 
 NM_DISTANCE = 0.8  # Å; neighbouring beads on atoms are farther apart, unless the numbers are nm
 TOLERANCE = 0.15  # of a factor
@@ -44,13 +44,7 @@ def _unit_factors(frames: Frames) -> dict[str, float]:
     """Unit of force -> how much larger its numbers are than those of the frames' own unit."""
     if frames.units != "molecular":
         return {frames.unit_system.force: 1.0}
-    return {
-        "kcal/mol/Å": 1.0,
-        "kJ/mol/nm": KCAL_IN_KJ * NM_IN_ANGSTROM,
-        "kcal/mol/nm": NM_IN_ANGSTROM,
-        "kJ/mol/Å": KCAL_IN_KJ,
-        "kT/Å": 1.0 / frames.kT,
-    }
+    return {unit.replace("/A", "/Å"): 1.0 / value for unit, value in force_factors(frames.temperature).items()}
 
 
 def _nearest(factors: dict[str, float], factor: float) -> tuple[str, float]:

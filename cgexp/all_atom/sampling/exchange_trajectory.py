@@ -1,4 +1,8 @@
-"""What a replica-exchange run left: walkers, levels, swaps; and how to keep a run small."""
+"""Replica exchange: the rule of its swaps, and what a run left: walkers, levels, folding events.
+
+Walkers keep their coordinates and swap temperatures, so a walker's trajectory is continuous (demultiplexed). A walker's
+``level`` is the index of its temperature in the ladder.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,58 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.sampling.exchange import acceptance, round_trips
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.store import Chunks, read_arrays, read_record, write_record
+from cgexp.units import BOLTZMANN
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.integer]
+
+NOT_TRIED, REFUSED, ACCEPTED = -1, 0, 1
+
+
+def exchange(
+    energies: Floats, levels: Integers, temperatures: Floats, parity: int, uniforms: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Try to swap neighbouring temperatures (Sugita and Okamoto 1999, eq. 10); return new levels and the outcomes.
+
+    energies: potential energy of each walker, kcal/mol [n]. levels: of each walker [n], a permutation. temperatures:
+    of the ladder, K [n]. parity: 0 tries the pairs (0, 1), (2, 3), ...; 1 tries (1, 2), (3, 4), ... uniforms: random
+    numbers in [0, 1) [n - 1], one a pair. Outcomes [n - 1]: NOT_TRIED, REFUSED or ACCEPTED for each pair of levels.
+    A swap is accepted with probability min(1, exp((beta_i - beta_j)(E_i - E_j))).
+    """
+    beta = 1.0 / (BOLTZMANN * np.asarray(temperatures))
+    walker = np.argsort(levels)  # which walker is at each level
+    new = np.array(levels, dtype=np.int64)
+    outcomes = np.full(len(beta) - 1, NOT_TRIED, dtype=np.int8)
+    for low in range(parity, len(beta) - 1, 2):
+        first, second = walker[low], walker[low + 1]
+        exponent = (beta[low] - beta[low + 1]) * (energies[first] - energies[second])
+        if uniforms[low] < np.exp(min(0.0, exponent)):
+            new[first], new[second] = low + 1, low
+            outcomes[low] = ACCEPTED
+        else:
+            outcomes[low] = REFUSED
+    return new, outcomes
+
+
+def acceptance(outcomes: Integers) -> Floats:
+    """Fraction of tried swaps accepted between each pair of neighbouring levels: [n_cycles, n - 1] -> [n - 1]."""
+    tried = (outcomes != NOT_TRIED).sum(axis=0)
+    return np.asarray((outcomes == ACCEPTED).sum(axis=0) / np.maximum(tried, 1), dtype=np.float64)
+
+
+def round_trips(levels: Integers) -> NDArray[np.int64]:
+    """Times each walker went from the lowest level to the highest and back: [n_cycles, n] -> [n]."""
+    top = levels.max()
+    trips = np.zeros(levels.shape[1], dtype=np.int64)
+    for walker, path in enumerate(levels.T):
+        ends = path[(path == 0) | (path == top)]
+        turns = ends[np.concatenate([[True], ends[1:] != ends[:-1]])] if len(ends) else ends
+        # the ends visited now alternate: each return to the bottom after a visit to the top is a trip
+        trips[walker] = max(0, int((turns == 0).sum()) - 1)
+    return trips
+
 
 SETTINGS_FILE = "replica_exchange.json"
 PER_CYCLE = ("levels", "energies", "outcomes")
@@ -60,7 +113,7 @@ class ExchangeTrajectory:
 
 def load_exchange(folder: Path) -> ExchangeTrajectory:
     """Read a run, finished or not. Raises InputError if it has no round yet."""
-    settings = read_json(Path(folder) / SETTINGS_FILE)
+    settings = read_record(Path(folder) / SETTINGS_FILE)
     parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
     if not parts:
         raise InputError(f"{folder} holds no round yet: run the sampling first")
@@ -107,7 +160,7 @@ def pack_exchange(folder: Path, target: Path) -> None:
     last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
     names = [name for name in rounds[-1] if name not in last and not name.startswith(LABELLED)]
     joined = {name: np.concatenate([part[name] for part in rounds]) for name in names}
-    write_json(Path(target) / SETTINGS_FILE, read_json(Path(folder) / SETTINGS_FILE))
+    write_record(Path(target) / SETTINGS_FILE, read_record(Path(folder) / SETTINGS_FILE))
     Chunks(target).replace({**last, **joined})
 
 
@@ -125,10 +178,74 @@ def take_longer(packed: Path, folder: Path) -> None:
 def _check_same_settings(folder: Path, target: Path) -> None:
     if not (Path(target) / SETTINGS_FILE).exists():
         return
-    stored, own = read_json(Path(target) / SETTINGS_FILE), read_json(Path(folder) / SETTINGS_FILE)
+    stored, own = read_record(Path(target) / SETTINGS_FILE), read_record(Path(folder) / SETTINGS_FILE)
     for name in sorted(own.keys() | stored.keys()):
         if own.get(name) != stored.get(name):
             raise InputError(
                 f"{target} holds a run with {name}={stored.get(name)} and {folder} one with {own.get(name)}: choose "
                 "another folder"
             )
+
+
+FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above
+LEAST_PS = 100.0  # a visit to the folded state that lasts this long is an event
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Long visits of walkers to the folded state, one an entry; where the run begins or ends is no event.
+
+    walker: [n]. begin, end: frames, the last one not included, [n]. folds, unfolds: whether the visit begins after the
+    first frame, and ends before the last, [n]. n_brief, n_loose: visits of each walker that are too short, and that are
+    long but with RMSD above FOLDED for half of the time (misfolded), [n_walkers]. n_frames: of a walker.
+    """
+
+    walker: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+    n_brief: NDArray[np.int64]
+    n_loose: NDArray[np.int64]
+    n_frames: int
+
+    @property
+    def folds(self) -> NDArray[np.bool_]:
+        return np.asarray(self.begin > 0)
+
+    @property
+    def unfolds(self) -> NDArray[np.bool_]:
+        return np.asarray(self.end < self.n_frames)
+
+    def counts(self, frame_levels: NDArray[np.integer], of_walkers: bool) -> dict[str, list[int]]:
+        """Foldings and unfoldings by walker, or by the level at which they happened: frame_levels as of the run."""
+        n = frame_levels.shape[1]
+        found = {}
+        for name, chosen, frame in (("folding", self.folds, self.begin), ("unfolding", self.unfolds, self.end)):
+            walker = self.walker[chosen]
+            key = walker if of_walkers else frame_levels[frame[chosen], walker]
+            found[name] = np.bincount(key, minlength=n).tolist()
+        return found
+
+
+def long_visits(rmsd: Floats, frame_ps: float, least_ps: float = LEAST_PS) -> Visits:
+    """Visits of walkers to the folded state: rmsd [n_frames, n_walkers], Å.
+
+    A walker visits the folded state from RMSD < FOLDED on until RMSD > UNFOLDED. A visit shorter than ``least_ps``, or
+    with RMSD above FOLDED for half of it, is not counted as one.
+    """
+    rows: list[tuple[int, int, int]] = []
+    n_brief, n_loose = np.zeros((2, rmsd.shape[1]), dtype=np.int64)
+    for number, path in enumerate(rmsd.T):
+        known = np.where(path < FOLDED, 1, np.where(path > UNFOLDED, 0, -1))
+        known[0] = max(known[0], 0)
+        state = known[np.maximum.accumulate(np.where(known >= 0, np.arange(len(known)), 0))]
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], state, [0]])))
+        for first, last in edges.reshape(-1, 2):
+            if (last - first) * frame_ps < least_ps:
+                n_brief[number] += 1
+            elif np.median(path[first:last]) >= FOLDED:
+                n_loose[number] += 1
+            else:
+                rows.append((number, first, last))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    walker, begin, end = table.T
+    return Visits(walker, begin, end, n_brief, n_loose, len(rmsd))

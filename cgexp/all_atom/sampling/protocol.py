@@ -27,7 +27,7 @@ from cgexp.errors import InputError
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive
 from cgexp.progress import Report
-from cgexp.store import Chunks, read_json, write_json
+from cgexp.store import Chunks, read_record, write_record
 
 HOT, STUDY = 0, 1  # stages, for the seeds
 PROTOCOL_FILE = "protocol.json"
@@ -188,9 +188,9 @@ def _check_settings(task: Task, protocol: Protocol) -> None:
     }
     path = task.folder / PROTOCOL_FILE
     if not path.exists():
-        write_json(path, settings)
+        write_record(path, settings)
         return
-    stored = read_json(path)
+    stored = read_record(path)
     for name, value in settings.items():
         if stored.get(name) != value:
             raise InputError(

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
 from cgexp.all_atom.modules import import_openmm
-from cgexp.all_atom.sampling.exchange import exchange
-from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, n_cycles
+from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, exchange, n_cycles
 from cgexp.all_atom.sampling.progress import Tally
 from cgexp.all_atom.sampling.segment import Segment, SegmentResult, Unstable, pack_system, run_segment, unpack_system
 from cgexp.all_atom.sampling.walker import WORKER_ENDED
 from cgexp.errors import InputError
 from cgexp.progress import Report
-from cgexp.store import Chunks, read_arrays, read_json, write_json
+from cgexp.store import Chunks, read_arrays, read_record, write_record
 from cgexp.units import NM_IN_ANGSTROM
 
 QUENCH, DYNAMICS, SWAPS = 0, 1, 2  # what a random number is for
@@ -138,9 +137,9 @@ def _check_settings(path: Path, protocol: ReplicaExchange, force_field: str) -> 
     if force_field:
         settings["force_field"] = force_field
     if not path.exists():
-        write_json(path, settings)
+        write_record(path, settings)
         return
-    stored = read_json(path)
+    stored = read_record(path)
     for name, value in settings.items():
         unsaid = name == "force_field" and name not in stored  # of runs begun before it was kept
         if stored.get(name) != value and not unsaid:

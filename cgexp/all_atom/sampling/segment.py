@@ -25,7 +25,7 @@ from cgexp.all_atom.engine import (
     save_state,
 )
 from cgexp.all_atom.modules import import_openmm
-from cgexp.all_atom.solvent import with_barostat
+from cgexp.all_atom.structure import with_barostat
 from cgexp.errors import InputError
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
 

@@ -22,7 +22,7 @@ from cgexp.all_atom.structure import NATIVE_TORSIONS
 from cgexp.errors import InputError
 from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt
 from cgexp.store import read_arrays
-from cgexp.systems.farthest import farthest_points
+from cgexp.systems.base import farthest_points
 
 Hot = NDArray[np.floating] | None
 

@@ -13,13 +13,13 @@ from cgexp.all_atom.engine import PlatformName
 from cgexp.all_atom.force_field import DEFAULT, ForceField, make_system
 from cgexp.all_atom.sampling.segment import QUENCH_STEPS, pack_system
 from cgexp.all_atom.sampling.walker import Start
-from cgexp.all_atom.solvent import solvate
 from cgexp.all_atom.structure import (
     NATIVE_TORSIONS,
     AllAtom,
     build_native,
     build_peptide,
     minimise,
+    solvate,
 )
 from cgexp.systems.peptide import Peptide
 

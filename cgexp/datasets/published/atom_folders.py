@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from cgexp.datasets.published.download import check_shape
 from cgexp.datasets.published.recipe import Content, Index, Published, Values
-from cgexp.datasets.stated_units import LENGTHS
 from cgexp.errors import InputError
 from cgexp.parts.ranges import PositiveInt
+from cgexp.units import LENGTHS
 
 HYDROGEN_BOND = 1.25  # Å; every other neighbour of a C-alpha atom is at least 1.4 Å away
 N_LOOKED_AT = 20  # frames in which hydrogens are looked for

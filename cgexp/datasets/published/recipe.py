@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from cgexp.datasets.published.download import Download
 from cgexp.datasets.recipe import Recipe
-from cgexp.datasets.stated_units import LENGTHS, Stated, check_forces, check_lengths, force_factors, verdict_in_words
+from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
+from cgexp.units import LENGTHS, force_factors
 
 N_CHECKED = 50_000  # frames, evenly spaced, on which units are tested: enough for 1 K
 

@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.active.rounds import Round, records_of
-from cgexp.analysis.intervals import mean_and_interval
+from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.build import build
 from cgexp.datasets.teacher_data import TeacherData
 from cgexp.frames import Frames
-from cgexp.models.potential_store import load_potential
+from cgexp.models.potential import load_potential
 from cgexp.report.active_figures import rounds_figure
 from cgexp.report.side_by_side_figures import points_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
+from cgexp.runs.evaluate import teacher_equilibrium
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
-from cgexp.runs.reference import teacher_equilibrium
 from cgexp.runs.stages import forces_of
 from cgexp.studies.results import Results
 

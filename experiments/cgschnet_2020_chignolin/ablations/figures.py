@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.analysis.intervals import mean_and_interval
+from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.datasets.packaged import load_packaged
 from cgexp.report.side_by_side_figures import learning_figure, points_figure
 from cgexp.runs.load import Run

@@ -10,12 +10,12 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.analysis.curves import read_curves
+from cgexp.analysis.result import read_curves
 from cgexp.build import build
 from cgexp.datasets.teacher_data import TeacherData
 from cgexp.report.side_by_side_figures import lines_figure, points_figure
+from cgexp.runs.evaluate import teacher_equilibrium
 from cgexp.runs.load import Run
-from cgexp.runs.reference import teacher_equilibrium
 from cgexp.runs.stages import forces_of
 from cgexp.studies.results import Results
 

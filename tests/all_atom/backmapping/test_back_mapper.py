@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.backmapping.back_mapper import BackMapJob, BackMapped, BackMapper, back_map_job
 from cgexp.all_atom.backmapping.library import FragmentLibrary
-from cgexp.all_atom.backmapping.stereochemistry import torsions
+from cgexp.all_atom.backmapping.quality import torsions
 from cgexp.all_atom.structure import AllAtom, Torsions, build_native, build_peptide
 from cgexp.errors import InputError
 from cgexp.systems.peptide import Peptide

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from cgexp.all_atom.backmapping.library import FragmentLibrary
-from cgexp.all_atom.backmapping.peptide_planes import PeptidePlanes
-from cgexp.all_atom.backmapping.side_chains import SideChains
-from cgexp.all_atom.backmapping.stereochemistry import peptide_bonds, stereocentres, torsions
-from cgexp.all_atom.backmapping.stitch import Stitch
+from cgexp.all_atom.backmapping.quality import peptide_bonds, stereocentres, torsions
+from cgexp.all_atom.backmapping.stitch import PeptidePlanes, SideChains, Stitch
 from cgexp.all_atom.structure import AllAtom, Torsions, build_peptide
 
 SEQUENCE = "GAPSK"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cgexp.all_atom.backmapping.superposition import PointSets, superpose
+from cgexp.systems.metric import PointSets, superpose
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.normal(0.0, 4.0, (5, 3))

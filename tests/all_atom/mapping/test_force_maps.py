@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cgexp.all_atom.mapping.force_maps import BIASED, FITTED, FORCE_MAPS, make_map
+from cgexp.all_atom.mapping.force_maps import BIASED, FITTED, FORCE_MAPS, make_map, optimal_map
 from cgexp.all_atom.mapping.linear_map import LinearMap
-from cgexp.all_atom.mapping.optimal import optimal_map
 from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.all_atom.mapping.unbiasedness import virial
 from cgexp.errors import InputError

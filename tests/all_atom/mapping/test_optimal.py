@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cgexp.all_atom.mapping.force_maps import constraint_group_map, residue_map, slice_map
+from cgexp.all_atom.mapping.force_maps import constraint_group_map, optimal_map, residue_map, slice_map
 from cgexp.all_atom.mapping.linear_map import LinearMap
-from cgexp.all_atom.mapping.optimal import optimal_map
 from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.errors import InputError
 from tests.all_atom.mapping.toys import FLEXIBLE, RotorChain

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from cgexp.all_atom.sampling.exchange import ACCEPTED, NOT_TRIED, REFUSED, acceptance, exchange, round_trips
+from cgexp.all_atom.sampling.exchange_trajectory import ACCEPTED, NOT_TRIED, REFUSED, acceptance, exchange, round_trips
 from cgexp.units import BOLTZMANN
 
 TEMPERATURES = np.array([300.0, 360.0, 430.0])

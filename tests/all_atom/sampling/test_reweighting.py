@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from cgexp.all_atom.sampling.exchange import exchange
-from cgexp.all_atom.sampling.reweighting import effective_size, free_energies, weights_at
+from cgexp.all_atom.sampling.ensemble import effective_size, free_energies, weights_at
+from cgexp.all_atom.sampling.exchange_trajectory import exchange
 from cgexp.errors import InputError
 from cgexp.units import BOLTZMANN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.sampling.visits import long_visits
+from cgexp.all_atom.sampling.exchange_trajectory import long_visits
 
 
 def path(*stays: tuple[float, int]) -> NDArray[np.float64]:

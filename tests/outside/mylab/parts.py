@@ -16,8 +16,7 @@ from cgexp.analysis.toy import ToyAnalysis
 from cgexp.datasets.toy_data import ExactSamples
 from cgexp.energy import EnergyTerm
 from cgexp.oracles.toy import ToyOracle
-from cgexp.parts.marks import ExecutionOnly
-from cgexp.parts.ranges import NonNegative, Positive, PositiveInt, Size
+from cgexp.parts.ranges import ExecutionOnly, NonNegative, Positive, PositiveInt, Size
 from cgexp.priors.wall import HarmonicWall
 from cgexp.systems.toy import ToyPotential
 from cgexp.training.losses import Batch, ErrorTerm

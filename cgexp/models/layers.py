@@ -1,11 +1,62 @@
-"""Spectral-norm control of linear layers: how fast an energy can change with its features."""
+"""What networks are made of: activation functions by name, the perceptron, control of spectral norms."""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
+
+from cgexp.errors import InputError, did_you_mean
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+}
+NOT_SMOOTH = ("relu",)
+
+
+def activation_module(name: str) -> nn.Module:
+    """Return a new module for the activation called ``name``; raises InputError for an unknown one."""
+    if name not in ACTIVATIONS:
+        raise InputError(
+            f"unknown activation '{name}'{did_you_mean(name, ACTIVATIONS)}: expected one of {', '.join(ACTIVATIONS)}"
+        )
+    return ACTIVATIONS[name]()
+
+
+def warn_if_not_smooth(name: str) -> None:
+    """Warn where an *energy* network is given an activation whose derivative jumps; a force network may have it."""
+    if name in NOT_SMOOTH:
+        warnings.warn(
+            f"activation '{name}' in an energy model makes the force, its derivative, piecewise constant and the "
+            "second derivative zero, so that force matching cannot shape it; use tanh, silu, softplus or gelu",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def hidden_layers(widths: Sequence[int], activation: str) -> nn.Sequential:
+    """Linear layers of the given widths, the input's first, each followed by the activation."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), activation_module(activation)]
+    return nn.Sequential(*layers)
+
+
+def mlp(widths: Sequence[int], activation: str, last_bias: bool = True) -> nn.Sequential:
+    """Linear layers of the given widths, input and output included, with the activation between them.
+
+    ``last_bias=False`` where the output is an energy: forces do not see its constant.
+    """
+    return hidden_layers(widths[:-1], activation).append(nn.Linear(widths[-2], widths[-1], bias=last_bias))
 
 
 class SpectralBound(nn.Module):
