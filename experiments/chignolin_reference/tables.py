@@ -85,7 +85,7 @@ def convergence() -> str:
             f"folded fraction at {numbers['temperature']:g} K",
             lambda run: with_error(*run["folded_fraction"].values()),
         ),
-        row("the same by blocks of 0.5 ns", blocks),
+        row("the same by blocks of 2 ns", blocks),
         row("folded fraction by temperature", fractions),
         row(
             "foldings, unfoldings (0.1 ns or more)",
