@@ -75,3 +75,17 @@ class FilledIn:
     """On a field that holds a part: constructor arguments of the part that exist only at run time."""
 
     names: tuple[str, ...]
+
+
+def _is_project(name: str) -> bool:
+    return name.strip() != "" and not set(name) & set("/\\#?%:")
+
+
+Project = Annotated[
+    str,
+    MaxLen(128),
+    Predicate(_is_project),
+    doc("a name of at most 128 letters without / \\ # ? % :, which W&B refuses"),
+]
+Label = Annotated[str, MinLen(1), MaxLen(64), doc("a text of 1 to 64 letters, as W&B's tags are")]
+Title = Annotated[str, MinLen(1), MaxLen(128), doc("a text of 1 to 128 letters")]
