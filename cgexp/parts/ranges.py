@@ -55,6 +55,7 @@ class Mark(Enum):
     EXECUTION = "how something is computed or checked, not what: part of no id"
     EVALUATION = "used when a run is evaluated, not when data are made, a model is trained or simulated"
     CONTENT = "a file, or a run's folder with its potential, that counts by its content and not by its name"
+    PLACE = "a file or folder of the user's: kept with its absolute path, so that a run can be opened from anywhere"
     RUN = "folder of another run, which is named after its physics wherever it lies"
     CHOICE = "which of the frames of an ensemble a data set takes: the ensemble is the same"
     REGION = "leaves the frames outside a region out, so that the others are no sample of the ensemble"
@@ -64,6 +65,7 @@ class Mark(Enum):
 ExecutionOnly = Annotated[T, Mark.EXECUTION]
 EvaluationOnly = Annotated[T, Mark.EVALUATION]
 ContentFile = Annotated[T, Mark.CONTENT]
+OwnFile = Annotated[T, Mark.PLACE]
 RunFolder = Annotated[T, Mark.RUN]
 ChoiceOfFrames = Annotated[T, Mark.CHOICE]
 Region = Annotated[T, Mark.REGION]
