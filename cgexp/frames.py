@@ -64,8 +64,7 @@ class Frames:
             if value is not None:
                 object.__setattr__(self, name, _readonly(value))
         unit_system(self.units)
-        if not self.temperature > 0:
-            raise InputError(f"frames have temperature {self.temperature}: expected a positive number")
+        object.__setattr__(self, "temperature", _temperature(self.temperature))
         _check_shapes(self)
         for name in ("coords", "forces", "time_ps", "weights"):
             _check_finite(name, getattr(self, name))
@@ -128,8 +127,25 @@ class Frames:
     def select(self, index: ArrayLike) -> Frames:
         """Return the frames at ``index`` (integers, booleans or a slice) with all their labels."""
         chosen = index if isinstance(index, slice) else np.asarray(index)
+        if not isinstance(chosen, slice):
+            chosen = chosen if chosen.size else chosen.astype(np.intp)  # of an empty list
+            self._require_index(chosen)
         per_frame = ("coords", *PER_FRAME, *LIKE_COORDS)
         return replace(self, **{name: array[chosen] for name, array in self.arrays.items() if name in per_frame})
+
+    def _require_index(self, chosen: NDArray[Any]) -> None:
+        if chosen.ndim == 1 and chosen.dtype == np.bool_ and len(chosen) == len(self):
+            return
+        if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+            raise InputError(
+                f"frames cannot be selected by an array {list(chosen.shape)} of {chosen.dtype}: expected a list of "
+                f"integers, or {len(self)} booleans"
+            )
+        if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
+            raise InputError(
+                f"there is no frame {chosen.max() if chosen.max() >= len(self) else chosen.min()}: expected 0 to "
+                f"{len(self) - 1}"
+            )
 
     def with_labels(self, **labels: Any) -> Frames:
         """Return a copy with some fields replaced."""
@@ -189,9 +205,37 @@ def join(parts: Sequence[Frames]) -> Frames:
 
 
 def _readonly(value: ArrayLike) -> NDArray[Any]:
-    array = np.array(value, copy=True) if not isinstance(value, np.ndarray) else value.view()
-    array.setflags(write=False)
-    return array
+    """The array in the machine's byte order, a copy unless nobody can change it."""
+    array = np.asarray(value)
+    kept = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if kept is array and _can_be_changed(array):
+        kept = array.copy()
+    kept.setflags(write=False)
+    return kept
+
+
+def _can_be_changed(array: NDArray[Any]) -> bool:
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return owner is not None  # of another kind, as a memory map
+
+
+def _temperature(given: Any) -> float:
+    """A plain number; InputError for anything else, as a quantity with a unit."""
+    try:
+        if isinstance(given, str | bytes | bool) or hasattr(given, "unit") or hasattr(given, "units"):
+            raise TypeError
+        number = given if type(given) in (int, float) else float(given)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"frames have temperature {given!r}, a {type(given).__name__}: expected a number: K, or kT in reduced units"
+        ) from error
+    if not 0 < number < float("inf"):
+        raise InputError(f"frames have temperature {number}: expected a positive number")
+    return number  # type: ignore[no-any-return]
 
 
 def _check_shapes(frames: Frames) -> None:

@@ -99,3 +99,50 @@ def test_join_says_which_errors_are_not_known() -> None:
     assert join([instantaneous, instantaneous]).force_sem is None
     with pytest.raises(InputError, match="only some have weights"):
         join([instantaneous, precise.with_labels(weights=np.ones(4))])
+
+
+def test_an_array_that_its_owner_changes_later_moves_no_frames() -> None:
+    coords = np.arange(24.0).reshape(4, 2, 3)
+    part = coords[:]
+    part.setflags(write=False)
+    frames = [make(coords=coords), make(coords=part)]
+    coords[:] = 7.0
+    assert all(found.coords[0, 0, 1] == 1.0 for found in frames)
+    assert np.shares_memory(frames[0].coords, frames[0].with_labels(source="other").coords)
+
+
+def test_numbers_of_another_machine_are_turned_round() -> None:
+    frames = make(coords=np.arange(24.0).reshape(4, 2, 3).astype(">f8"))
+    assert frames.coords.dtype.isnative
+    assert frames.content_hash == make(coords=np.arange(24.0).reshape(4, 2, 3)).content_hash
+
+
+@pytest.mark.parametrize("temperature", ["300", True, None, np.ones(2), float("nan"), float("inf")])
+def test_a_temperature_is_a_number(temperature: object) -> None:
+    with pytest.raises(InputError, match="temperature"):
+        make(temperature=temperature)
+
+
+def test_temperatures_of_numpy_and_quantities() -> None:
+    class Quantity:
+        unit = "kelvin"
+
+        def __float__(self) -> float:
+            return 300.0
+
+    assert make(temperature=np.float32(300.0)).content_hash == make(temperature=300.0).content_hash
+    with pytest.raises(InputError, match="a Quantity: expected a number"):
+        make(temperature=Quantity())
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [([4], "no frame 4: expected 0 to 3"), ([-5], "no frame -5"), ([0.5], "of float64"), ([[0]], "array"),
+     ([True], "booleans")],
+)  # fmt: skip
+def test_frames_that_are_not_there_are_told(index: list[object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        make().select(index)
+    assert len(make().select([])) == 0
+    assert len(make().select([-1, 0])) == 2
+    assert len(make().select([True, False, True, False])) == 2

@@ -87,7 +87,7 @@ class Loop:
             if not place.selection.is_file():
                 self._select(place, judged, frames, records).write(place.selection)
             selection = Selection.read(place.selection)
-            if not place.added.is_file():
+            if not place.added.is_file() or place.lost_answers():
                 self._label(place, selection, records)
                 self._append(place, selection, frames, chain)
             record = self._record(place, selection, judged, frames, chain, records)
@@ -145,9 +145,11 @@ class Loop:
 
     def _append(self, place: Round, selection: Selection, frames: Frames, chain: str) -> None:
         """Write the labelled frames that this round adds to the data set."""
-        added, index = accepted(Answers(place.labels).read(len(selection)), frames)
+        answers = Answers(place.labels).read(len(selection))
+        added, index = accepted(answers, frames)
         number = np.full(len(added), place.number, dtype=np.int64)
-        write_added(place, added.with_labels(parent=selection.parent[index], round=number), chain, index.tolist())
+        added = added.with_labels(parent=selection.parent[index], round=number)
+        write_added(place, added, chain, index.tolist(), list(answers))
 
     def _record(
         self,

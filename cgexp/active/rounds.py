@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from cgexp.active.workers import Answers
 from cgexp.errors import InputError
 from cgexp.frames import Frames, join
-from cgexp.store import read_arrays, read_frames, read_record, write_frames
+from cgexp.store import read_arrays, read_frames, read_header, read_record, write_frames
 
 ROUNDS = "rounds"
 
@@ -31,6 +32,13 @@ class Round:
         self.added = self.path / "added.npz"  # frames
         self.record = self.path / "round.json"  # all numbers of the round; the last file
         self.files = (self.selection, self.added, self.record)
+
+    def lost_answers(self) -> list[int]:
+        """Chosen configurations whose answer was there when the round's frames were written, and is there no more."""
+        if not self.added.is_file():
+            return []
+        answered = read_header(self.added)["extra"].get("answered", [])  # older versions did not write it
+        return [index for index in answered if not Answers(self.labels).path(index).is_file()]
 
 
 def initial_data(frames: Frames) -> Frames:
@@ -57,9 +65,16 @@ def data_of(folder: Path, initial: Frames, number: int) -> tuple[Frames, str]:
     return joined(parts), chain
 
 
-def write_added(place: Round, frames: Frames, chain: str, selected: Sequence[int]) -> None:
-    """Write what a round adds to the data set of hash ``chain``; selected: which chosen configuration each is of."""
-    write_frames(place.added, frames, added_to=chain, selected=[int(index) for index in selected])
+def write_added(
+    place: Round, frames: Frames, chain: str, selected: Sequence[int], answered: Sequence[int] = ()
+) -> None:
+    """Write what a round adds to the data set of hash ``chain``.
+
+    selected: which chosen configuration each frame is of; answered: those of which there is an answer, if only a no.
+    """
+    write_frames(
+        place.added, frames, added_to=chain, selected=[int(i) for i in selected], answered=[int(i) for i in answered]
+    )
 
 
 def added_to(path: Path) -> str:
@@ -85,10 +100,13 @@ def joined(parts: Sequence[Frames]) -> Frames:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    """The records of all finished rounds, in their order; one that has lost a file since is to be finished again."""
+    """The records of all finished rounds, in their order; one that has lost a file since is to be finished again.
+
+    Raises InputError if one is damaged.
+    """
     found: list[dict[str, Any]] = []
     place = Round(folder, 0)
-    while all(path.is_file() for path in place.files):
+    while all(path.is_file() for path in place.files) and not place.lost_answers():
         found.append(read_record(place.record, "metrics", "stop"))
         place = Round(folder, len(found))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.structure import AllAtom
 from cgexp.errors import InputError
 from cgexp.store import UNREADABLE
+from cgexp.systems.peptide import without_alternates
 
 Atom = tuple[int, str]  # residue index, atom name
-PDB = (".pdb", ".ent")
+PDB, MMCIF = (".pdb", ".ent"), (".cif", ".mmcif")
 
 
 def match_atoms(names: Sequence[Atom], peptide: AllAtom) -> NDArray[np.int64]:
@@ -33,6 +35,12 @@ def match_atoms(names: Sequence[Atom], peptide: AllAtom) -> NDArray[np.int64]:
     expected = peptide.atoms
     missing = [atom for atom in expected if atom not in place]
     unknown = [atom for atom in place if atom not in set(expected)]
+    bridged = [residue for residue, name in missing if name == "HG" and _residue(residue, peptide) == "CYS"]
+    if bridged:
+        raise InputError(
+            f"{in_words((bridged[0], 'HG'), peptide)} is missing: expected free cysteines, since bridges of two "
+            "are not modelled"
+        )
     if missing:
         instead = ", ".join(name for residue, name in unknown if residue == missing[0][0])
         raise InputError(
@@ -51,8 +59,13 @@ def match_atoms(names: Sequence[Atom], peptide: AllAtom) -> NDArray[np.int64]:
 def in_words(atom: Atom, peptide: AllAtom) -> str:
     """'atom CA of residue 3 (ASP)', counted from 1."""
     residue, name = atom
+    known = _residue(residue, peptide)
+    return f"atom {name} of residue {residue + 1}{f' ({known})' if known else ''}"
+
+
+def _residue(index: int, peptide: AllAtom) -> str:
     names = [each.name for each in peptide.topology.residues()]
-    return f"atom {name} of residue {residue + 1}{f' ({names[residue]})' if residue < len(names) else ''}"
+    return names[index] if index < len(names) else ""
 
 
 def file_order(path: Path, peptide: AllAtom) -> tuple[Any, NDArray[np.int64]]:
@@ -78,6 +91,11 @@ def reading(path: Path, read: Callable[[], Any], advice: str = "give a complete 
         raise InputError(f"{path} does not exist: give the file of your data")
     try:
         return read()
+    except ImportError as error:  # mdtraj asks for PyTables where it meets HDF5
+        raise InputError(
+            f"{path} cannot be read without another package ({str(error).strip().splitlines()[0]}): install "
+            "it, or convert the file to XTC or DCD"
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0].split(". ")[0].rstrip(".") if str(error).strip() else "damaged"
         raise InputError(f"{path} cannot be read ({reason}): {advice}") from error
@@ -85,10 +103,18 @@ def reading(path: Path, read: Callable[[], Any], advice: str = "give a complete 
         raise InputError(f"{path} cannot be read (unexpected content): {advice}") from error
 
 
+def read_coordinate_file(path: Path) -> Any:
+    """openmm.app's PDBFile or PDBxFile; of alternate locations those of highest occupancy (PDB)."""
+    _, app, _ = import_openmm()
+    if path.suffix.lower() in MMCIF:
+        return reading(path, lambda: app.PDBxFile(str(path)))
+    return reading(path, lambda: app.PDBFile(io.StringIO(without_alternates(path.read_text(encoding="utf-8")))))
+
+
 def _read_topology(path: Path) -> Any:
     _, app, _ = import_openmm()
-    if path.suffix.lower() in PDB:
-        return reading(path, lambda: app.PDBFile(str(path)).topology)
+    if path.suffix.lower() in (*PDB, *MMCIF):
+        return read_coordinate_file(path).topology
     import mdtraj
 
     topology = reading(path, lambda: mdtraj.load_topology(str(path)))

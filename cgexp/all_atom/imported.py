@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.atom_order import PDB, file_order, in_words, match_atoms, reading
+from cgexp.all_atom.atom_order import MMCIF, PDB, file_order, in_words, match_atoms, read_coordinate_file, reading
 from cgexp.all_atom.mapping.linear_map import LinearMap
 from cgexp.all_atom.mapping.unbiasedness import check_unbiased
 from cgexp.all_atom.modules import import_openmm
@@ -29,7 +29,8 @@ __all__ = ["coarse_grain", "match_atoms", "read_forces", "read_structure", "read
 FORCE_UNITS = {"kcal/mol/A": 1.0, "kJ/mol/nm": KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM}
 BOND_LENGTHS = (1.0, 2.0)  # Å, shortest and longest
 HYDROGEN_BOND_LENGTHS = (0.7, 1.5)  # Å, of bonds to hydrogen
-N_CHECKED = 10  # frames whose bonds are measured
+N_CHECKED = 10  # frames that can tell a rigid bond, at least
+AT_ONCE = 1000  # frames whose bonds are measured at a time
 N_BLOCKS = 10
 RIGID = 0.012  # Å, standard deviation of a bond below which it was constrained; XTC rounds to 0.01 Å
 N_RIGID = 200  # frames that this is taken from
@@ -38,21 +39,22 @@ Array = NDArray[np.float64]
 
 
 def read_structure(path: str | Path, sequence: str) -> AllAtom:
-    """Read a structure of a peptide with all its hydrogens: PDB, or another format of mdtraj's; the first model.
+    """Read a structure of a peptide with all its hydrogens: PDB, mmCIF, or another format of mdtraj's; the first model.
 
-    Raises InputError if the file cannot be read, holds other residues, lacks an atom or has one too many, or if a bond
-    has not the length of a bond.
+    Of alternate locations the one of highest occupancy is taken. Raises InputError if the file cannot be read, holds
+    other residues, also D-residues, lacks an atom or has one too many, or if a bond has not the length of a bond.
     """
-    _, app, unit = import_openmm()
+    _, _, unit = import_openmm()
     path, peptide = Path(path), build_peptide(sequence)
     _, index = file_order(path, peptide)
-    if path.suffix.lower() in PDB:
-        positions = np.array(app.PDBFile(str(path)).getPositions(asNumpy=True).value_in_unit(unit.angstrom))
+    if path.suffix.lower() in (*PDB, *MMCIF):
+        positions = np.array(read_coordinate_file(path).getPositions(asNumpy=True).value_in_unit(unit.angstrom))
     else:
         import mdtraj
 
         positions = reading(path, lambda: mdtraj.load(str(path))).xyz[0].astype(np.float64) * NM_IN_ANGSTROM
     _check_bonds(positions[None, index], peptide, f"{path}: an atom bears the name of another")
+    _check_chirality(positions[index], peptide, path)
     return AllAtom(sequence, peptide.topology, positions[index])
 
 
@@ -73,7 +75,8 @@ def read_trajectory(path: str | Path, topology_path: str | Path, sequence: str) 
     if trajectory.n_atoms != len(index):  # of a format that holds a topology of its own
         raise InputError(f"{path} has {trajectory.n_atoms} atoms: {advice}")
     positions = trajectory.xyz[:, index].astype(np.float64) * NM_IN_ANGSTROM
-    _check_bonds(positions[:N_CHECKED], peptide, f"{path}: its atom order differs from the topology's, {topology_path}")
+    _check_bonds(positions, peptide, f"{path}: its atom order differs from the topology's, {topology_path}")
+    _check_chirality(positions[0], peptide, path)
     return positions
 
 
@@ -210,13 +213,29 @@ def _check_bonds(positions: Array, peptide: AllAtom, complaint: str) -> None:
     limits = [HYDROGEN_BOND_LENGTHS if "H" in (a.element.symbol, b.element.symbol) else BOND_LENGTHS for a, b in bonds]
     first, second = np.array([(a.index, b.index) for a, b in bonds]).T
     shortest, longest = np.array(limits).T
-    lengths = np.linalg.norm(positions[:, first] - positions[:, second], axis=-1)
-    odd = ~((lengths >= shortest) & (lengths <= longest))
-    if odd.any():
-        frame, bond = np.argwhere(odd)[0]
-        a, b = (in_words(peptide.atoms[ends[bond]], peptide) for ends in (first, second))
-        raise InputError(
-            f"{complaint}: {a} and {b} are {lengths[frame, bond]:.2f} Å apart in frame {frame}, expected a bond of "
-            f"{shortest[bond]:g} to {longest[bond]:g} Å; name the atoms in the file's order, and make molecules whole "
-            "that a periodic box cuts"
-        )
+    for start in range(0, len(positions), AT_ONCE):
+        some = positions[start : start + AT_ONCE]
+        lengths = np.linalg.norm(some[:, first] - some[:, second], axis=-1)
+        odd = ~((lengths >= shortest) & (lengths <= longest))
+        if odd.any():
+            frame, bond = np.argwhere(odd)[0]
+            a, b = (in_words(peptide.atoms[ends[bond]], peptide) for ends in (first, second))
+            if start + frame >= N_CHECKED:  # the order of atoms is right
+                complaint = f"{complaint.partition(': ')[0]}: it is damaged, or a periodic box cuts the molecule"
+            raise InputError(
+                f"{complaint}: {a} and {b} are {lengths[frame, bond]:.2f} Å apart in frame {start + frame}, expected a "
+                f"bond of {shortest[bond]:g} to {longest[bond]:g} Å; name the atoms in the file's order, and make "
+                "molecules whole that a periodic box cuts"
+            )
+
+
+def _check_chirality(positions: Array, peptide: AllAtom, path: Path) -> None:
+    """Raise InputError for a residue whose side chain is where a D-amino acid has it; positions [n_atoms, 3], Å."""
+    place = {atom: number for number, atom in enumerate(peptide.atoms)}
+    for residue in range(len(peptide.sequence)):
+        if (residue, "CB") not in place:
+            continue
+        ca, nitrogen, carbon, side = (positions[place[residue, name]] for name in ("CA", "N", "C", "CB"))
+        if np.dot(np.cross(nitrogen - ca, carbon - ca), side - ca) < 0.0:
+            name = in_words((residue, "CB"), peptide).partition(" of ")[2]
+            raise InputError(f"{path}: {name} is a D-amino acid: expected L-amino acids; is it a mirror image?")

@@ -10,7 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config import schema
-from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dirs
+from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.parts.allowed import allow_parts, stated_parts
@@ -54,6 +54,66 @@ def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config
             copy.seed = seed
             configs.append(finish(copy, choices, [*overrides, f"seed={seed}"]))
         return configs
+
+
+def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
+    """A run's recorded config with overrides laid on it: keys are set in it, options of groups are put in their places.
+
+    Nothing else is composed again, so that it does not matter which options the present directory has. Raises
+    InputError with one sentence, also for another experiment, which would be another run.
+    """
+    from omegaconf import OmegaConf
+
+    with _sentences(overrides):
+        own = {key: value for key, value in recorded.items() if key not in ("choices", "overrides", "parts")}
+        _require_plain(own)
+        choices, options, keys = dict(recorded["choices"]), [], []
+        for override in _parsed(forgiving(overrides)):
+            group = override.key_or_group
+            if group not in groups():
+                keys.append(override)
+            elif group not in schema.groups() and override.value() != choices.get(group):
+                raise InputError(
+                    f"{override.input_line} is another experiment than that of run=<folder>: start a new run "
+                    "without run=, or change options and keys of simulation and analysis"
+                )
+            elif group in schema.groups():
+                options.append(override)
+        composed = _compose_node([*search_path(), *(str(override.input_line) for override in options)])
+        node = OmegaConf.create({key: composed[key] for key in schema.settings()} | own)
+        for override in options:
+            group = override.key_or_group
+            choices[group] = composed.hydra.runtime.choices.get(group)
+            node[group] = composed.get(group)
+        for override in keys:
+            if override.is_delete():
+                _delete(node, override.key_or_group)
+            else:
+                OmegaConf.update(node, override.key_or_group, override.value(), merge=True, force_add=True)
+        return finish(node, choices, [*trusted(recorded), *overrides])
+
+
+def trusted(recorded: Config) -> list[str]:
+    """The overrides that a run's folder records, but for what only a user may say: it may be somebody else's folder."""
+    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith("parts=")]
+
+
+def _require_plain(node: Any) -> None:
+    """What was composed holds no interpolation any more; what somebody wrote into a file is not resolved."""
+    for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        _require_plain(value)
+    if isinstance(node, str) and "${" in node:
+        raise InputError(f"the run's config.yaml holds the interpolation {shown(node)}: expected the value itself")
+
+
+def _delete(node: Any, key: str) -> None:
+    above, _, name = key.rpartition(".")
+    from omegaconf import OmegaConf
+
+    place = OmegaConf.select(node, above) if above else node
+    if place is None or name not in place:
+        raise InputError(f"~{key} takes away what the run's config does not have")
+    del place[name]
 
 
 def as_overrides(values: Mapping[str, Any]) -> list[str]:
@@ -126,6 +186,7 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
         # what an experiment or debug=fast sets of a group does not bring back one that is switched off
         if choices.get(group) == "none" and not any(o.lstrip("+").startswith(f"{group}.") for o in overrides):
             config[group] = None
+    config |= {group: with_absolute_paths(config[group]) for group in schema.groups() if group in config}
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
     config["overrides"] = [o for o in overrides if not is_of_hydra(o)]
     _allow(config.get("parts"), overrides)

@@ -1,13 +1,21 @@
-"""Where the config groups lie: beside the package in a checkout, inside it in a wheel, and in the user's own ./conf."""
+"""Where config groups lie: beside the package in a checkout, inside it in a wheel, and in the user's own ./conf.
+
+And where the files lie that a config names.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cgexp.errors import InputError
+from cgexp.parts.ranges import Mark
+from cgexp.parts.signatures import read_signature
 
 VARIABLE = "CGEXP_CONFIG_DIR"
+PLACES = {Mark.PLACE, Mark.CONTENT, Mark.RUN}
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -48,3 +56,19 @@ def groups() -> list[str]:
 def group_options(group: str) -> list[str]:
     """The options of a config group, sorted."""
     return sorted({path.stem for folder in conf_dirs() for path in (folder / group).glob("*.yaml")})
+
+
+def with_absolute_paths(node: Any) -> Any:
+    """A config node in which arguments that name a file or folder, by their marks, hold its absolute path."""
+    if isinstance(node, list):
+        return [with_absolute_paths(value) for value in node]
+    if not isinstance(node, Mapping):
+        return node
+    target = node.get("_target_")
+    signature = read_signature(target) if isinstance(target, str) else None
+    changed = {key: with_absolute_paths(value) for key, value in node.items()}
+    if signature is not None:
+        for key, value in changed.items():
+            if isinstance(value, str) and value and not PLACES.isdisjoint(signature.marks(key)):
+                changed[key] = os.path.abspath(value)
+    return changed

@@ -11,6 +11,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.parts.ranges import OwnFile
 from cgexp.store import read_frames, read_header
 from cgexp.systems.base import System
 
@@ -24,7 +25,7 @@ class FramesFile(Recipe):
     thermally_sampled: False for frames that were selected or relaxed; then forces and temperature cannot be tested.
     """
 
-    path: str
+    path: OwnFile[str]
     thermally_sampled: bool = True
 
     cached: ClassVar[bool] = False
@@ -33,12 +34,19 @@ class FramesFile(Recipe):
         """The file is there, and of this system."""
         if not Path(self.path).is_file():
             raise InputError(f"dataset.path={self.path} is no file: give one written by cgexp.store.write_frames")
-        found = read_header(Path(self.path)).get("system")
+        header = read_header(Path(self.path))
+        found = header.get("system")
         if found != self.system.name:
             raise InputError(
                 f"dataset.path={self.path} holds frames of '{found}' but the data set's system is "
                 f"'{self.system.name}': set dataset.system to that of the frames"
             )
+        for name in ("units", "temperature", "force_map"):
+            if header.get(name) != getattr(self, name):
+                raise InputError(
+                    f"dataset.{name}={getattr(self, name)} but the frames in dataset.path={self.path} have "
+                    f"{header.get(name)}: set dataset.{name} to it"
+                )
 
     def make(self, folder: Path) -> Frames:
         """Read, verify, and make molecules whole, test units and temperature; ``folder`` is not needed.

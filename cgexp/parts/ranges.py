@@ -55,6 +55,7 @@ class Mark(Enum):
     EXECUTION = "how something is computed or checked, not what: part of no id"
     EVALUATION = "used when a run is evaluated, not when data are made, a model is trained or simulated"
     CONTENT = "a file, or a run's folder with its potential, that counts by its content and not by its name"
+    PLACE = "a file or folder of the user's: kept with its absolute path, so that a run can be opened from anywhere"
     RUN = "folder of another run, which is named after its physics wherever it lies"
     CHOICE = "which of the frames of an ensemble a data set takes: the ensemble is the same"
     REGION = "leaves the frames outside a region out, so that the others are no sample of the ensemble"
@@ -64,6 +65,7 @@ class Mark(Enum):
 ExecutionOnly = Annotated[T, Mark.EXECUTION]
 EvaluationOnly = Annotated[T, Mark.EVALUATION]
 ContentFile = Annotated[T, Mark.CONTENT]
+OwnFile = Annotated[T, Mark.PLACE]
 RunFolder = Annotated[T, Mark.RUN]
 ChoiceOfFrames = Annotated[T, Mark.CHOICE]
 Region = Annotated[T, Mark.REGION]
@@ -75,3 +77,17 @@ class FilledIn:
     """On a field that holds a part: constructor arguments of the part that exist only at run time."""
 
     names: tuple[str, ...]
+
+
+def _is_project(name: str) -> bool:
+    return name.strip() != "" and not set(name) & set("/\\#?%:")
+
+
+Project = Annotated[
+    str,
+    MaxLen(128),
+    Predicate(_is_project),
+    doc("a name of at most 128 letters without / \\ # ? % :, which W&B refuses"),
+]
+Label = Annotated[str, MinLen(1), MaxLen(64), doc("a text of 1 to 64 letters, as W&B's tags are")]
+Title = Annotated[str, MinLen(1), MaxLen(128), doc("a text of 1 to 128 letters")]

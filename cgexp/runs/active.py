@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from cgexp.active.loop import Loop, Record
-from cgexp.active.rounds import ROUNDS, data_of, initial_data, records_of
+from cgexp.active.rounds import ROUNDS, Round, data_of, initial_data, records_of
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -18,12 +19,13 @@ from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages, proposing
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, check_same_data, recording
 from cgexp.runs.stages import remove
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 OWN = ("prior", "train", "evaluate")  # stages whose files the loop brings to where a run has its own
 # of the last round's model, and of the rounds, beside the metrics of a run
 COUNTS = ("coverage_max", "oracle_calls_total", "oracle_s_total", "n_frames")
@@ -39,7 +41,7 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
     if config["run"] is not None:
         raise InputError("cgexp active goes on with its own run: leave out run=, or give trainer.start_from=<folder>")
     folder = folder_of(config)
-    if all(folder.done(stage) for stage in OWN) and not config["force"]:
+    if all(folder.done(stage) for stage in OWN) and not damaged_rounds(folder) and not config["force"]:
         say(f"{folder.path}: finished, skipped; force=true runs it again")
         return folder
     with at_work(folder, config, say):
@@ -66,6 +68,9 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         discard(folder)
     if (folder.path / ROUNDS).is_dir():
         check_same_data(folder, frames.content_hash)
+    for place in damaged_rounds(folder):
+        log.warning("%s: a stage is missing or changed, which is done again", place.path)
+        place.record.unlink()  # so that the loop goes through its stages
     with recording(experiment, folder, frames, None, "active") as tracker:
         stages = RoundStages(experiment, folder, frames, settings)
         loop = Loop(
@@ -79,6 +84,21 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         write_json(folder.metrics, final_metrics(records))
         for stage in OWN:
             provenance.note(folder, stage, experiment.kernel)
+
+
+def damaged_rounds(folder: RunFolder) -> list[Round]:
+    """The finished rounds of which a stage is not as it was left. Raises InputError if its provenance is damaged."""
+    rounds = [Round(folder.path, number) for number in range(len(list((folder.path / ROUNDS).glob("*"))))]
+    return [place for place in rounds if place.record.is_file() and not _is_whole(place.path)]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether all stages of a round, of its ensemble and of its proposals are as they were left."""
+    main, proposals = RunFolder(path), path / "proposals"
+    expected = [(main, STAGES), *((RunFolder(member), STAGES[:2]) for member in sorted((path / "ensemble").glob("*")))]
+    if proposals.is_dir():
+        expected.append((RunFolder(proposals, potential=main.potential), ("simulate",)))
+    return all(place.done(stage) for place, stages in expected for stage in stages)
 
 
 def final_metrics(records: list[Record]) -> dict[str, float]:

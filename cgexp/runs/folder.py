@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from cgexp.config.compose import Config, compose, is_of_hydra
+from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import run_id
 from cgexp.errors import InputError
 from cgexp.simulation.trajectory import HEADER, is_finished
@@ -210,18 +210,13 @@ def changes(config: Config) -> list[str]:
     return [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
 
 
-def trusted(recorded: Config) -> list[str]:
-    """The overrides that a run's folder records, but for what only a user may say: it may be somebody else's folder."""
-    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith("parts=")]
-
-
 def laid_on_recorded(config: Config) -> Config:
     """The config to check instead of ``config``: with ``run=<folder>`` and changes, that run's with the overrides.
 
-    Without changes it is ``config``, since the recorded one was checked when the run was made, and need not compose
-    here: its experiment may lie in another directory. Raises InputError if the folder is no run.
+    Without changes it is ``config``, since the recorded one was checked when the run was made. Raises InputError if the
+    folder is no run.
     """
     if config["run"] is None or not changes(config):
         return config
     recorded = RunFolder(Path(config["run"])).read_config()
-    return compose([*trusted(recorded), *(o for o in config["overrides"] if not o.lstrip("+").startswith("run="))])
+    return compose_on(recorded, [o for o in config["overrides"] if not o.lstrip("+").startswith("run=")])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cgexp.config.checks import check
-from cgexp.config.compose import Config, compose
+from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
 from cgexp.errors import InputError
@@ -18,7 +18,7 @@ from cgexp.runs import provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import STAGES, RunFolder, changes, command, folder_of, trusted
+from cgexp.runs.folder import STAGES, RunFolder, changes, command, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
 from cgexp.simulation.trajectory import HEADER
@@ -138,7 +138,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     extra = changes(config)
     if not extra:
         return {**recorded, **present}, parent, None
-    merged = compose([*trusted(recorded), *extra])
+    merged = compose_on(recorded, extra)
     check(merged)
     merged |= present
     changed = differences(recorded, merged, "train")

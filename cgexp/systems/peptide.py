@@ -5,6 +5,7 @@ Basins are regions of configuration space, defined by distances; nothing is clai
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean
+from cgexp.parts.ranges import OwnFile
 from cgexp.systems.base import Start, Symmetry, System
 from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
 from cgexp.systems.metric import superposed_rmsd
@@ -54,7 +56,7 @@ class Peptide(System):
         self,
         sequence: str = "YYDPETGTWY",
         beads: Literal["ca", "backbone5"] = "ca",
-        native_pdb: str | None = None,
+        native_pdb: OwnFile[str | None] = None,
     ) -> None:
         unknown = sorted(set(sequence) - set(RESIDUES))
         if unknown or len(sequence) < 2:
@@ -172,7 +174,11 @@ def register_contacts(ca: NDArray[np.floating]) -> NDArray[np.int64]:
     return contacts
 
 
-LETTERS = {name: letter for letter, name in RESIDUE_NAMES.items()}
+# names of protonation states and of bridged cysteines, in the force fields that have them
+OTHER_NAMES = {"HID": "H", "HIE": "H", "HIP": "H", "HSD": "H", "HSE": "H", "HSP": "H", "CYX": "C", "CYM": "C",
+               "ASH": "D", "GLH": "E", "LYN": "K"}  # fmt: skip
+ATOM_LINES = ("ATOM  ", "HETATM", "ANISOU")
+LETTERS = {name: letter for letter, name in RESIDUE_NAMES.items()} | OTHER_NAMES
 
 
 def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
@@ -185,7 +191,10 @@ def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
     if not Path(path).is_file():
         raise InputError(f"dataset.system.native_pdb={path} is no file: give a PDB file of the native structure")
     try:
-        loaded = mdtraj.load_pdb(path)
+        with tempfile.NamedTemporaryFile("w", suffix=".pdb", encoding="utf-8") as copy:
+            copy.write(without_alternates(Path(path).read_text(encoding="utf-8")))
+            copy.flush()
+            loaded = mdtraj.load_pdb(copy.name)
     except Exception as error:  # mdtraj raises whatever it stumbles over
         raise InputError(
             f"dataset.system.native_pdb={path} is no PDB file that can be read ({type(error).__name__}): give one with "
@@ -200,3 +209,22 @@ def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
         )
     trace = np.asarray(loaded.xyz[0, [atom.index for atom in atoms]], dtype=np.float64) * NM_IN_ANGSTROM
     return np.asarray(trace - trace.mean(axis=0))
+
+
+def without_alternates(pdb: str) -> str:
+    """The text of a PDB file with one location of each atom: of alternate ones that of highest occupancy."""
+    lines = pdb.splitlines()
+    weight: dict[str, dict[str, float]] = {}
+    for line in lines:
+        if line[:6] in ("ATOM  ", "HETATM") and line[16:17].strip():
+            of_residue = weight.setdefault(line[17:27], {})
+            of_residue[line[16]] = of_residue.get(line[16], 0.0) + float(line[54:60].strip() or 1.0)
+    if not weight:
+        return pdb
+    chosen = {residue: max(found, key=lambda letter: found[letter]) for residue, found in weight.items()}
+    kept = [
+        line[:16] + " " + line[17:] if line[:6] in ATOM_LINES else line
+        for line in lines
+        if line[:6] not in ATOM_LINES or line[16:17].strip() in ("", chosen.get(line[17:27]))
+    ]
+    return "\n".join(kept) + "\n"

@@ -27,6 +27,7 @@ Verdict = Literal["unbiased", "biased", "not verifiable", "not applicable"]
 N_SEM = 4.0  # standard errors beyond which a deviation is a bias
 CLEAR_SEM = 3.0  # standard errors within which there is none; between the two it cannot be told
 MARGIN = 0.1  # kT, that a deviation of the virial must exceed as well
+COINCIDING, ABSURD = 0.05, 1000.0  # of the median distance of neighbours, of the median of the largest forces
 SCALE_MARGIN = 0.05
 LARGEST_SEM = 0.5  # kT: the slice of a peptide with rigid bonds deviates by 2
 SMALLEST_DISTANCE = 1e-9  # of coinciding beads
@@ -73,12 +74,35 @@ def check_unbiased(
 ) -> Unbiasedness:
     """Return what ``assess`` says; raise InputError if the map is biased or the units are wrong.
 
-    allow_biased_map: a biased map passes, wrong units do not.
+    allow_biased_map: a biased map passes, wrong units do not, nor does a single frame that is damaged.
     """
+    _require_sound(frames)
     found = assess(frames, n_sem=n_sem, pairs=pairs)
     if found.wrong_units or (found.verdict == "biased" and not allow_biased_map):
         raise InputError(found.reason)
     return found
+
+
+def _require_sound(frames: Frames) -> None:
+    """Raise InputError naming the first frame in which beads coincide, or a force is out of all proportion."""
+    if frames.n_beads > 1:
+        steps = np.linalg.norm(np.diff(frames.coords, axis=1), axis=-1)
+        if (coinciding := (steps < COINCIDING * np.median(steps)).any(axis=1)).any():
+            frame = int(np.argmax(coinciding))
+            bead = int(np.argmin(steps[frame]))
+            raise InputError(
+                f"beads {bead} and {bead + 1} of frame {frame} coincide (and so in {int(coinciding.sum()) - 1} more "
+                "frames): remove or repair them"
+            )
+    if frames.forces is not None and len(frames):
+        largest = np.abs(frames.forces).max(axis=(1, 2))
+        if (absurd := largest > ABSURD * np.median(largest)).any() and np.median(largest) > 0:
+            frame = int(np.argmax(absurd))
+            raise InputError(
+                f"a force of frame {frame} is {largest[frame]:.3g} {frames.unit_system.force}, where those of others "
+                f"are up to about {np.median(largest):.3g} (and so in {int(absurd.sum()) - 1} more frames): remove or "
+                "repair them"
+            )
 
 
 def assess(frames: Frames, *, n_sem: float = N_SEM, pairs: Pairs | None = None) -> Unbiasedness:

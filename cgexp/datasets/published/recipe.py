@@ -16,7 +16,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import Positive, PositiveInt
+from cgexp.parts.ranges import OwnFile, Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
 from cgexp.units import LENGTHS, force_factors
 
@@ -49,7 +49,7 @@ class Published(Recipe):
     """
 
     system: Peptide
-    folder: str
+    folder: OwnFile[str]
     address: str
     size: str
     source: str
