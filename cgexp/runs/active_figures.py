@@ -150,6 +150,11 @@ def have_curves(folder: Path) -> bool:
     return all((place.path / f"{NAME}.npz").is_file() for place in _ends(folder))
 
 
+def _model_map(curve: dict[str, Any]) -> Any:
+    """Free energies of the simulation, kT; NaN everywhere if all of it lies outside the map."""
+    return curve.get("model", np.full_like(curve["reference"], np.nan))
+
+
 def tica_maps_curve(arms: Arms) -> dict[str, Any]:
     """What ``tica_maps_figure`` draws, of the first run of each arm."""
     curve: dict[str, Any] = {"arms": {}}
@@ -160,8 +165,8 @@ def tica_maps_curve(arms: Arms) -> dict[str, Any]:
         initial, added = (np.flatnonzero(chosen) for chosen in (frames.round < 0, frames.round >= 0))
         curve |= {name: before[name] for name in ("edges_ic1", "edges_ic2", "highest", "reference", "reference_name")}
         curve["arms"][label] = {
-            "before": before["model"],
-            "after": after["model"],
+            "before": _model_map(before),
+            "after": _model_map(after),
             "initial": tica.transform(frames.coords[_thinned(initial)]),
             "added": tica.transform(frames.coords[added]) if len(added) else np.zeros((0, 2)),
         }

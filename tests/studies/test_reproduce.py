@@ -14,11 +14,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from cgexp.active.rounds import Round
 from cgexp.cli.main import main
 from cgexp.config.compose import Config
+from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder, folder_of
-from cgexp.store import write_json
+from cgexp.store import write_frames, write_json
 from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, load_code, reproduce, violations
 from cgexp.studies.results import Results
 from cgexp.studies.study import Study
@@ -266,8 +268,10 @@ def test_rounds_that_are_kept_are_resumed_from_on_another_machine(
         folder = folder_of(config)
         folder.write_config(config)
         for number in range(2):
-            record = {"round": number, "metrics": {"w1_x": 0.5}, "stop": None}
-            write_json(folder.path / "rounds" / f"{number:02d}" / "round.json", record)
+            place = Round(folder.path, number)
+            write_json(place.record, {"round": number, "metrics": {"w1_x": 0.5}, "stop": None})
+            write_frames(place.added, load_packaged("chignolin_mini").select(slice(2)))
+            place.selection.write_bytes(b"")
         write_json(folder.metrics, {"rounds": 3.0})
         return folder
 
