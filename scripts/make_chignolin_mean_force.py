@@ -13,6 +13,7 @@ chignolin_sample. They are from the part of the runs that its card says is held 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,4 +252,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        print(f"make_chignolin_mean_force: {error}", file=sys.stderr)
+        sys.exit(2)

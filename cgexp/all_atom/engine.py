@@ -62,7 +62,9 @@ def on_platform(system: Any, platform: PlatformName) -> tuple[Any, PlatformName]
     'native' needs a system in implicit solvent, and a compiler.
     """
     if platform == "native" and replaceable(system) is None:
-        raise InputError("platform=native computes peptides in implicit solvent only: choose CPU, CUDA or OpenCL")
+        raise InputError(
+            "platform=native computes peptides in OBC2 or GBn2 without cutoff only: choose CPU, CUDA or OpenCL"
+        )
     if platform == "native":
         return with_native_force(system), NATIVE_HOST
     if platform != "auto":
@@ -78,7 +80,14 @@ def on_cpu(system: Any) -> tuple[Any, PlatformName]:
             return with_native_force(system), NATIVE_HOST
         except NoNativeKernel as error:
             _warn_once(f"{error.reason}; OpenMM's own forces are used, which are about 30 times slower")
+    elif any(isinstance(force, _born_forces()) for force in system.getForces()):
+        _warn_once("the C++ kernel does not know this implicit solvent; OpenMM's own forces are used, which are slower")
     return system, "CPU"
+
+
+def _born_forces() -> tuple[type, ...]:
+    mm, _, _ = import_openmm()
+    return mm.CustomGBForce, mm.GBSAOBCForce
 
 
 @lru_cache(maxsize=None)

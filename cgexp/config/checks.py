@@ -251,6 +251,9 @@ def _active_learning(config: Config) -> Iterator[str]:
     for key in ("force_field", "solvent", "surface_term"):
         if key in config["dataset"] and config["dataset"][key] != (config["oracle"] or config["dataset"]).get(key):
             yield f"oracle.{key} is not dataset.{key}={config['dataset'][key]}, and labels join the data: set it so"
+    known = config["dataset"]["temperature"]
+    if (config["oracle"] or {}).get("temperature", known) != known:
+        yield f"oracle.temperature is not dataset.temperature={known}, and labels join the data: set it so"
     needed = {"learning": ("oracle", "acquisition", "simulation"), "plain": ("oracle", "simulation")}
     for group in needed.get(active.get("arm", "learning"), ("simulation",)):
         if config[group] is None:

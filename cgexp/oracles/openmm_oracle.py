@@ -145,6 +145,11 @@ class OpenMMOracle(Oracle):
                 f"the oracle '{self.name}' labels in {self._force_field.name}, but the data are in {known}: set "
                 "oracle.force_field, oracle.solvent and oracle.surface_term to those of the data"
             )
+        if self.temperature != frames.temperature:
+            raise InputError(
+                f"the oracle '{self.name}' labels at {self.temperature:g} K, but the data are of "
+                f"{frames.temperature:g} K: set oracle.temperature to that of the data"
+            )
 
     @cached_property
     def peptide(self) -> AllAtom:

@@ -37,6 +37,7 @@ STARTS = {"native": ("from native", "#0072B2"), "unfolded": ("from unfolded", "#
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 BLOCK_PS = 2000.0  # of the folded fraction
 STRETCH_PS = 1000.0  # of a walker: a unit of the bootstrap, as a block of the shipped set
+BURN_INS_NS, STRETCHES_NS = (2, 6, 10, 14), (1, 2, 4, 8)  # what the folded fraction and its error may depend on
 N_LENGTHS, N_SAMPLES, N_BOOTSTRAP = 6, 1000, 10
 TARGETS = {"resolution_relative": 0.15, "relative error of the folded fraction": 0.25}
 Floats = NDArray[np.float64]
@@ -130,7 +131,7 @@ def of_run(
     folded, used = rmsd < FOLDED, part.time_ps > burn_in
     units = part.blocks(STRETCH_PS)
 
-    def fraction(chosen: NDArray[np.bool_], weights: Floats) -> dict[str, float | None]:
+    def fraction(chosen: NDArray[np.bool_], weights: Floats, units: NDArray[Any] = units) -> dict[str, float | None]:
         mean, sem = mean_and_sem(folded[chosen], units[chosen], 200, np.random.default_rng(0), weights[chosen])
         return {"mean": mean, "sem_over_walkers_and_stretches": sem}
 
@@ -143,6 +144,15 @@ def of_run(
         "acceptance": run.acceptance.round(3).tolist(),
         "round_trips": run.round_trips.tolist(),
         "folded_fraction": fraction(used, weights),
+        "folded_fraction_by_burn_in": {
+            f"{ns} ns": fraction(part.time_ps > 1000.0 * ns, weights)["mean"]
+            for ns in BURN_INS_NS
+            if (part.time_ps > 1000.0 * ns).any()
+        },
+        "folded_fraction_sem_by_stretch": {
+            f"{ns} ns": fraction(used, weights, part.blocks(1000.0 * ns))["sem_over_walkers_and_stretches"]
+            for ns in STRETCHES_NS
+        },
         "folded_fraction_by_temperature": {
             name: fraction(used & at, ones) for name, at in zip(names, levels, strict=True)
         },

@@ -20,6 +20,10 @@ HERE = Path(__file__).parent
 KINDS = {"native": "from native", "unfolded": "from unfolded"}
 FORCE_MAPS = ("slice", "constraint_group", "residue", "optimal")
 Rows = list[tuple[str, ...]]
+OF_CHOICES = {
+    "the same after another burn-in": "folded_fraction_by_burn_in",
+    "its error, of stretches of": "folded_fraction_sem_by_stretch",
+}
 
 
 def table(head: tuple[str, ...], rows: Rows) -> str:
@@ -77,6 +81,12 @@ def convergence() -> str:
         reweighted = run["folded_fraction_by_block"][f"{numbers['temperature']:g} K, reweighted"]
         return ", ".join(f"{each:.2f}" for each in reweighted["mean"])
 
+    def each(name: str) -> Callable[[dict[str, Any]], str]:
+        return lambda run: ", ".join(
+            "none" if x is None else f"{x:.3f} ({ns})"
+            for ns, x in sorted(run[name].items(), key=lambda item: float(item[0].split()[0]))
+        )
+
     rows = [
         row("all walkers, ns", lambda run: f"{run['aggregate_ns']:.1f}"),
         row("acceptance, cold to hot", lambda run: ", ".join(f"{each:.2f}" for each in run["acceptance"])),
@@ -86,6 +96,7 @@ def convergence() -> str:
             lambda run: with_error(*run["folded_fraction"].values()),
         ),
         row("the same by blocks of 2 ns", blocks),
+        *(row(title, each(name)) for title, name in OF_CHOICES.items()),
         row("folded fraction by temperature", fractions),
         row(
             "foldings, unfoldings (0.1 ns or more)",

@@ -258,7 +258,7 @@ def test_other_systems_are_left_alone() -> None:
         .createSystem(peptide("GA").topology, implicitSolventKappa=1.0)
     )
     assert replaceable(salty) is None
-    with pytest.raises(InputError, match="platform=native computes peptides in implicit solvent only"):
+    with pytest.raises(InputError, match="platform=native computes peptides in OBC2 or GBn2 without cutoff only"):
         make_context(cut, 300.0, 1, platform="native")
 
 

@@ -170,5 +170,7 @@ def test_an_oracle_labels_in_the_force_field_of_the_data() -> None:
     overrides = ["experiment=active_chignolin", "dataset=chignolin_openmm"]
     other = compose([*overrides, "oracle.solvent=obc2"])
     assert any("oracle.solvent is not dataset.solvent=gbn2" in problem for problem in all_problems(other))
+    hotter = compose(["experiment=active_chignolin", "oracle.temperature=300"])
+    assert any("oracle.temperature is not dataset.temperature=350" in problem for problem in all_problems(hotter))
     matching = compose(overrides)
     assert not any("oracle." in problem for problem in all_problems(matching))
