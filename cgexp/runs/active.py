@@ -20,7 +20,7 @@ from cgexp.runs.active_stages import RoundStages, proposing
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
-from cgexp.runs.pipeline import at_work, check_same_data, recording
+from cgexp.runs.pipeline import at_work, check_same_data, recording, relative
 from cgexp.runs.stages import remove
 from cgexp.store import write_bytes, write_json
 
@@ -55,7 +55,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
     assert settings is not None
     assert proposals is not None  # checks.py
     _ = experiment.trainer.device  # refuses a GPU that is not there
-    frames, _ = experiment.data_set.get()
+    frames, data_path = experiment.data_set.get()
     if frames.weights is not None:
         raise InputError(
             f"the frames of {experiment.dataset.name} have weights, which frames that are added cannot have: choose "
@@ -68,10 +68,10 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         discard(folder)
     if (folder.path / ROUNDS).is_dir():
         check_same_data(folder, frames.content_hash)
-    for place in damaged_rounds(folder):
+    for place in (place for place in damaged_rounds(folder) if place.record.is_file()):
         log.warning("%s: a stage is missing or changed, which is done again", place.path)
         place.record.unlink()  # so that the loop goes through its stages
-    with recording(experiment, folder, frames, None, "active") as tracker:
+    with recording(experiment, folder, frames, relative(data_path), "active") as tracker:
         stages = RoundStages(experiment, folder, frames, settings)
         loop = Loop(
             settings, stages, oracle, experiment.acquisition, proposals, experiment.system,
@@ -87,9 +87,16 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
 
 
 def damaged_rounds(folder: RunFolder) -> list[Round]:
-    """The finished rounds of which a stage is not as it was left. Raises InputError if its provenance is damaged."""
+    """The rounds that lack a file or of which a stage is not as it was left.
+
+    Raises InputError if what they record of their stages is damaged.
+    """
     rounds = [Round(folder.path, number) for number in range(len(list((folder.path / ROUNDS).glob("*"))))]
-    return [place for place in rounds if place.record.is_file() and not _is_whole(place.path)]
+    return [
+        place
+        for place in rounds
+        if not all(path.is_file() for path in place.files) or place.lost_answers() or not _is_whole(place.path)
+    ]
 
 
 def _is_whole(path: Path) -> bool:

@@ -153,8 +153,11 @@ def _simulate(context: Context, into: RunFolder) -> None:
     """Simulate; if all replicas fail, what they visited until then is what there is to learn from."""
     try:
         simulate(context, into)
-    except InputError:
-        trajectory = Trajectory.load(into.trajectory)
+    except InputError as failed:
+        try:
+            trajectory = Trajectory.load(into.trajectory)
+        except InputError:
+            raise failed from None  # which says what to do; that there is nothing to learn from does not
         if trajectory.alive.any() or not len(trajectory.coords):
             raise
         write_record(into.simulated, {"n_failed": len(trajectory.failures), "failures": trajectory.failures})

@@ -205,7 +205,7 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
         discard(folder, stages[0])
     if not folder.provenance.is_file() or any(folder.done(stage) for stage in STAGES):
         check_same_data(folder, frames.content_hash)
-    with recording(experiment, folder, frames, _relative(data_path), verb) as tracker:
+    with recording(experiment, folder, frames, relative(data_path), verb) as tracker:
         context = Context(experiment, folder, frames, tracker)
         for stage in stages:
             complete(context, stage, WORK[stage])
@@ -235,6 +235,6 @@ def _made_by(folder: RunFolder, stage: str) -> str:
     return f" (made by version {recorded['version']}, commit {str(recorded.get('commit'))[:10]}{dirty})"
 
 
-def _relative(path: Path | None) -> str | None:
+def relative(path: Path | None) -> str | None:
     """The data file's place inside the outputs folder: run folders and data move together."""
     return None if path is None else str(Path(*path.parts[-3:]))
