@@ -129,17 +129,7 @@ def coarse_grain(
     these positions, or if the units are wrong.
     """
     positions, forces = np.asarray(positions), np.asarray(forces)
-    if positions.shape != forces.shape or positions.ndim != 3:
-        raise InputError(
-            f"positions have shape {list(positions.shape)} and forces {list(forces.shape)}: expected [n_frames, "
-            "n_atoms, 3] for both, of the same frames"
-        )
-    force_map.check_atoms(build_peptide(system.sequence).atoms)
-    if [force_map.atoms[atom] for atom in force_map.beads] != system.bead_atoms:
-        raise InputError(
-            f"force map '{force_map.name}' is for other beads than those of '{system.name}': build it for the system's "
-            "bead_atoms"
-        )
+    _check_fit(system, positions, forces, force_map)
     n_frames = len(positions)
     if not allow_biased_force_map:
         _check_rigid_bonds(positions, force_map, build_peptide(system.sequence))
@@ -166,6 +156,22 @@ def coarse_grain(
     unverified = f"force map not verifiable: {found.reason}"
     log.warning("frames of '%s': %s", system.name, unverified)
     return frames.with_labels(notes="; ".join(filter(None, [frames.notes, unverified])))
+
+
+def _check_fit(
+    system: Peptide, positions: NDArray[np.floating], forces: NDArray[np.floating], force_map: LinearMap
+) -> None:
+    if positions.shape != forces.shape or positions.ndim != 3:
+        raise InputError(
+            f"positions have shape {list(positions.shape)} and forces {list(forces.shape)}: expected [n_frames, "
+            "n_atoms, 3] for both, of the same frames"
+        )
+    force_map.check_atoms(build_peptide(system.sequence).atoms)
+    if [force_map.atoms[atom] for atom in force_map.beads] != system.bead_atoms:
+        raise InputError(
+            f"force map '{force_map.name}' is for other beads than those of '{system.name}': build it for the system's "
+            "bead_atoms"
+        )
 
 
 def rigid_bonds(positions: NDArray[np.floating], peptide: AllAtom) -> NDArray[np.int64]:

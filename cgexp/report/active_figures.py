@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cgexp.report.style import COLOURS, axis_label, panels, styled
+from cgexp.report.style import COLOURS, axis_label, label_density, panels, share_legend, styled
 
 ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "0.5", "black")
 N_COLUMNS = 3
@@ -143,13 +143,8 @@ def before_after_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
         panel.plot(curve["x"], curve["before"], ls=BEFORE, color="black", label="before")
         for colour, (label, density) in zip(cycle(ARM_COLOURS), curve["after"].items(), strict=False):
             panel.plot(curve["x"], density, color=colour, lw=1.2, label=f"after: {label}" if label else "after")
-        panel.set_ylim(bottom=0.0)
-        panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
-        panel.set_ylabel(axis_label("density", f"1/{curve['unit']}"))
-    for panel in axes[len(curves) :]:
-        panel.set_axis_off()
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+        label_density(panel, curve)
+    share_legend(figure, axes, len(curves), 3)
     return figure
 
 

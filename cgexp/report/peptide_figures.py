@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cgexp.report.style import COLOURS, axis_label, panels, styled
+from cgexp.report.style import COLOURS, axis_label, label_density, panels, share_legend, styled
 
 
 @styled
@@ -104,13 +104,8 @@ def distributions_figure(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
                 panel.plot(curve["x"], curve[name], color=colour, label=text)
             if sem is not None:
                 panel.fill_between(curve["x"], curve[name] - sem, curve[name] + sem, color=colour, alpha=0.3, lw=0)
-        panel.set_ylim(bottom=0.0)
-        panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
-        panel.set_ylabel(axis_label("density", f"1/{curve['unit']}"))
-    for panel in axes[len(curves) :]:
-        panel.set_axis_off()
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+        label_density(panel, curve)
+    share_legend(figure, axes, len(curves), 2)
     return figure
 
 

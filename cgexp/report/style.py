@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -73,3 +73,18 @@ def panels(n_rows: int, n_columns: int, **options: Any) -> tuple[Figure, list[Ax
 def axis_label(name: str, unit: str) -> str:
     """``name / unit`` as it stands on an axis."""
     return f"{name} ({unit})" if unit else name
+
+
+def label_density(panel: Axes, curve: Mapping[str, Any]) -> None:
+    """Axes of a probability density. curve: label and unit of what is distributed."""
+    panel.set_ylim(bottom=0.0)
+    panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
+    panel.set_ylabel(axis_label("density", f"1/{curve['unit']}"))
+
+
+def share_legend(figure: Figure, axes: Sequence[Axes], n_used: int, n_columns: int) -> None:
+    """One legend, of the first panel, above them all; panels that are not used are taken away."""
+    for panel in axes[n_used:]:
+        panel.set_axis_off()
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=n_columns)

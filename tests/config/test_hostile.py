@@ -32,7 +32,7 @@ FILES = [
     "hydra: {job: {chdir: true}}",
     "parts: [tests]",
     "dataset: {name: ../../made}",
-    "dataset: {name: /tmp/made}",
+    "dataset: {name: /elsewhere/made}",
     "dataset: {name: .hidden}",
     "dataset: {name: '${oc.env:HOME}'}",
     "outputs: '${oc.env:HOME}/made'",

@@ -22,7 +22,6 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
-from cgexp.store import write_frames
 
 
 def configure(outputs: Path, *overrides: str) -> Config:
@@ -139,18 +138,6 @@ def test_repeated_calls_on_a_run_that_starts_from_another_are_skipped(finished: 
     assert all("finished, skipped" in text for text in said)
 
 
-def test_mistakes_in_later_stages_are_found_before_training(tmp_path: Path) -> None:
-    for override in ("simulation.n_steps=205", "analysis.grid=[3,-3]"):
-        with pytest.raises(InputError):
-            run(configure(tmp_path, override), say=quiet)
-    with pytest.raises(InputError, match="longer than every block"):
-        run(
-            configure(tmp_path, "experiment=chignolin_first", "analysis.reference=null", "analysis.lag_ps=1000"),
-            say=quiet,
-        )
-    assert not list(tmp_path.rglob("potential.npz"))
-
-
 def test_force_destroys_nothing_if_the_config_is_wrong(outputs: Path, finished: RunFolder) -> None:
     config = configure(outputs, "experiment=toy_cgnet", "force=true")
     config["analysis"] = {**config["analysis"], "_target_": "cgexp.analysis.toy.Nothing"}
@@ -250,14 +237,6 @@ def test_two_processes_cannot_work_in_one_run(tmp_path: Path) -> None:
         pass
 
 
-def test_a_time_step_that_the_fitted_prior_forbids_is_refused_before_training(tmp_path: Path) -> None:
-    config = configure(tmp_path, "experiment=chignolin_first")
-    config["simulation"]["dt"] = 0.2  # past the check of the config, which knows the stiffness from the data card
-    with pytest.raises(InputError, match="stiffest bond"):
-        run(config, "train", say=quiet)
-    assert not list(tmp_path.rglob("potential.npz"))
-
-
 def test_the_python_face(finished: RunFolder) -> None:
     loaded = cgexp.load(finished.path)
     assert loaded.config["dataset"]["name"] == "toy_cgnet"
@@ -287,42 +266,6 @@ def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: 
         _ = cgexp.load(folder.path).frames
 
 
-def peptide_file(folder: Path, path: Path, *overrides: str) -> Config:
-    own = ("dataset=peptide_file", f"dataset.path={path}", "dataset.force_map=optimal", "dataset.temperature=350")
-    return configure(folder, "experiment=chignolin_first", *own, *overrides)
-
-
-def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
-    mini = cgexp.load_dataset("chignolin_mini").select(slice(0, 2000, 4))
-    path = tmp_path / "mine.npz"
-    write_frames(path, mini)
-    config = peptide_file(tmp_path, path)
-    folder = run(config, "train", say=quiet)
-    assert folder.potential.is_file()
-    write_frames(path, mini.with_labels(notes="changed"))
-    with pytest.raises(InputError, match="another data set"):
-        run(config, say=quiet)
-    shutil.rmtree(folder.path)
-    write_frames(path, mini)
-    parent = run(config, say=quiet)
-    write_frames(path, mini.with_labels(notes="changed"))
-    with pytest.raises(InputError, match="another data set"):  # although the run is finished
-        run(config, say=quiet)
-    with pytest.raises(InputError, match="another data set"):  # nor does a run that starts from it take other data
-        run(compose([f"run={parent.path}", "simulation.n_steps=100"]), "simulate", say=quiet)
-    for changes, sentence in (
-        ({"temperature": 300.0}, "states temperature=350 but its frames have 300.0"),
-        ({"force_map": "slice"}, "states force_map=optimal"),
-        ({"forces": None}, "has no forces"),
-    ):
-        write_frames(path, mini.with_labels(**changes))
-        with pytest.raises(InputError, match=sentence):
-            run(peptide_file(tmp_path, path, "seed=3"), say=quiet)
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match="truncated"):
-        run(peptide_file(tmp_path, path, "seed=3"), say=quiet)
-
-
 def test_forces_of_many_frames_are_those_of_each(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = cgexp.load(finished.path)
     potential: Any = loaded.potential.double()
@@ -344,12 +287,6 @@ def test_a_run_without_a_simulation_is_finished_when_evaluated(outputs: Path) ->
     with pytest.raises(InputError, match="simulation=none"):
         run(config, "simulate", say=quiet)
     run(config, "evaluate", say=quiet)
-
-
-def test_an_analysis_that_needs_a_simulation_says_so_first(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="compares a simulation"):
-        run(configure(tmp_path, "experiment=chignolin_first", "simulation=none"), say=quiet)
-    assert not list(tmp_path.rglob("potential.npz"))
 
 
 def test_a_run_starts_from_the_weights_of_another(outputs: Path, finished: RunFolder, tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""One's own structures and trajectories: formats, alternate locations, mirror images, and frames that are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgexp.all_atom import atom_order, imported
+from cgexp.all_atom.mapping.force_maps import make_map
+from cgexp.errors import InputError
+from cgexp.systems.peptide import Peptide
+from tests.all_atom.test_imported import SEQUENCE, peptide, sampled, sites, write_pdb, write_trajectory
+
+pytest.importorskip("openmm")
+
+
+def test_mmcif_is_read(tmp_path: Path) -> None:
+    from openmm import app, unit
+
+    built = peptide()
+    with (tmp_path / "a.cif").open("w") as file:
+        app.PDBxFile.writeFile(built.topology, built.positions * unit.angstrom, file)
+    np.testing.assert_allclose(
+        imported.read_structure(tmp_path / "a.cif", SEQUENCE).positions, built.positions, atol=1e-3
+    )
+
+
+def test_of_alternate_locations_the_likelier_one_is_taken(tmp_path: Path) -> None:
+    lines = write_pdb(tmp_path / "a.pdb").read_text().splitlines(True)
+    number = next(i for i, line in enumerate(lines) if line[12:16].strip() == "CB")
+    line = lines[number]
+    moved = f"{float(line[30:38]) + 3.0:8.3f}"
+    lines[number : number + 1] = [
+        line[:16] + "A" + line[17:30] + moved + line[38:54] + "  0.30" + line[60:],
+        line[:16] + "B" + line[17:54] + "  0.70" + line[60:],
+    ]
+    (tmp_path / "b.pdb").write_text("".join(lines))
+    found = imported.read_structure(tmp_path / "b.pdb", SEQUENCE)
+    np.testing.assert_allclose(found.positions, peptide().positions, atol=1e-3)
+
+
+def test_a_mirror_image_is_refused(tmp_path: Path) -> None:
+    path = write_pdb(tmp_path / "a.pdb")
+    lines = [
+        f"{line[:46]}{-float(line[46:54]):8.3f}{line[54:]}" if line.startswith("ATOM") else line
+        for line in path.read_text().splitlines(True)
+    ]
+    path.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"residue 1 \(ALA\) is a D-amino acid"):
+        imported.read_structure(path, SEQUENCE)
+
+
+def test_a_frame_that_is_damaged_late_is_named(tmp_path: Path) -> None:
+    positions = np.repeat(peptide().positions[None], 40, axis=0)
+    positions[33] = 0.0
+    path = write_trajectory(tmp_path / "a.dcd", positions)
+    with pytest.raises(InputError, match=r"a periodic box cuts the molecule: .* in frame 33"):
+        imported.read_trajectory(path, write_pdb(tmp_path / "a.pdb"), SEQUENCE)
+
+
+def test_a_format_that_needs_another_package_is_told(tmp_path: Path) -> None:
+    def needs_it() -> None:
+        raise ImportError("No module named 'tables'")
+
+    (tmp_path / "a.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=r"without another package .*tables.*: install it, or convert"):
+        atom_order.reading(tmp_path / "a.h5", needs_it)
+
+
+def test_one_bad_frame_is_named() -> None:
+    system, (positions, forces) = Peptide(SEQUENCE), sampled()
+    force_map = make_map("constraint_group", sites(system))
+    worse = forces.copy()
+    worse[17] *= 1e6
+    with pytest.raises(InputError, match="a force of frame 17 is"):
+        imported.coarse_grain(system, positions, worse, force_map, 350.0, "a test")
+    torn = positions.copy()
+    torn[21] = 0.0
+    with pytest.raises(InputError, match="of frame 21 coincide"):
+        imported.coarse_grain(system, torn, forces, force_map, 350.0, "a test")
