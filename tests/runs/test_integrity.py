@@ -21,7 +21,8 @@ from cgexp.runs import provenance
 from cgexp.runs.folder import STAGES, RunFolder
 from cgexp.runs.pipeline import run
 from cgexp.store import read_record, write_frames
-from tests.runs.test_pipeline import configure, peptide_file, quiet, without_costs
+from tests.runs.test_own_frames import peptide_file
+from tests.runs.test_pipeline import configure, quiet, without_costs
 
 TOY = ("experiment=toy_cgnet", "simulation.chunk_frames=5")
 
