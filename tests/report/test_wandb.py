@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ def open_offline(folder: Path, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    import wandb
+
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody answers
+    monkeypatch.setattr("cgexp.report.wandb.INIT_TIMEOUT_S", 0.5)  # W&B asks again and again until then
+    yield
+    wandb.teardown()  # or it remembers the key of this test in the next
 
 
 def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
