@@ -30,12 +30,14 @@ WORDS = {
     "completion": "[bash|zsh]",
 }
 # flags -> what argparse does with them, and their help
+OWN_OPTIONS = {"--config-dir": ("store", "a folder of your own options, as ./conf is")}
 OF_CONFIGS = {
     "-m --multirun": ("store_true", "run all combinations of comma-separated values"),
-    "--config-dir": ("store", "a folder of your own options, as ./conf is"),
+    **OWN_OPTIONS,
     "--cfg": ("store_true", "print the composed config and exit"),
 }
 OF_STUDIES = {
+    **OWN_OPTIONS,
     "--experiments": ("store", "the folder in which experiments lie, if not ./experiments"),
     "--update": ("store_true", "keep figures, numbers and the README's table in the experiment's folder"),
     "--resume": ("store_true", "do not run again what its rounds.csv holds"),

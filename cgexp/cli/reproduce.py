@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cgexp.config.paths import use_conf_dir
 from cgexp.errors import InputError
 from cgexp.studies.study import STUDY, Study, experiments_in
 
 
 def main(command: argparse.Namespace) -> int:
     """Run the command; return its exit code: 1 when a number is outside its bounds."""
+    if command.config_dir is not None:
+        use_conf_dir(Path(command.config_dir))
     experiments = Path(command.experiments or "experiments")
     parts = [word.removeprefix("part=") for word in command.words if word.startswith("part=")]
     given = [word for word in command.words if not word.startswith("part=")]

@@ -41,7 +41,7 @@ from cgexp.studies.study import VERBS, Arm, Study
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
-NO_PHYSICS = ("logger", "figures=", "outputs=", "sweep.", "kernel=")
+NO_PHYSICS = ("logger", "figures=", "outputs=", "parts=", "sweep.", "kernel=")
 TABLE_START, TABLE_END = "<!-- table: what the command prints -->", "<!-- end of table -->"
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cgexp
+from cgexp.active.rounds import Round
 from cgexp.cli.main import main
 from cgexp.config.compose import compose
 from cgexp.config.identity import data_id
 from cgexp.errors import InputError
-from cgexp.parts.allowed import VARIABLE, allow_parts
+from cgexp.parts.allowed import VARIABLE, _installed, allow_parts
+from cgexp.simulation.trajectory import Trajectory
+from cgexp.store import read_frames, read_json
 
 OUTSIDE = Path(__file__).resolve().parents[1] / "outside"
 GIVEN = ["--config-dir", str(OUTSIDE / "conf"), "experiment=mylab", "debug=fast", "figures=png"]
@@ -45,7 +49,7 @@ def test_a_run_and_what_comes_after(workplace: Path, monkeypatch: pytest.MonkeyP
         _ = cgexp.load(folder).potential
     assert main(["evaluate", f"run={folder}", "force=true"]) == 2  # the folder's own word counts for nothing
     assert "not allowed" in capsys.readouterr().err
-    assert main(["evaluate", f"run={folder}", "force=true", STATED]) == 0
+    assert main(["evaluate", f"run={folder}", "force=true", "figures=png", STATED]) == 0
     assert cgexp.load(folder).potential.forces(np_coords()).equal(before)
 
 
@@ -55,11 +59,44 @@ def np_coords():
     return torch.from_numpy(np.linspace(-1.0, 1.0, 5, dtype=np.float32).reshape(-1, 1, 1))
 
 
+ACTIVE = ["active=loop", "acquisition=leftmost", "oracle=exact", "active.n_rounds=1", "trainer.steps_per_epoch=4"]
+
+
 def test_a_sweep_and_active_learning(workplace: Path) -> None:
-    assert main(["run", "-m", *GIVEN, STATED, "seed=1,2", "model.width=4"]) == 0
-    assert len(list((workplace / "outputs" / "mylab").iterdir())) == 2
-    active = ["active=loop", "acquisition=leftmost", "oracle=exact", "active.n_rounds=1", "trainer.steps_per_epoch=4"]
-    assert main(["active", *GIVEN, STATED, *active, "scheduler=none", "loss.terms.force.stiffness=0.1"]) == 0
+    given = [*GIVEN[:-1], "figures=none", STATED]
+    assert main(["run", "-m", *given, "seed=1,2", "model.width=4"]) == 0
+    outputs = workplace / "outputs" / "mylab"
+    assert len(list(outputs.iterdir())) == 2
+    assert main(["active", *given, *ACTIVE, "scheduler=none", "loss.terms.force.stiffness=0.1"]) == 0
+    (folder,) = (path.parent for path in outputs.glob("*/rounds"))
+    added = read_frames(Round(folder, 0).added)
+    assert added.source == "mylab: the mean force at x"
+    candidates = Trajectory.load(Round(folder, 0).path / "trajectory").coords
+    assert added.coords.max() < np.median(candidates)
+
+
+@pytest.fixture
+def installed(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """mylab as an installed package, which says by its entry point that it gives parts."""
+    facts = workplace / "site" / "mylab-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: mylab\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[cgexp.parts]\nmylab = mylab\n")
+    monkeypatch.syspath_prepend(str(facts.parent))
+    _installed.cache_clear()
+    yield workplace
+    _installed.cache_clear()
+
+
+def test_a_study_of_an_installed_package_is_reproduced(installed: Path) -> None:
+    given = ["--experiments", str(OUTSIDE / "experiments"), "--config-dir", str(OUTSIDE / "conf"), "launcher=basic"]
+    assert main(["reproduce", "mylab", *given]) == 0
+    place = installed / "outputs" / "reproduced" / "mylab"
+    assert (place / "figures" / "mylab_x.png").is_file()
+    numbers = read_json(place / "numbers.json")
+    assert numbers["learning.oracle_calls"] == [4]
+    assert main(["reproduce", "mylab", STATED, *given]) == 0  # the same study, though it is stated as well
+    assert [path.name for path in place.parent.iterdir()] == ["mylab"]
 
 
 def test_a_file_cannot_allow_itself(workplace: Path) -> None:

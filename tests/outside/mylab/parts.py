@@ -74,6 +74,10 @@ class Exact(ToyOracle):
 
     name: ClassVar[str] = "mylab"
 
+    @property
+    def source(self) -> str:
+        return "mylab: the mean force at x"
+
 
 class Leftmost(ScoreRule):
     """The frames with the smallest x."""
