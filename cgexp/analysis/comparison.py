@@ -9,13 +9,13 @@ never above 2/pi times the exact distance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import UnitMeans, bootstrap_sem
+from cgexp.analysis.curves import ContactMap
 from cgexp.analysis.divergences import (
     Weights,
     js_divergence,
@@ -117,24 +117,23 @@ def compare_contacts(
 
 def contact_curve(
     reference: Ensemble, model: Ensemble | None, labels: Sequence[str], cutoff: float, reference_name: str
-) -> dict[str, Any]:
-    """Maps of contact probabilities, [n_residues, n_residues], symmetric, NaN for pairs that are too close in chain."""
+) -> ContactMap:
+    """Maps of contact probabilities of the reference and of the simulation if there is one."""
     n_residues = len(labels)
 
-    def symmetric(values: Array) -> Array:
+    def probabilities(side: Ensemble) -> Array:
+        values = UnitMeans.of(side.contacts, side.block, side.weights).mean()
         full = np.full((n_residues, n_residues), np.nan)
         first, second = contact_pairs(n_residues)
         full[first, second] = full[second, first] = values
         return full
 
-    sides = {"reference": reference} | ({} if model is None else {"model": model})
-    curve: dict[str, Any] = {
-        name: symmetric(UnitMeans.of(side.contacts, side.block, side.weights).mean()) for name, side in sides.items()
-    }
-    if model is not None:
-        curve["difference"] = curve["model"] - curve["reference"]
     ticks = [label if label.isdigit() else f"{label}{number}" for number, label in enumerate(labels, start=1)]
-    return curve | {"labels": ticks, "cutoff": cutoff, "reference_name": reference_name}
+    curve = ContactMap(probabilities(reference), ticks, cutoff, reference_name)
+    if model is None:
+        return curve
+    of_model = probabilities(model)
+    return replace(curve, model=of_model, difference=of_model - curve.reference)
 
 
 MARGIN = 0.25  # of the range of the reference

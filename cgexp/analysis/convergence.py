@@ -5,8 +5,8 @@ Both can only say no: replicas that never leave a basin agree with themselves fo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from cgexp.analysis.comparison import (
     sliced_metrics,
 )
 from cgexp.analysis.comparison import NAME as SLICED
+from cgexp.analysis.curves import Convergence
 from cgexp.analysis.divergences import wasserstein_2d
 from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.folding import DRAWS, folded
@@ -87,49 +88,62 @@ def _drift(
 
 
 def convergence_curve(
-    reference: Ensemble, replicas: Replicas, folded_rmsd: float, n_bootstrap: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Sliced W1 to the reference and folded fraction in N_WINDOWS equal windows of all saved frames, burn-in included.
+    reference: Ensemble,
+    replicas: Replicas,
+    folded_rmsd: float,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+    reference_name: str,
+    resolution: float | None,
+) -> Convergence | None:
+    """Sliced W1 to the reference and folded fraction in N_WINDOWS windows; None for fewer than two saved frames.
 
-    start, stop: of each window, in the unit ``time``. w1, folded: its values, [n_windows], with w1_sem, folded_sem;
-    where no replica of a window is folded, or all always are, folded_limit is how far from there it may be (3 / units,
-    95 %), else NaN. burn_in: when production begins, None: at once. folded_reference, folded_reference_sem (None:
-    unknown). What is folded only where there is a native structure. Empty for fewer than two saved frames.
+    resolution: sliced W1 between the reference's own runs, if it has two.
     """
     n_saved = len(replicas.time)
     n_windows = min(N_WINDOWS, n_saved)
     if n_windows < 2:
-        return {}
+        return None
     edges = np.linspace(0, n_saved, n_windows + 1).astype(int)
     before = replicas.time - float(np.median(np.diff(replicas.time)))  # a frame is saved at the end of its stretch
-    columns: dict[str, list[float]] = {n: [] for n in ("w1", "w1_sem", "folded", "folded_sem", "folded_limit")}
+    distances: list[tuple[float, float]] = []
+    fractions: list[tuple[float, float, float]] = []
     for first, last in pairwise(edges):
         window = replicas.window(first, last)
         distance = sliced_metrics(reference, window, n_bootstrap, rng)
-        columns["w1"].append(distance[NAME])
-        columns["w1_sem"].append(distance.get(f"{NAME}_sem", np.nan))
+        distances.append((distance[NAME], distance.get(f"{NAME}_sem", np.nan)))
         if not reference.has_native:
             continue
         means = UnitMeans.of(folded(window, folded_rmsd), window.block)
         sem = means.sem(means.draws(DRAWS * n_bootstrap, rng))
-        columns["folded"].append(float(means.mean()))
-        columns["folded_sem"].append(np.nan if sem is None else float(sem))
         limit = min(RULE_OF_THREE / len(means.totals), 1.0) if means.mean() in (0.0, 1.0) else np.nan
-        columns["folded_limit"].append(limit)
-    curve: dict[str, Any] = {name: np.array(values) for name, values in columns.items() if values}
-    if reference.has_native:
-        expected, *of_runs = (
-            UnitMeans.of(folded(side, folded_rmsd), side.block, side.weights) for side in (reference, *reference.runs())
-        )
-        expected_sem = not_below_runs(expected.mean_sem(), [means.mean() for means in of_runs])
-        curve["folded_reference"] = float(expected.mean())
-        curve["folded_reference_sem"] = None if expected_sem is None else float(expected_sem)
-    return curve | {
-        "time": reference.unit_system.time,
-        "start": before[edges[:-1]],
-        "stop": replicas.time[edges[1:] - 1],
-        "burn_in": float(before[replicas.n_dropped]) if 0 < replicas.n_dropped < n_saved else None,
-    }
+        fractions.append((float(means.mean()), np.nan if sem is None else float(sem), limit))
+    w1, w1_sem = np.array(distances).T
+    curve = Convergence(
+        start=before[edges[:-1]],
+        stop=replicas.time[edges[1:] - 1],
+        w1=w1,
+        w1_sem=w1_sem,
+        reference_name=reference_name,
+        time=reference.unit_system.time,
+        burn_in=float(before[replicas.n_dropped]) if 0 < replicas.n_dropped < n_saved else None,
+        resolution=resolution,
+    )
+    if not reference.has_native:
+        return curve
+    expected, *of_runs = (
+        UnitMeans.of(folded(side, folded_rmsd), side.block, side.weights) for side in (reference, *reference.runs())
+    )
+    expected_sem = not_below_runs(expected.mean_sem(), [means.mean() for means in of_runs])
+    fraction, fraction_sem, limits = np.array(fractions).T
+    return replace(
+        curve,
+        folded=fraction,
+        folded_sem=fraction_sem,
+        folded_limit=limits,
+        folded_reference=float(expected.mean()),
+        folded_reference_sem=None if expected_sem is None else float(expected_sem),
+    )
 
 
 SUFFIX = "_resolution"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from cgexp.analysis.bootstrap import independent_units
 from cgexp.analysis.divergences import Weights
 from cgexp.analysis.observables import Values, contacts, observables_of
+from cgexp.analysis.result import Simulated
 from cgexp.analysis.tica import Tica
 from cgexp.systems.base import System
 from cgexp.systems.metric import superposed_rmsd
@@ -108,7 +108,7 @@ class Replicas:
     @classmethod
     def of(
         cls,
-        trajectory: Any,
+        trajectory: Simulated,
         burn_in: float,
         measure: Callable[[NDArray[np.floating], NDArray[np.integer]], Ensemble],
     ) -> Replicas | None:
@@ -121,7 +121,7 @@ class Replicas:
         frames = measure(flat, np.repeat(np.arange(n_replicas), n_saved))
         n_dropped = n_saved - len(trajectory.production(burn_in))
         time = np.asarray(trajectory.time, dtype=np.float64)[-n_saved:]
-        return cls(frames, time, n_dropped, bool(getattr(trajectory, "continuous", True)))
+        return cls(frames, time, n_dropped, trajectory.continuous)
 
     @property
     def n_replicas(self) -> int:
@@ -145,13 +145,13 @@ class Replicas:
         return self.window(self.n_dropped)
 
 
-def replica_metrics(trajectory: Any) -> dict[str, float]:
+def replica_metrics(trajectory: Simulated) -> dict[str, float]:
     """How many replicas failed, and their fraction: of a trajectory whose ``alive`` is [n_replicas] bool.
 
     With tempering (``exchange``) replicas of all temperatures count, and there are the accepted fractions of swaps,
     the smallest and the mean over pairs of rungs, and the round trips of all walkers.
     """
-    exchange = getattr(trajectory, "exchange", None)
+    exchange = trajectory.exchange
     alive = np.asarray(trajectory.alive if exchange is None else exchange.alive)
     metrics = {
         "replicas_failed": float(np.count_nonzero(~alive)),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import bootstrap_sem
-from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.analysis.result import Analysis, Evaluation, Simulated
+from cgexp.frames import Frames
 from cgexp.parts.ranges import NonNegativeInt
+from cgexp.systems.base import System
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class ForceAnalysis(Analysis):
@@ -27,7 +32,9 @@ class ForceAnalysis(Analysis):
         self.n_bootstrap = n_bootstrap
         self.seed = seed
 
-    def evaluate(self, system: Any, potential: Any, frames: Any, trajectory: Any, burn_in: float) -> Evaluation:
+    def evaluate(
+        self, system: System, potential: nn.Module, frames: Frames, trajectory: Simulated | None, burn_in: float
+    ) -> Evaluation:
         """No metrics and curves of its own."""
         return Evaluation({}, {})
 

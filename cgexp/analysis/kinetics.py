@@ -7,12 +7,13 @@ compare timescales of models at one friction with one another, and never with ph
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cgexp.analysis.curves import MarkovCurve
 from cgexp.analysis.ensemble import Ensemble, Replicas
 from cgexp.analysis.folding import ABOVE, folded
 from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, assign, chapman_kolmogorov, cluster
@@ -28,7 +29,13 @@ LONGER, GROWTH = 4, 1.2  # lags up to this many times the model's tell whether a
 TIME = "times are of the coarse-grained dynamics, which are no physical times"
 NO_REFERENCE = "no timescales of the reference: its walkers are not continuous at one temperature"
 
-Found = tuple[dict[str, float], dict[str, Any], str]
+
+class Kinetics(NamedTuple):
+    """Metrics of a Markov model, what its figure shows (None without a model), and a note: on it, or why none."""
+
+    metrics: dict[str, float]
+    curve: MarkovCurve | None
+    note: str
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,10 @@ class Walkers:
     step: float
 
 
-def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers | None = None) -> Found:
-    """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``; the curve ``msm``; and a note.
+def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers | None = None) -> Kinetics:
+    """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``, with their curve and a note.
 
-    Without a model both are empty and the note says why. The errors are from a bootstrap of the replicas. A timescale
+    The errors are from a bootstrap of the replicas. A timescale
     that still grows with the lag is a lower bound, ``msm_timescale_1_above`` without error: the variational principle
     lets an implied timescale only fall short. A reference of continuous walkers adds ``msm_timescale_1_reference`` and
     ``msm_timescale_2_reference``, in the same clusters.
@@ -63,11 +70,11 @@ def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers |
     reason = _missing(replicas.continuous, n_frames, n_points, settings.lag, settings.n_states)
     if reason is None:
         walkers = Walkers(replicas.trajectories(), float(np.median(np.diff(replicas.time))))
-        found = _estimate(walkers, n_frames, settings)
-        if found is not None:
-            return found if reference is None else _with_reference(found, reference, settings)
+        kinetics = _estimate(walkers, n_frames, settings)
+        if kinetics is not None:
+            return kinetics if reference is None else _with_reference(kinetics, reference, settings)
         reason = f"the transitions of the simulation do not divide into {settings.n_states} metastable states"
-    return {}, {}, f"no Markov model: {reason}"
+    return Kinetics({}, None, f"no Markov model: {reason}")
 
 
 def _missing(continuous: bool, n_frames: int, n_points: int, lag: int, n_states: int) -> str | None:
@@ -95,7 +102,7 @@ class _Model:
         return float(np.sqrt(np.mean((self.predicted - self.observed) ** 2)))
 
 
-def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Found | None:
+def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Kinetics | None:
     frames, step = walkers.frames, walkers.step
     n_clusters = min(N_CLUSTERS, len(frames) // POINTS_PER_CLUSTER)
     state, centres = cluster(frames.tica, n_clusters, settings.seed)
@@ -121,53 +128,61 @@ def _estimate(walkers: Walkers, n_frames: int, settings: KineticSettings) -> Fou
     draws = [drawn for drawn in map(measure, chosen) if drawn is not None]
     metrics = _metrics(model, draws, lags, settings.lag, step, len(names))
     length = (n_frames - 1) * step
-    curve = _curve(model, draws, step) | {
-        "lags": np.array(lags) * step,
-        "lag": settings.lag * step,
-        "length": length,
-        "multiples": np.array(multiples) * settings.lag * step,
-        "centres": centres,
-        "cluster_set": cluster_set,
-        "cluster_share": np.bincount(state, minlength=n_clusters) / len(state),
-    }
-    members = cluster_set[state]
+    of_sets = None
     if frames.has_native:
-        is_folded = folded(frames, settings.folded_rmsd)
-        curve["folded"] = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
+        members, is_folded = cluster_set[state], folded(frames, settings.folded_rmsd)
+        of_sets = [float(is_folded[members == i].mean()) for i in range(settings.n_states)]
+    curve = MarkovCurve(
+        lags=np.array(lags) * step,
+        timescales=model.timescales * step,
+        lag=settings.lag * step,
+        length=length,
+        multiples=np.array(multiples) * settings.lag * step,
+        predicted=model.predicted,
+        observed=model.observed,
+        populations=model.populations,
+        centres=centres,
+        cluster_set=cluster_set,
+        cluster_share=np.bincount(state, minlength=n_clusters) / len(state),
+        folded=of_sets,
+        **_percentiles(draws, step),
+    )
     note = f"{TIME}; {NO_REFERENCE}"
     if any(name.endswith(ABOVE) for name in metrics):
         note += "; a timescale that grows with the lag is only known to be above that at the model's lag"
     if metrics.get("msm_timescale_1", metrics.get(f"msm_timescale_1{ABOVE}", 0.0)) > length:
         note += f"; the slowest process is slower than the {length:g} ps of a replica: its timescale is extrapolated"
-    return metrics, curve | {"note": note}, note
+    return Kinetics(metrics, curve, note)
 
 
-def _with_reference(found: Found, reference: Walkers, settings: KineticSettings) -> Found:
+def _with_reference(kinetics: Kinetics, reference: Walkers, settings: KineticSettings) -> Kinetics:
     """Timescales of the reference at the lags of the model, as near as its step allows."""
-    metrics, curve, note = found
+    metrics, curve, note = kinetics
+    assert curve is not None
     frames, step = reference.frames, reference.step
     names, walk = np.unique(frames.block, return_inverse=True)
-    walks = Discrete(assign(frames.tica, curve["centres"]), walk, len(curve["centres"]))
+    walks = Discrete(assign(frames.tica, curve.centres), walk, len(curve.centres))
     longest = int(np.bincount(walk).max()) // 2
-    lags = [lag for lag in np.unique(np.maximum(np.rint(curve["lags"] / step), 1).astype(int)) if lag <= longest]
+    lags = [lag for lag in np.unique(np.maximum(np.rint(curve.lags / step), 1).astype(int)) if lag <= longest]
     if not lags:
-        return metrics, curve, f"{note}: its walkers are too short"
+        return Kinetics(metrics, curve, f"{note}: its walkers are too short")
 
     def timescales(lag: int, times: Indices | None = None) -> Array:
         chain = Chain.of(walks.counts(lag, times))
         return np.full(N_TIMESCALES, np.nan) if chain is None else chain.timescales(lag * step)
 
-    lag = min(lags, key=lambda value: abs(value * step - curve["lag"]))
+    lag = min(lags, key=lambda value: abs(value * step - curve.lag))
     rng = np.random.default_rng(settings.seed)
     n_draws = settings.n_bootstrap if len(names) > 1 else 0
     chosen = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=n_draws)
     near = [value for value in lags if lag <= value <= LONGER * lag]
     drawn = np.array([[timescales(value, times) for value in near] for times in [None, *chosen]])
     for i in range(N_TIMESCALES):
-        metrics |= _timescale(f"msm_timescale_{i + 1}_reference", drawn[:, :, i], near, lag, len(names))
+        metrics = metrics | _timescale(f"msm_timescale_{i + 1}_reference", drawn[:, :, i], near, lag, len(names))
     slow = np.array([timescales(lag) for lag in lags])
     note = note.replace(NO_REFERENCE, f"the reference's model has a lag of {lag * step:g} ps")
-    return metrics, curve | {"reference_lags": np.array(lags) * step, "reference_timescales": slow, "note": note}, note
+    with_reference = replace(curve, reference_lags=np.array(lags) * step, reference_timescales=slow)
+    return Kinetics(metrics, with_reference, note)
 
 
 def _model(
@@ -186,8 +201,8 @@ def _model(
     sets = cluster_set[chain.states]  # -1 for a cluster that only this draw connects
     observed = [walks.counts(multiple * settings.lag, times) for multiple in multiples]
     test = chapman_kolmogorov(chain, observed, multiples, sets, settings.n_states)
-    populations: NDArray[Any] = np.bincount(sets[sets >= 0], chain.stationary[sets >= 0], minlength=settings.n_states)
-    return _Model(np.array(slow), *test, populations)
+    populations = np.bincount(sets[sets >= 0], chain.stationary[sets >= 0], minlength=settings.n_states)
+    return _Model(np.array(slow), *test, populations.astype(np.float64))
 
 
 def _lags(lag: int, n_frames: int) -> list[int]:
@@ -234,15 +249,13 @@ def _with_error(name: str, values: list[float], n_units: int) -> dict[str, float
     return {name: float(value), f"{name}_sem": float(correction * np.std(others, ddof=1))}
 
 
-def _curve(model: _Model, draws: list[_Model], step: float) -> dict[str, Any]:
-    """Timescales (ps), both sides of the test and populations, each with the 16th to 84th percentile of the draws."""
-    curve: dict[str, Any] = {}
+def _percentiles(draws: list[_Model], step: float) -> dict[str, Array]:
+    """The 16th and 84th percentile of what the draws have, as fields of MarkovCurve; none of fewer than two draws."""
+    ends: dict[str, Array] = {}
     for name, factor in (("timescales", step), ("predicted", 1.0), ("observed", 1.0), ("populations", 1.0)):
-        value = getattr(model, name) * factor
-        curve[name] = value
         if len(draws) > 1:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # NaN where no draw has that timescale
-                ends = np.nanpercentile([getattr(draw, name) * factor for draw in draws], (16, 84), axis=0)
-            curve[f"{name}_low"], curve[f"{name}_high"] = ends
-    return curve
+                low, high = np.nanpercentile([getattr(draw, name) * factor for draw in draws], (16, 84), axis=0)
+            ends |= {f"{name}_low": low, f"{name}_high": high}
+    return ends

@@ -6,13 +6,15 @@ in the normalisation of free energies along a line and of densities, and their s
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import UnitMeans, not_below_runs
 from cgexp.analysis.comparison import Bins
+from cgexp.analysis.curves import Band, Distribution, FreeEnergy, TicaMaps
 from cgexp.analysis.ensemble import Ensemble
 from cgexp.analysis.free_energy import free_energy_map
 from cgexp.analysis.observables import QUANTITIES
@@ -37,58 +39,83 @@ def free_energy_curve(
     reference_name: str,
     n_bootstrap: int,
     rng: np.random.Generator,
-) -> dict[str, dict[str, Any]]:
-    """Free energies -ln p(bin) along IC 1, IC 2, RMSD and end-to-end distance, with one standard error.
-
-    Each: x, reference, model, their _sem, and difference = model - reference with difference_sem, [n_bins] in kT. Both
-    are shifted by what brings the reference's minimum to zero, so that the difference is ln(p_reference / p_model). NaN
-    in bins that a side has not visited. Where a run has never been, or the error is as large as p, one side alone is
-    known: _sem is NaN there, reference_above or model_above the bound -ln(p + error) (else NaN), and the difference
-    difference_above or difference_below. outside: share of the simulation beyond the bins.
-    """
-    curves: dict[str, dict[str, Any]] = {}
-    sides = {"reference": reference} | ({} if model is None else {"model": model})
-    lines = {side: _lines(ensemble, bins) for side, ensemble in sides.items()}
-    for name, line in lines["reference"].items():
-        curve: dict[str, Any] = {"x": 0.5 * (line.edges[1:] + line.edges[:-1]), "label": line.label, "unit": line.unit}
-        curve["reference_name"] = reference_name
-        for side, ensemble in sides.items():
-            means = _shares(lines[side][name].values, line.edges, ensemble)
-            p = means.mean()
-            of_runs = [_shares(_lines(run, bins)[name].values, line.edges, run).mean() for run in ensemble.runs()]
-            sem = not_below_runs(means.sem(means.draws(n_bootstrap, rng)), of_runs)
-            curve |= {f"{side}{ending}": values for ending, values in _energy(p, sem, of_runs).items()}
-            if side == "model":
-                curve["outside"] = max(0.0, 1.0 - float(p.sum()))
-        lowest = np.nanmin(curve["reference"])
-        for key in [f"{side}{ending}" for side in sides for ending in ("", "_above")]:
-            if key in curve:
-                curve[key] = curve[key] - lowest
+) -> dict[str, FreeEnergy]:
+    """Free energies -ln p(bin) along IC 1, IC 2, RMSD and end-to-end distance, with one standard error."""
+    curves = {}
+    for name, line in _lines(reference, bins).items():
+        of_reference, _ = _energy_along(name, reference, bins, n_bootstrap, rng)
+        lowest = float(np.nanmin(of_reference.values))
+        of_reference = _shifted(of_reference, lowest)
+        curve = FreeEnergy(
+            x=0.5 * (line.edges[1:] + line.edges[:-1]),
+            label=line.label,
+            unit=line.unit,
+            reference_name=reference_name,
+            reference=of_reference.values,
+            reference_sem=of_reference.sem,
+            reference_above=of_reference.above,
+        )
         if model is not None:
-            curve["difference"] = curve["model"] - curve["reference"]
-            if {"reference_sem", "model_sem"} <= curve.keys():
-                curve["difference_sem"] = np.hypot(curve["model_sem"], curve["reference_sem"])
-                known = np.isnan([curve["reference_above"], curve["model_above"]])
-                curve["difference"] = np.where(known.all(axis=0), curve["difference"], np.nan)
-                curve["difference_above"] = np.where(known[0], curve["model_above"] - curve["reference"], np.nan)
-                curve["difference_below"] = np.where(known[1], curve["model"] - curve["reference_above"], np.nan)
+            of_model, outside = _energy_along(name, model, bins, n_bootstrap, rng)
+            of_model = _shifted(of_model, lowest)
+            difference = _difference(of_model, of_reference)
+            curve = replace(
+                curve,
+                model=of_model.values,
+                model_sem=of_model.sem,
+                model_above=of_model.above,
+                outside=outside,
+                difference=difference.values,
+                difference_sem=difference.sem,
+                difference_above=difference.above,
+                difference_below=difference.below,
+            )
         curves[name] = curve
     return curves
 
 
-def _shares(values: Array, edges: Array, ensemble: Ensemble) -> UnitMeans:
-    return UnitMeans.of_bins(values, edges, ensemble.block, ensemble.weights)
+def _energy_along(
+    name: str, ensemble: Ensemble, bins: Bins, n_bootstrap: int, rng: np.random.Generator
+) -> tuple[Band, float]:
+    """-ln p along one coordinate, and the share of the ensemble beyond the bins."""
+    means = _shares(name, ensemble, bins)
+    p = means.mean()
+    of_runs = [_shares(name, run, bins).mean() for run in ensemble.runs()]
+    sem = not_below_runs(means.sem(means.draws(n_bootstrap, rng)), of_runs)
+    return _energy(p, sem, of_runs), max(0.0, 1.0 - float(p.sum()))
 
 
-def _energy(p: Array, sem: Array | None, of_runs: list[Array]) -> dict[str, Array]:
-    """-ln p of every bin, its error '_sem', and '_above' where a run has never been or the error is as large as p."""
+def _shares(name: str, ensemble: Ensemble, bins: Bins) -> UnitMeans:
+    line = _lines(ensemble, bins)[name]
+    return UnitMeans.of_bins(line.values, line.edges, ensemble.block, ensemble.weights)
+
+
+def _energy(p: Array, sem: Array | None, of_runs: list[Array]) -> Band:
+    """-ln p of every bin and its error, with a bound where a run has never been or the error is as large as p."""
     energy = -np.log(np.where(p > 0, p, np.nan))
     if sem is None:
-        return {"": energy}
+        return Band(energy, None)
     vague = (p > 0) & ((sem >= p) | np.any([run <= 0.0 for run in of_runs], axis=0))
     known = np.where((p > 0) & ~vague, p, np.nan)
-    above = -np.log(np.where(vague, p + sem, np.nan))
-    return {"": energy, "_sem": sem / known, "_above": above}
+    return Band(energy, sem / known, above=-np.log(np.where(vague, p + sem, np.nan)))
+
+
+def _shifted(band: Band, lowest: float) -> Band:
+    return band._replace(values=band.values - lowest, above=None if band.above is None else band.above - lowest)
+
+
+def _difference(model: Band, reference: Band) -> Band:
+    """Model less reference; where one of them is a bound, so is the difference."""
+    values = model.values - reference.values
+    if model.sem is None or reference.sem is None or model.above is None or reference.above is None:
+        return Band(values, None)
+    known = np.isnan([reference.above, model.above])
+    return Band(
+        np.where(known.all(axis=0), values, np.nan),
+        np.hypot(model.sem, reference.sem),
+        above=np.where(known[0], model.above - reference.values, np.nan),
+        below=np.where(known[1], model.values - reference.above, np.nan),
+    )
 
 
 def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
@@ -100,29 +127,26 @@ def _lines(ensemble: Ensemble, bins: Bins) -> dict[str, _Line]:
     return lines
 
 
-def tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str) -> dict[str, Any]:
-    """Free energies in the plane of the ICs, each with its minimum at zero, NaN where no frame is: [n_bins, n_bins].
-
-    difference: ln(p_reference / p_model) of the bins that both visited, p normalised over the map; difference_limit:
-    its largest size. highest: of both maps, kT. model_outside: share of the simulation beyond the map.
-    """
-    curve: dict[str, Any] = {
-        "reference": free_energy_map(reference.tica, bins.tica, reference.weights),
-        "reference_name": reference_name,
-        "edges_ic1": bins.tica[0],
-        "edges_ic2": bins.tica[1],
-    }
-    curve["highest"] = float(np.nanmax(curve["reference"]))
-    if model is not None:
-        inside = np.all([(e[0] <= ic) & (ic <= e[-1]) for ic, e in zip(model.tica.T, bins.tica, strict=True)], axis=0)
-        curve["model_outside"] = float(np.mean(~inside))
-        if inside.any():
-            curve["model"] = free_energy_map(model.tica, bins.tica)
-            curve["highest"] = max(curve["highest"], float(np.nanmax(curve["model"])))
-            curve["difference"] = _normalised(curve["model"]) - _normalised(curve["reference"])
-            seen = np.abs(curve["difference"][np.isfinite(curve["difference"])])
-            curve["difference_limit"] = float(seen.max(initial=0.0)) or 1.0
-    return curve
+def tica_curve(reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str) -> TicaMaps:
+    """Free energies in the plane of the ICs, and their difference."""
+    of_reference = free_energy_map(reference.tica, bins.tica, reference.weights)
+    maps = TicaMaps(of_reference, reference_name, *bins.tica, highest=float(np.nanmax(of_reference)))
+    if model is None:
+        return maps
+    inside = np.all([(e[0] <= ic) & (ic <= e[-1]) for ic, e in zip(model.tica.T, bins.tica, strict=True)], axis=0)
+    maps = replace(maps, model_outside=float(np.mean(~inside)))
+    if not inside.any():
+        return maps
+    of_model = free_energy_map(model.tica, bins.tica)
+    difference = _normalised(of_model) - _normalised(of_reference)
+    seen = np.abs(difference[np.isfinite(difference)])
+    return replace(
+        maps,
+        highest=max(maps.highest, float(np.nanmax(of_model))),
+        model=of_model,
+        difference=difference,
+        difference_limit=float(seen.max(initial=0.0)) or 1.0,
+    )
 
 
 def _normalised(energy: Array) -> Array:
@@ -132,28 +156,28 @@ def _normalised(energy: Array) -> Array:
 
 def distributions(
     reference: Ensemble, model: Ensemble | None, bins: Bins, reference_name: str
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Distribution]:
     """Densities of every observable, its coordinates pooled, with one standard error over blocks (_sem).
 
     Without the _sem of a side that has a single block.
     """
-    curves: dict[str, dict[str, Any]] = {}
+    curves = {}
     for name in reference.observables:
-        quantity = QUANTITIES[name]
-        edges = bins.observables[name]
-        curve: dict[str, Any] = {"x": 0.5 * (edges[1:] + edges[:-1]), "label": quantity.label}
-        curve["unit"] = quantity.unit.format(length=reference.unit_system.length)
-        curve["reference_name"] = reference_name
-        curve["reference"] = _density(reference.observables[name], edges, reference.weights)
-        sem = _density_sem(reference, name, edges)
-        if sem is not None:
-            curve["reference_sem"] = sem
+        quantity, edges = QUANTITIES[name], bins.observables[name]
+        curve = Distribution(
+            x=0.5 * (edges[1:] + edges[:-1]),
+            label=quantity.label,
+            unit=quantity.unit.format(length=reference.unit_system.length),
+            reference_name=reference_name,
+            reference=_density(reference.observables[name], edges, reference.weights),
+            reference_sem=_density_sem(reference, name, edges),
+        )
         if model is not None:
             units = model.observables[name].reshape(len(np.unique(model.block)), -1, 1)  # of equal size, in order
             densities = np.array([_density(unit, edges) for unit in units])
-            curve["model"] = densities.mean(axis=0)
-            if len(densities) > 1:
-                curve["model_sem"] = densities.std(axis=0, ddof=1) / np.sqrt(len(densities))
+            n_units = len(densities)
+            sem = densities.std(axis=0, ddof=1) / np.sqrt(n_units) if n_units > 1 else None
+            curve = replace(curve, model=densities.mean(axis=0), model_sem=sem)
         curves[name] = curve
     return curves
 

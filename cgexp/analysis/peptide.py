@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,14 @@ from cgexp.analysis.bootstrap import bootstrap_sem, stream
 from cgexp.analysis.comparison import NAME as SLICED
 from cgexp.analysis.comparison import Bins, compare, compare_contacts, contact_curve, sliced_metrics
 from cgexp.analysis.convergence import convergence_curve, resolution_metrics, split_half, thinning_bias
+from cgexp.analysis.curves import NAME as CURVES
+from cgexp.analysis.curves import Convergence, Notes, PeptideCurves
 from cgexp.analysis.ensemble import Ensemble, Replicas, replica_metrics
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import DRAWS, folded, folding_metrics
-from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics
+from cgexp.analysis.kinetics import Kinetics, KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
-from cgexp.analysis.result import NAME as CURVES
-from cgexp.analysis.result import Analysis, Evaluation, flatten
+from cgexp.analysis.result import Analysis, Evaluation, Simulated
 from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -93,7 +94,7 @@ class PeptideAnalysis(Analysis):
         system: System,
         potential: nn.Module | None,
         frames: Frames,
-        trajectory: Any,
+        trajectory: Simulated | None,
         burn_in: float,
         equilibrium: Equilibrium | None = None,
     ) -> Evaluation:
@@ -126,29 +127,27 @@ class PeptideAnalysis(Analysis):
             if equilibrium is not None:
                 metrics |= self._resolve(reference, model, bins, equilibrium)
         name = REFERENCE_NAME if equilibrium is None else equilibrium.name
-        notes = {
-            "reference": name,
-            "reference_is_equilibrium": equilibrium is not None,
-            "n_frames_reference": len(frames),
-            "tica_lag_ps": tica.lag_ps,
-        }
-        if not reference.has_native:
-            notes["left_out"] = NO_NATIVE
-        curves = self._curves(reference, model, bins, system, name) | {"notes": notes}
+        notes = Notes(
+            reference=name,
+            reference_is_equilibrium=equilibrium is not None,
+            n_frames_reference=len(frames),
+            tica_lag_ps=tica.lag_ps,
+            left_out=None if reference.has_native else NO_NATIVE,
+            n_frames_model=None if model is None else len(model),
+        )
+        curves = self._curves(reference, model, bins, system, notes)
         if replicas is not None and model is not None:
-            notes["n_frames_model"] = len(model)
             metrics |= split_half(
                 replicas, self.n_samples_tica, self.folded_rmsd, self.n_bootstrap, self._stream("split_half")
             )
-            curves["convergence"] = self._convergence(reference, replicas, name, metrics)
+            resolution = metrics.get(f"{SLICED}_resolution")
+            curves = replace(curves, convergence=self._convergence(reference, replicas, name, resolution))
             if self.msm:
-                settings = KineticSettings(self.msm_lag, self.msm_states, self.folded_rmsd, self.n_bootstrap, self.seed)
-                step = None if equilibrium is None else equilibrium.step_ps()
-                walkers = None if step is None else Walkers(reference, step)
-                found, curves["msm"], notes["msm"] = kinetics(replicas, settings, walkers)
-                metrics |= found
-        definitions = {"tica": tica.to_arrays(), CURVES: flatten(curves)}
-        return Evaluation(metrics, curves, definitions)
+                markov = self._kinetics(reference, replicas, equilibrium)
+                metrics |= markov.metrics
+                curves = replace(curves, msm=markov.curve, notes=replace(notes, msm=markov.note))
+        definitions = {"tica": tica.to_arrays(), CURVES: curves.to_arrays()}
+        return Evaluation(metrics, curves.by_figure(), definitions, curves.notes)
 
     def _stream(self, name: str) -> np.random.Generator:
         return stream(self.seed, name)
@@ -184,22 +183,26 @@ class PeptideAnalysis(Analysis):
         return metrics | resolution_metrics(reference, bins, n_samples, self.n_bootstrap, self._stream("resolution"))
 
     def _curves(
-        self, reference: Ensemble, model: Ensemble | None, bins: Bins, system: System, name: str
-    ) -> dict[str, Any]:
-        n_draws = DRAWS * self.n_bootstrap
-        curves = {
-            "tica": tica_curve(reference, model, bins, name),
-            "free_energy": free_energy_curve(reference, model, bins, name, n_draws, self._stream("free_energy")),
-            "distributions": distributions(reference, model, bins, name),
-        }
+        self, reference: Ensemble, model: Ensemble | None, bins: Bins, system: System, notes: Notes
+    ) -> PeptideCurves:
+        n_draws, name, contacts = DRAWS * self.n_bootstrap, notes.reference, None
         if reference.contacts.shape[1]:
-            curves["contacts"] = contact_curve(reference, model, system.labels, self.contact_cutoff, name)
-        return curves
+            contacts = contact_curve(reference, model, system.labels, self.contact_cutoff, name)
+        return PeptideCurves(
+            tica=tica_curve(reference, model, bins, name),
+            free_energy=free_energy_curve(reference, model, bins, name, n_draws, self._stream("free_energy")),
+            distributions=distributions(reference, model, bins, name),
+            notes=notes,
+            contacts=contacts,
+        )
 
     def _convergence(
-        self, reference: Ensemble, replicas: Replicas, name: str, metrics: dict[str, float]
-    ) -> dict[str, Any]:
-        curve = convergence_curve(reference, replicas, self.folded_rmsd, self.n_bootstrap, self._stream("convergence"))
-        if curve:
-            curve |= {"reference_name": name, "resolution": metrics.get(f"{SLICED}_resolution")}
-        return curve
+        self, reference: Ensemble, replicas: Replicas, name: str, resolution: float | None
+    ) -> Convergence | None:
+        rng = self._stream("convergence")
+        return convergence_curve(reference, replicas, self.folded_rmsd, self.n_bootstrap, rng, name, resolution)
+
+    def _kinetics(self, reference: Ensemble, replicas: Replicas, equilibrium: Equilibrium | None) -> Kinetics:
+        settings = KineticSettings(self.msm_lag, self.msm_states, self.folded_rmsd, self.n_bootstrap, self.seed)
+        step = None if equilibrium is None else equilibrium.step_ps()
+        return kinetics(replicas, settings, None if step is None else Walkers(reference, step))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cgexp.analysis.curves import PlaneMaps
 from cgexp.analysis.ensemble import replica_metrics
-from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.analysis.result import Analysis, Evaluation, Simulated
 from cgexp.analysis.toy import as_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import GridSize, Positive
+from cgexp.systems.base import System
 from cgexp.systems.plane import Plane
 
 BATCH = 8192  # points at a time: bounds the memory of the derivatives
@@ -42,13 +44,14 @@ class PlaneAnalysis(Analysis):
         self.square, self.n_dims, self.n_grid, self.loop_side = square, n_dims, n_grid, loop_side
 
     def evaluate(
-        self, system: Plane, potential: nn.Module, frames: Frames, trajectory: Any, burn_in: float
+        self, system: System, potential: nn.Module, frames: Frames, trajectory: Simulated | None, burn_in: float
     ) -> Evaluation:
         """Compare ``potential`` (models.Potential) with the exact force of ``system``.
 
         trajectory: simulation.Trajectory, whose failed replicas are counted, or None. burn_in is not used.
         """
-        low, high = self.square or system.evaluation_range
+        plane = Plane.expect(system, "the analysis of the plane")
+        low, high = self.square or plane.evaluation_range
         if high - low < self.loop_side:
             raise InputError(
                 f"analysis.loop_side={self.loop_side} is longer than the square [{low}, {high}]: expected at most "
@@ -56,11 +59,11 @@ class PlaneAnalysis(Analysis):
             )
         line = np.linspace(low, high, self.n_grid)
         points = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1)  # [n_grid, n_grid, 2], x first
-        exact = system.force(points)
+        exact = plane.force(points)
         force, jacobian = force_and_jacobian(potential, points.reshape(-1, 2))
         error = force.reshape(points.shape) - exact
         curl = jacobian[:, 1, 0] - jacobian[:, 0, 1]
-        scale = _rms(np.linalg.norm(system.force_jacobian(points), axis=(-2, -1)))
+        scale = _rms(np.linalg.norm(plane.force_jacobian(points), axis=(-2, -1)))
         metrics = {
             "force_rmse_relative": _rms(error) / _rms(exact - exact.mean(axis=(0, 1))),
             "curl_rms": _rms(curl),
@@ -69,15 +72,15 @@ class PlaneAnalysis(Analysis):
         }
         if trajectory is not None:
             metrics |= replica_metrics(trajectory)
-        curve = {
-            "x": line,
-            "y": line,
-            "energy": system.energy(points),
-            "error": np.linalg.norm(error, axis=-1),
-            "curl": curl.reshape(points.shape[:2]),
-            "curl_limit": float(np.abs(curl).max()) or 1.0,
-        }
-        return Evaluation(metrics, {"plane": curve})
+        maps = PlaneMaps(
+            x=line,
+            y=line,
+            energy=plane.energy(points),
+            error=np.linalg.norm(error, axis=-1),
+            curl=curl.reshape(points.shape[:2]),
+            curl_limit=float(np.abs(curl).max()) or 1.0,
+        )
+        return Evaluation(metrics, {"plane": maps})
 
 
 def force_and_jacobian(potential: nn.Module, points: Values) -> tuple[Values, Values]:

@@ -18,6 +18,7 @@ from cgexp.analysis.representatives import (
     short_trajectory,
     superposed,
 )
+from cgexp.analysis.result import Simulated
 from cgexp.frames import Frames
 from cgexp.systems.base import System
 
@@ -68,7 +69,7 @@ class Structures:
 def structures_of(
     system: System,
     reference: Frames,
-    trajectory: Any,
+    trajectory: Simulated | None,
     burn_in: float,
     n_bootstrap: int,
     seed: int,
@@ -87,7 +88,7 @@ def structures_of(
     target = principal(found[REFERENCE][1][0]) if native is None else native
     played, time, replica, continuous = np.zeros((0, *ca.shape[1:])), np.zeros(0), None, True
     production = None if trajectory is None else trajectory.production(burn_in)[:, :, system.trace]
-    if production is not None and production.size:
+    if trajectory is not None and production is not None and production.size:
         units = np.moveaxis(independent_units(production), 1, 0)
         unit = np.repeat(np.arange(len(units)), units.shape[1])
         found[SIMULATION] = representatives(units.reshape(-1, *ca.shape[1:]), unit, native, n_bootstrap, rng)

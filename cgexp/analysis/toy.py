@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
+from cgexp.analysis.curves import MeanForce, Pmf, Residuals
 from cgexp.analysis.divergences import thin, wasserstein_1d
 from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.free_energy import exact_bin_pmf, histogram_pmf, integrate_force, pmf_rmse, remove_mean, rmse
-from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.analysis.result import Analysis, Evaluation, Simulated
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import GridSize, NonNegativeInt
+from cgexp.systems.base import System
 from cgexp.systems.toy import ToyPotential
 
 N_QUADRATURE = 2001  # points over the system's x_range
@@ -56,20 +59,21 @@ class ToyAnalysis(Analysis):
         self.seed = seed
 
     def evaluate(
-        self, system: ToyPotential, potential: nn.Module, frames: Frames, trajectory: Any, burn_in: float
+        self, system: System, potential: nn.Module, frames: Frames, trajectory: Simulated | None, burn_in: float
     ) -> Evaluation:
         """Compare ``potential`` (models.Potential) and its simulation with the exact answer of ``system``.
 
         frames: the data the model was trained on, for the figure. trajectory: simulation.Trajectory, or None if there
         is no simulation. burn_in: fraction of it that is dropped. All PMFs are in kT of the frames.
         """
-        low, high = self.grid or system.evaluation_range
+        toy = ToyPotential.expect(system, "the analysis of a toy")
+        low, high = self.grid or toy.evaluation_range
         self.x = np.linspace(low, high, self.n_grid)
         self.edges = np.linspace(low, high, self.n_bins + 1)
         rng = np.random.default_rng(self.seed)
-        quadrature = _Exact.of(system)
-        metrics, curves = self._compare_model(system, quadrature, potential, frames.kT)
-        curves["force"] |= self._dots(frames, rng)
+        quadrature = _Exact.of(toy)
+        metrics, pmf, residuals = self._compare_model(toy, quadrature, potential, frames.kT)
+        force = self._mean_force(residuals, frames, rng)
         if trajectory is not None:
             metrics |= replica_metrics(trajectory)
             if self.leak is not None:
@@ -77,14 +81,13 @@ class ToyAnalysis(Analysis):
                 metrics |= leak_metrics(trajectory.coords[..., 0, 0], trajectory.time, self.leak, failed)
             samples = trajectory.production(burn_in)[..., 0, 0]  # [n_frames, n_replicas]
             if samples.size:
-                found, curve = self._compare_simulation(system, quadrature, samples, rng)
-                metrics |= found
-                curves["pmf"] |= curve
-        return Evaluation(metrics, curves)
+                of_simulation, pmf = self._compare_simulation(toy, quadrature, samples, rng, pmf)
+                metrics |= of_simulation
+        return Evaluation(metrics, {"pmf": pmf, "force": force, "residuals": residuals})
 
     def _compare_model(
         self, system: ToyPotential, quadrature: _Exact, potential: nn.Module, kT: float
-    ) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    ) -> tuple[dict[str, float], Pmf, Residuals]:
         exact_pmf, exact_force = system.pmf(self.x) / kT, system.mean_force(self.x)
         energy, force = energy_and_force(potential, self.x)
         model_pmf = (integrate_force(self.x, force) if energy is None else energy) / kT
@@ -96,27 +99,28 @@ class ToyAnalysis(Analysis):
         }
         if noise > NO_NOISE:
             metrics["loss_excess_relative"] = quadrature.excess_loss(potential) / noise
-        pmf = {"x": self.x, "exact": remove_mean(exact_pmf), "model": remove_mean(model_pmf)}
-        curves: dict[str, dict[str, Any]] = {
-            "pmf": {**pmf, "conservative": energy is not None},
-            "force": {"x": self.x, "exact": exact_force, "model": force},
-            "residuals": {"x": self.x, "exact": exact_force, "model": force, "residual": force - exact_force},
-        }
-        return metrics, curves
+        pmf = Pmf(self.x, remove_mean(exact_pmf), remove_mean(model_pmf), conservative=energy is not None)
+        return metrics, pmf, Residuals(self.x, exact_force, force, force - exact_force)
 
     def _compare_simulation(
-        self, system: ToyPotential, quadrature: _Exact, samples: NDArray[np.floating], rng: np.random.Generator
-    ) -> tuple[dict[str, float], dict[str, Any]]:
+        self,
+        system: ToyPotential,
+        quadrature: _Exact,
+        samples: NDArray[np.floating],
+        rng: np.random.Generator,
+        pmf: Pmf,
+    ) -> tuple[dict[str, float], Pmf]:
+        """Metrics of the simulation, and ``pmf`` with its histogram."""
         units = independent_units(samples).astype(np.float64)
         exact = exact_bin_pmf(system.density, self.edges)
         curves: list[Values] = []
 
         def measure(chosen: NDArray[np.intp]) -> dict[str, float]:
             x = units[:, chosen].ravel()
-            pmf = histogram_pmf(x, self.edges)
-            curves.append(remove_mean(pmf))
+            sampled = histogram_pmf(x, self.edges)
+            curves.append(remove_mean(sampled))
             return {
-                "pmf_rmse_simulation": pmf_rmse(pmf, exact),
+                "pmf_rmse_simulation": pmf_rmse(sampled, exact),
                 "w1_x": wasserstein_1d(x, quadrature.x, None, quadrature.density),
             }
 
@@ -124,19 +128,22 @@ class ToyAnalysis(Analysis):
         metrics = measure(np.arange(n_units))
         sem = bootstrap_sem(measure, n_units, self.n_bootstrap, rng)
         metrics |= {f"{name}_sem": value for name, value in sem.items()}
-        curve: dict[str, Any] = {"bin_x": 0.5 * (self.edges[1:] + self.edges[:-1]), "simulation": curves[0]}
+        of_bins = None
         if sem:
             correction = np.sqrt(n_units / (n_units - 1.0))  # as in bootstrap_sem
-            curve["simulation_sem"] = correction * np.std(curves[1:], axis=0, ddof=1)
-        return metrics, curve
+            of_bins = correction * np.std(curves[1:], axis=0, ddof=1)
+        middle = 0.5 * (self.edges[1:] + self.edges[:-1])
+        return metrics, replace(pmf, bin_x=middle, simulation=curves[0], simulation_sem=of_bins)
 
-    def _dots(self, frames: Frames, rng: np.random.Generator) -> dict[str, Values]:
+    def _mean_force(self, residuals: Residuals, frames: Frames, rng: np.random.Generator) -> MeanForce:
+        """The mean force, over some forces of the frames if they have any."""
+        curve = MeanForce(residuals.x, residuals.exact, residuals.model)
         if frames.forces is None:
-            return {}
+            return curve
         x, force = frames.coords[:, 0, 0], frames.forces[:, 0, 0]
         inside = np.flatnonzero((x >= self.x[0]) & (x <= self.x[-1]))
         chosen = inside[thin(len(inside), N_DOTS, rng)]
-        return {"data_x": x[chosen].astype(np.float64), "data": force[chosen].astype(np.float64)}
+        return replace(curve, data_x=x[chosen].astype(np.float64), data=force[chosen].astype(np.float64))
 
 
 def leak_metrics(

@@ -14,7 +14,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import Positive
-from cgexp.priors.term import PriorTerm
+from cgexp.priors.term import PriorFit, PriorTerm
 from cgexp.store import read_record, write_record
 from cgexp.systems.base import System
 from cgexp.units import unit_system
@@ -74,7 +74,7 @@ class Prior(EnergyTerm):
         constants = [constant for _, term in self.items() if (constant := term.stiffness()) is not None]
         return max(constants, default=None)
 
-    def fit_quality(self, frames: Frames) -> dict[str, dict[str, Any]]:
+    def fit_quality(self, frames: Frames) -> dict[str, PriorFit]:
         """For each term, data and fitted energy on a grid: see PriorTerm.fit_quality."""
         self._require_fit()
         return {name: term.fit_quality(frames) for name, term in self.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cgexp.curves import Curve
 from cgexp.energy import EnergyTerm, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -47,6 +49,22 @@ def histograms(values: Array, shares: Array, edges: Array) -> Array:
 
 INDEX = "bead index"
 N_BINS = 60
+
+
+@dataclass(frozen=True)
+class PriorFit(Curve):
+    """Data and fitted energy of a term along its internal coordinate x [n_bins], kT.
+
+    energy_data, energy_fit: [n_bins, n_curves], a column for each coordinate (one for all where they share their
+    parameters), NaN where no frame is. The data curve is -kT ln p without Jacobian, shifted to agree with the fit in
+    the mean over the data. label, unit: of x.
+    """
+
+    x: Array
+    energy_data: Array
+    energy_fit: Array
+    label: str
+    unit: str
 
 
 class PriorTerm(EnergyTerm):
@@ -112,13 +130,8 @@ class PriorTerm(EnergyTerm):
             values = torch.tensor(record["parameters"][name]["values"], dtype=self.get_buffer(name).dtype)
             setattr(self, name, values.to(self.get_buffer(name).device))
 
-    def fit_quality(self, frames: Frames) -> dict[str, Any]:
-        """Boltzmann-inverted histograms of the frames beside the fitted energy, for a figure.
-
-        x [n_bins]; energy_data, energy_fit [n_bins, n_curves] in kT, a column for each internal coordinate (one for
-        all where they share their parameters), NaN where no frame is; label and unit of x. The data curve is -kT ln p
-        without Jacobian, shifted to agree with the fit in the mean over the data.
-        """
+    def fit_quality(self, frames: Frames) -> PriorFit:
+        """Boltzmann-inverted histograms of the frames beside the fitted energy, for a figure."""
         with torch.no_grad():
             values = self.internal_coordinates(float64_coords(frames)).numpy()
         shares = frame_shares(frames)
@@ -133,7 +146,7 @@ class PriorTerm(EnergyTerm):
         probability = density * np.diff(edges)[:, None]
         shift = (probability * np.nan_to_num(fitted - inverted)).sum(0) / probability.sum(0)
         unit = _in_words(self.unit, frames.unit_system)
-        return {"x": x, "energy_data": inverted + shift, "energy_fit": fitted, "label": self.label, "unit": unit}
+        return PriorFit(x, energy_data=inverted + shift, energy_fit=fitted, label=self.label, unit=unit)
 
     def _curve(self, x: NDArray[np.floating], n_curves: int) -> NDArray[np.floating]:
         """Fitted energy on a grid of the internal coordinate, [n_bins, n_curves]."""

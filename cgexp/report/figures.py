@@ -19,7 +19,7 @@ from cgexp.report.training_figures import prior_fit_figure, training_figure
 from cgexp.store import write_bytes
 
 DPI = 150
-FIGURES = {
+FIGURES: dict[str, Callable[..., Figure]] = {
     "pmf": pmf_figure,
     "force": force_figure,
     "residuals": residuals_figure,
@@ -40,19 +40,20 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def draw(curves: Mapping[str, Mapping[str, Any]], own: Mapping[str, str] | None = None) -> dict[str, Figure]:
-    """One figure for every entry of ``curves`` (as in Evaluation.curves) that has one; ``notes`` has none.
+def draw(curves: Mapping[str, object], own: Mapping[str, str] | None = None) -> dict[str, Figure]:
+    """One figure for every entry of ``curves`` (as in Evaluation.curves) that has one; an empty one has none.
 
-    own: dotted names of the functions that draw an analysis's own curves (Analysis.figures).
+    own: dotted names of the functions that draw an analysis's own curves (Analysis.figures), which take what that
+    analysis put there.
     """
     known = {**FIGURES, **{name: _function(dotted) for name, dotted in (own or {}).items()}}
     return {name: known[name](curve) for name, curve in curves.items() if name in known and curve}
 
 
-def _function(dotted: str) -> Callable[[Mapping[str, Any]], Figure]:
+def _function(dotted: str) -> Callable[..., Figure]:
     """A figure function that a class names, whose package was imported with it."""
     module, _, name = dotted.rpartition(".")
-    function: Callable[[Mapping[str, Any]], Figure] = getattr(importlib.import_module(module), name)
+    function: Callable[..., Figure] = getattr(importlib.import_module(module), name)
     return function
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from cgexp.analysis.curves import Notes
 from cgexp.analysis.structures import Structures
 from cgexp.frames import Frames
 from cgexp.report.findings import in_words
@@ -36,7 +37,7 @@ class RunContent:
     frames: Frames
     provenance: Mapping[str, Any]
     code: Mapping[str, Any]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Notes | None = None
     figures: Mapping[str, Path] = field(default_factory=dict)
     structures: Structures | None = None
     n_frames_prior: int | None = None

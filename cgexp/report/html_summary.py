@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from cgexp.analysis.curves import Notes
 from cgexp.frames import Frames
 from cgexp.report.findings import not_converged
 from cgexp.report.html import Cell, Table
@@ -83,11 +84,11 @@ Metrics = Mapping[str, float]
 
 
 def summary(
-    config: Config, metrics: Metrics, frames: Frames, notes: Mapping[str, Any], n_frames_prior: int | None = None
+    config: Config, metrics: Metrics, frames: Frames, notes: Notes | None, n_frames_prior: int | None = None
 ) -> list[str]:
     """Sentences about a run.
 
-    notes: the remarks of its analysis (Evaluation.curves['notes']). n_frames_prior: of the set that prior.fitted_on
+    notes: the remarks of its analysis, None if it has none. n_frames_prior: of the set that prior.fitted_on
     names; None if it names none.
     """
     done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
@@ -98,19 +99,19 @@ def _sentence(note: str) -> str:
     return f"{note[:1].upper()}{note[1:]}."
 
 
-def left_out(notes: Mapping[str, Any]) -> list[str]:
+def left_out(notes: Notes | None) -> list[str]:
     """A sentence on what the system does not have, so that it was not measured; none where nothing is missing."""
-    return [_sentence(notes["left_out"])] if "left_out" in notes else []
+    return [] if notes is None or notes.left_out is None else [_sentence(notes.left_out)]
 
 
-def no_markov_model(metrics: Metrics, notes: Mapping[str, Any]) -> list[str]:
+def no_markov_model(metrics: Metrics, notes: Notes | None) -> list[str]:
     """A sentence on why there is no Markov model of the simulation; none if there is one, or none was asked for."""
-    if "msm" not in notes or "msm_ck_error" in metrics:
+    if notes is None or notes.msm is None or "msm_ck_error" in metrics:
         return []
-    return [_sentence(notes["msm"])]
+    return [_sentence(notes.msm)]
 
 
-def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any], force_map: str = "") -> list[str]:
+def warnings(config: Config, metrics: Metrics, notes: Notes | None, force_map: str = "") -> list[str]:
     """What a reader must not overlook. force_map: what is known of the data's, in words (Recipe.verdict)."""
     found = not_converged(metrics)
     if force_map.startswith("not verifiable"):
@@ -120,7 +121,7 @@ def warnings(config: Config, metrics: Metrics, notes: Mapping[str, Any], force_m
         )
     if config["choices"].get("debug", "none") != "none":
         found.append(f"This run is a rehearsal (debug={config['choices']['debug']}): its numbers mean nothing.")
-    if notes.get("reference_is_equilibrium") is False:
+    if notes is not None and not notes.reference_is_equilibrium:
         found.append(
             "The reference is not an equilibrium ensemble: nearness to it is not nearness to equilibrium, and no "
             "population may be read from it."
@@ -192,13 +193,13 @@ def _n_replicas(settings: Mapping[str, Any]) -> int:
     return int(settings["n_replicas"] * (settings.get("tempering") or {"n_rungs": 1})["n_rungs"])
 
 
-def _comparison(metrics: Metrics, frames: Frames, notes: Mapping[str, Any]) -> list[str]:
-    if "reference" not in notes:
+def _comparison(metrics: Metrics, frames: Frames, notes: Notes | None) -> list[str]:
+    if notes is None:
         return ["It is compared with the exact answer, found by quadrature."] if frames.units == "reduced" else []
-    n_frames = f"{notes['n_frames_reference']:,} frames"
-    if not notes["reference_is_equilibrium"]:
+    n_frames = f"{notes.n_frames_reference:,} frames"
+    if not notes.reference_is_equilibrium:
         return [f"The comparison is with the {n_frames} of the data set, which are not an equilibrium ensemble."]
-    text = f"The reference is {notes['reference']}, a weighted equilibrium ensemble of {n_frames}."
+    text = f"The reference is {notes.reference}, a weighted equilibrium ensemble of {n_frames}."
     if not {"w1_tica", "w1_tica_resolution"} <= metrics.keys():
         return [text]
     distance, apart = _measured(metrics, "w1_tica"), _measured(metrics, "w1_tica_resolution")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,38 +16,61 @@ Array = NDArray[np.float64]
 CHAIN = "viridis"  # of beads along a chain, first to last
 
 
-@styled
-def landscapes_figure(edges_ic1: Array, edges_ic2: Array, maps: Mapping[str, Array], highest: float) -> Figure:
-    """Free energies in the plane of the ICs, a panel for each label, with one scale of colours.
+@dataclass(frozen=True)
+class Landscapes:
+    """Free energies in the plane of the ICs. edges: [n_bins + 1], TICA units. highest: of all maps, kT.
 
-    edges: [n_bins + 1], TICA units. maps: label -> [n_bins, n_bins] in kT, NaN where no frame is. highest: kT.
+    maps: label -> [n_bins, n_bins] in kT, its minimum at zero, NaN where no frame is; the first is the reference.
     """
-    figure, axes = panels(1, len(maps), sharex=True, sharey=True)
-    for (label, energy), panel in zip(maps.items(), axes, strict=True):
-        mesh = panel.pcolormesh(edges_ic1, edges_ic2, energy.T, cmap="viridis", vmin=0.0, vmax=highest, rasterized=True)
+
+    edges_ic1: Array
+    edges_ic2: Array
+    maps: Mapping[str, Array]
+    highest: float
+
+
+@styled
+def landscapes_figure(curve: Landscapes) -> Figure:
+    """Free energies in the plane of the ICs, a panel for each label, with one scale of colours."""
+    figure, axes = panels(1, len(curve.maps), sharex=True, sharey=True)
+    edges = curve.edges_ic1, curve.edges_ic2
+    for (label, energy), panel in zip(curve.maps.items(), axes, strict=True):
+        mesh = panel.pcolormesh(*edges, energy.T, cmap="viridis", vmin=0.0, vmax=curve.highest, rasterized=True)
         panel.set(title=label, xlabel="IC 1 (TICA units)")
     axes[0].set_ylabel("IC 2 (TICA units)")
     figure.colorbar(mesh, ax=axes, label="free energy (kT)")
     return figure
 
 
-@styled
-def lines_figure(curves: Mapping[str, Mapping[str, Any]], quantity: str, unit: str, note: str) -> Figure:
-    """A panel for each coordinate with one curve for each label and a band for its error; the first is the reference.
+@dataclass(frozen=True)
+class Lines:
+    """Curves along one coordinate x [n_bins], of which ``label`` and ``unit`` are.
 
-    curves: name -> x [n_bins], label, unit, curves: label -> (values, error) [n_bins]. quantity, unit: of values; an
-    empty unit stands for 1 / that of the coordinate. note: what the bands are.
+    curves: label -> (values, error), [n_bins]; the first is the reference.
+    """
+
+    x: Array
+    label: str
+    unit: str
+    curves: Mapping[str, tuple[Array, Array]]
+
+
+@styled
+def lines_figure(curves: Mapping[str, Lines], quantity: str, unit: str, note: str) -> Figure:
+    """A panel for each coordinate with one curve for each label and a band for its error.
+
+    quantity, unit: of values; an empty unit stands for 1 / that of the coordinate. note: what the bands are.
     """
     figure, axes = panels(1, len(curves), sharey="row" if unit else False)
-    lowest = min(float(np.nanmin(values)) for curve in curves.values() for values, _ in curve["curves"].values())
+    lowest = min(float(np.nanmin(values)) for curve in curves.values() for values, _ in curve.curves.values())
     for curve, panel in zip(curves.values(), axes, strict=True):
-        for i, (label, (values, error)) in enumerate(curve["curves"].items()):
+        for i, (label, (values, error)) in enumerate(curve.curves.items()):
             colour = COLOURS["reference"] if i == 0 else SERIES[i - 1]
-            panel.plot(curve["x"], values, ".-", ms=3, lw=1.6, color=colour, label=label)
-            panel.fill_between(curve["x"], values - error, values + error, color=colour, alpha=0.2, lw=0)
-        panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
+            panel.plot(curve.x, values, ".-", ms=3, lw=1.6, color=colour, label=label)
+            panel.fill_between(curve.x, values - error, values + error, color=colour, alpha=0.2, lw=0)
+        panel.set_xlabel(axis_label(curve.label, curve.unit))
         if not unit or panel is axes[0]:
-            panel.set_ylabel(axis_label(quantity, unit or f"1/{curve['unit']}"))
+            panel.set_ylabel(axis_label(quantity, unit or f"1/{curve.unit}"))
         # panels may share the axis, so that what one sets is the others', too
         panel.set_ylim(bottom=min(0.0, lowest))
     handles, labels = axes[0].get_legend_handles_labels()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec
 
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
@@ -50,13 +50,14 @@ STYLE: Any = {
     "pdf.fonttype": 42,
 }
 PANEL = (4.2, 3.2)  # inches
+Arguments = ParamSpec("Arguments")
 
 
-def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+def styled(function: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Decorate a function that makes a figure: it runs with the house style, no global state is changed."""
 
     @wraps(function)
-    def draw(*arguments: Any, **options: Any) -> Figure:
+    def draw(*arguments: Arguments.args, **options: Arguments.kwargs) -> Figure:
         with rc_context(STYLE):
             return function(*arguments, **options)
 
@@ -75,11 +76,11 @@ def axis_label(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def label_density(panel: Axes, curve: Mapping[str, Any]) -> None:
-    """Axes of a probability density. curve: label and unit of what is distributed."""
+def label_density(panel: Axes, label: str, unit: str) -> None:
+    """Axes of a probability density. label, unit: of what is distributed."""
     panel.set_ylim(bottom=0.0)
-    panel.set_xlabel(axis_label(curve["label"], curve["unit"]))
-    panel.set_ylabel(axis_label("density", f"1/{curve['unit']}"))
+    panel.set_xlabel(axis_label(label, unit))
+    panel.set_ylabel(axis_label("density", f"1/{unit}"))
 
 
 def share_legend(figure: Figure, axes: Sequence[Axes], n_used: int, n_columns: int) -> None:

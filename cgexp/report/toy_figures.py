@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from cgexp.analysis.curves import MeanForce, PlaneMaps, Pmf, Residuals
 from cgexp.report.style import COLOURS, PANEL, axis_label, panels, styled
 
 X_LABEL = axis_label("x", "length")
@@ -14,19 +12,15 @@ FORCE_LABEL = axis_label("force", "kT/length")
 
 
 @styled
-def pmf_figure(curve: Mapping[str, Any]) -> Figure:
-    """Potential of mean force: exact, from the model, and from its simulation with error bars (one standard error).
-
-    curve: x, exact, model [n]; conservative; and if there is a simulation bin_x, simulation, simulation_sem [n_bins].
-    """
+def pmf_figure(curve: Pmf) -> Figure:
+    """Potential of mean force: exact, from the model, and from its simulation with error bars (one standard error)."""
     figure, (axes,) = panels(1, 1)
-    axes.plot(curve["x"], curve["exact"], color=COLOURS["exact"], label="exact")
-    name = "model" if curve["conservative"] else "model (integrated force)"
-    axes.plot(curve["x"], curve["model"], "--", color=COLOURS["model"], label=name)
-    if "simulation" in curve:
-        errors = curve.get("simulation_sem")
+    axes.plot(curve.x, curve.exact, color=COLOURS["exact"], label="exact")
+    name = "model" if curve.conservative else "model (integrated force)"
+    axes.plot(curve.x, curve.model, "--", color=COLOURS["model"], label=name)
+    if curve.bin_x is not None and curve.simulation is not None:
         axes.errorbar(
-            curve["bin_x"], curve["simulation"], errors, fmt=".", ms=4, lw=1.0, color=COLOURS["simulation"],
+            curve.bin_x, curve.simulation, curve.simulation_sem, fmt=".", ms=4, lw=1.0, color=COLOURS["simulation"],
             label="simulation ± s.e.m.",
         )  # fmt: skip
     axes.set_xlabel(X_LABEL)
@@ -36,20 +30,17 @@ def pmf_figure(curve: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def force_figure(curve: Mapping[str, Any]) -> Figure:
-    """Mean force: exact and predicted, over the instantaneous forces of the data.
-
-    curve: x, exact, model [n]; and if the data have forces data_x, data [n_dots].
-    """
+def force_figure(curve: MeanForce) -> Figure:
+    """Mean force: exact and predicted, over the instantaneous forces of the data if they have any."""
     figure, (axes,) = panels(1, 1)
     figure.set_figwidth(2 * PANEL[0])  # a fine ripple needs room
-    if "data" in curve:
+    if curve.data_x is not None and curve.data is not None:
         axes.plot(
-            curve["data_x"], curve["data"], ".", ms=2, color=COLOURS["data"], alpha=0.5, mew=0, label="data",
+            curve.data_x, curve.data, ".", ms=2, color=COLOURS["data"], alpha=0.5, mew=0, label="data",
             rasterized=True,
         )  # fmt: skip
-    axes.plot(curve["x"], curve["exact"], color=COLOURS["exact"], label="exact mean force")
-    axes.plot(curve["x"], curve["model"], "--", color=COLOURS["model"], label="model")
+    axes.plot(curve.x, curve.exact, color=COLOURS["exact"], label="exact mean force")
+    axes.plot(curve.x, curve.model, "--", color=COLOURS["model"], label="model")
     axes.set_xlabel(X_LABEL)
     axes.set_ylabel(FORCE_LABEL)
     axes.legend(markerscale=4)
@@ -57,39 +48,33 @@ def force_figure(curve: Mapping[str, Any]) -> Figure:
 
 
 @styled
-def residuals_figure(curve: Mapping[str, Any]) -> Figure:
-    """Predicted against exact mean force on the grid, and their difference along x.
-
-    curve: x, exact, model, residual [n].
-    """
+def residuals_figure(curve: Residuals) -> Figure:
+    """Predicted against exact mean force on the grid, and their difference along x."""
     figure, (left, right) = panels(1, 2)
     left.axline((0.0, 0.0), slope=1.0, color=COLOURS["exact"], lw=1.0, label="equal")
-    left.plot(curve["exact"], curve["model"], ".", ms=4, color=COLOURS["model"], label="grid points", rasterized=True)
+    left.plot(curve.exact, curve.model, ".", ms=4, color=COLOURS["model"], label="grid points", rasterized=True)
     left.set_xlabel(axis_label("exact mean force", "kT/length"))
     left.set_ylabel(axis_label("predicted force", "kT/length"))
     left.legend()
     right.axhline(0.0, color=COLOURS["exact"], lw=1.0)
-    right.plot(curve["x"], curve["residual"], color=COLOURS["model"])
+    right.plot(curve.x, curve.residual, color=COLOURS["model"])
     right.set_xlabel(X_LABEL)
     right.set_ylabel(axis_label("predicted - exact force", "kT/length"))
     return figure
 
 
 @styled
-def plane_figure(curve: Mapping[str, Any]) -> Figure:
+def plane_figure(curve: PlaneMaps) -> Figure:
     """Maps over the plane: the exact potential, how far the model's force is off, and its curl.
 
-    curve: x [n], y [n], length; energy (kT), error (kT/length), curl (kT/length^2) [n, n], the first index that of x;
-    curl_limit: end of the curl's colour scale, which is symmetric about zero.
+    The curl's colour scale is symmetric about zero.
     """
     figure, axes = panels(1, 3, sharex=True, sharey=True)
-    filled = axes[0].contourf(curve["x"], curve["y"], curve["energy"].T, levels=20, cmap="viridis")
-    limit = curve["curl_limit"]
+    filled = axes[0].contourf(curve.x, curve.y, curve.energy.T, levels=20, cmap="viridis")
+    limit = curve.curl_limit
     grids = [
-        axes[1].pcolormesh(curve["x"], curve["y"], curve["error"].T, cmap="magma", vmin=0.0, rasterized=True),
-        axes[2].pcolormesh(
-            curve["x"], curve["y"], curve["curl"].T, cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True
-        ),
+        axes[1].pcolormesh(curve.x, curve.y, curve.error.T, cmap="magma", vmin=0.0, rasterized=True),
+        axes[2].pcolormesh(curve.x, curve.y, curve.curl.T, cmap="RdBu_r", vmin=-limit, vmax=limit, rasterized=True),
     ]
     names = (("exact potential", "kT"), ("|model - exact force|", "kT/length"), ("curl of the model", "kT/length²"))
     for panel, mesh, (name, unit) in zip(axes, [filled, *grids], names, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,13 +14,21 @@ from numpy.typing import NDArray
 from cgexp.active.loop import Record
 from cgexp.active.rounds import Round, records_of
 from cgexp.analysis.bootstrap import mean_and_interval
+from cgexp.analysis.curves import NAME, TicaMaps, read_curves
 from cgexp.analysis.free_energy import integrate_force, remove_mean
-from cgexp.analysis.result import NAME, read_curves
 from cgexp.analysis.tica import Tica
 from cgexp.analysis.toy import energy_and_force
 from cgexp.frames import Frames
 from cgexp.models.potential import load_potential
 from cgexp.report.active_figures import (
+    BeforeAfter,
+    Course,
+    CourseOfArm,
+    PmfArm,
+    PmfRounds,
+    Quantity,
+    TicaArm,
+    TicaRounds,
     before_after_figure,
     course_figure,
     pmf_rounds_figure,
@@ -76,51 +84,44 @@ def peptide_figures(arms: Arms) -> dict[str, Figure]:
         "before_after": before_after_figure(before_after_curves(arms)),
     }
     course = course_curve(arms)
-    return figures | ({"course": course_figure(course)} if course else {})
+    return figures | ({} if course is None else {"course": course_figure(course)})
 
 
-def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> list[dict[str, Any]]:
+def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> list[Quantity]:
     """What ``rounds_figure`` draws. arms: label -> records of each of its runs, as far as all of them got.
 
     Of several runs: mean, and its 95 % interval by Student's t over the runs.
     """
-    curves = []
+    quantities = []
     for metric, (name, log) in SHOWN.items():
-        values = {label: _values(runs, metric) for label, runs in arms.items()}
-        shown = {label: mean_and_interval(found) for label, found in values.items() if found.size}
+        tables = {label: _values(runs, metric) for label, runs in arms.items()}
+        shown = {label: mean_and_interval(values) for label, values in tables.items() if values.size}
         if len(shown) == len(arms) and any(value.any() for value, _, _ in shown.values()):
-            found = [one[-1]["metrics"].get(f"{metric}_resolution") for runs in arms.values() for one in runs]
-            resolution = float(np.mean(found)) if None not in found else None
-            unit = unit_of(metric, units)
-            curves.append({"name": name, "unit": unit, "log": log, "resolution": resolution, "arms": shown})
-    return curves
+            last = [records[-1]["metrics"].get(f"{metric}_resolution") for runs in arms.values() for records in runs]
+            resolution = float(np.mean(last)) if None not in last else None
+            quantities.append(Quantity(name, unit_of(metric, units), log, resolution, shown))
+    return quantities
 
 
-def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Record], Frames]]) -> dict[str, Any]:
+def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Record], Frames]]) -> PmfRounds:
     """What ``pmf_rounds_figure`` draws. arms: label -> folder and records of a run, and its last data set."""
     x = np.linspace(*system.evaluation_range, N_GRID)
-    curve: dict[str, Any] = {
-        "x": x,
-        "exact": remove_mean(system.pmf(x) / system.temperature),
-        "arms": {},
-        "n_rounds": 1,
-    }
-    exact = curve["exact"]
+    exact, n_rounds = remove_mean(system.pmf(x) / system.temperature), 1
+    of_arms: dict[str, PmfArm] = {}
     for label, (folder, records, frames) in arms.items():
         last = len(records) - 1
-        rounds = np.zeros(len(frames)) if frames.round is None else frames.round
-        coords = frames.coords[:, 0, 0]
+        rounds = np.zeros(len(frames), np.int64) if frames.round is None else frames.round.astype(np.int64)
+        coords = frames.coords[:, 0, 0].astype(np.float64)
         initial = coords[rounds < 0]
         known = (x >= initial.min()) & (x <= initial.max())
-        curve["initial_x"] = initial[:N_TICKS]
-        curve["n_rounds"] = max(curve["n_rounds"], last)
-        curve["arms"][label] = {
-            "before": _pmf(folder, 0, x, exact, known, frames.kT),
-            "after": _pmf(folder, last, x, exact, known, frames.kT),
-            "added_x": coords[rounds >= 0],
-            "added_round": rounds[rounds >= 0],
-        }
-    return curve
+        n_rounds = max(n_rounds, last)
+        of_arms[label] = PmfArm(
+            before=_pmf(folder, 0, x, exact, known, frames.kT),
+            after=_pmf(folder, last, x, exact, known, frames.kT),
+            added_x=coords[rounds >= 0],
+            added_round=rounds[rounds >= 0],
+        )
+    return PmfRounds(x, exact, initial[:N_TICKS], n_rounds, of_arms)  # arms share their first frames
 
 
 def _pmf(folder: Path, number: int, x: Values, exact: Values, known: NDArray[np.bool_], kT: float) -> Values:
@@ -140,93 +141,122 @@ def _values(runs: Sequence[Sequence[Record]], metric: str) -> Values:
 
 # label -> folder and last data set of each of its runs
 Arms = Mapping[str, Sequence[tuple[Path, Frames]]]
-COURSE = ("w1", "failed", "energy")
 N_INITIAL = 1000  # frames of the initial data that are drawn, and of which the mean energy is taken
 N_REPLICAS = 200  # of which the energy is taken
 
 
 def have_curves(folder: Path) -> bool:
     """Whether first and last round left curves; a round of which no replica survived has none."""
-    return all((place.path / f"{NAME}.npz").is_file() for place in _ends(folder))
+    return all((run.path / f"{NAME}.npz").is_file() for run in _ends(folder))
 
 
-def _model_map(curve: dict[str, Any]) -> Any:
+def _model_map(maps: TicaMaps) -> Values:
     """Free energies of the simulation, kT; NaN everywhere if all of it lies outside the map."""
-    return curve.get("model", np.full_like(curve["reference"], np.nan))
+    return np.full_like(maps.reference, np.nan) if maps.model is None else maps.model
 
 
-def tica_maps_curve(arms: Arms) -> dict[str, Any]:
+def tica_maps_curve(arms: Arms) -> TicaRounds:
     """What ``tica_maps_figure`` draws, of the first run of each arm."""
-    curve: dict[str, Any] = {"arms": {}}
+    of_arms: dict[str, TicaArm] = {}
     for label, ((folder, frames), *_) in arms.items():
-        before, after = (read_curves(place.path)["tica"] for place in _ends(folder))
+        before, after = (read_curves(run.path).tica for run in _ends(folder))
         tica = Tica.from_arrays(*read_arrays(_ends(folder)[0].definition("tica")))
         assert frames.round is not None
         initial, added = (np.flatnonzero(chosen) for chosen in (frames.round < 0, frames.round >= 0))
-        curve |= {name: before[name] for name in ("edges_ic1", "edges_ic2", "highest", "reference", "reference_name")}
-        curve["arms"][label] = {
-            "before": _model_map(before),
-            "after": _model_map(after),
-            "initial": tica.transform(frames.coords[_thinned(initial)]),
-            "added": tica.transform(frames.coords[added]) if len(added) else np.zeros((0, 2)),
-        }
-    return curve
+        of_arms[label] = TicaArm(
+            before=_model_map(before),
+            after=_model_map(after),
+            initial=tica.transform(frames.coords[_thinned(initial)]),
+            added=tica.transform(frames.coords[added]) if len(added) else np.zeros((0, 2)),
+        )
+    reference = before  # all arms are compared with the same
+    return TicaRounds(
+        reference.edges_ic1,
+        reference.edges_ic2,
+        reference.reference,
+        reference.reference_name,
+        reference.highest,
+        of_arms,
+    )
 
 
-def before_after_curves(arms: Arms) -> dict[str, dict[str, Any]]:
+def before_after_curves(arms: Arms) -> dict[str, BeforeAfter]:
     """What ``before_after_figure`` draws: of each observable, the mean over the runs of an arm, in shared bins."""
     ends = {
-        label: [[read_curves(place.path)["distributions"] for place in _ends(folder)] for folder, _ in runs]
+        label: [[read_curves(end.path).distributions for end in _ends(folder)] for folder, _ in runs]
         for label, runs in arms.items()
     }
     first = next(iter(ends.values()))[0][0]
-    curves: dict[str, dict[str, Any]] = {}
-    for name, of_name in first.items():
-        curve = {key: of_name[key] for key in ("x", "reference", "label", "unit", "reference_name")}
-        curve["before"] = np.mean([run[0][name]["model"] for runs in ends.values() for run in runs], axis=0)
-        curve["after"] = {
-            label: np.mean([run[1][name]["model"] for run in runs], axis=0) for label, runs in ends.items()
-        }
-        curves[name] = curve
-    return curves
-
-
-def course_curve(arms: Arms) -> dict[str, Any]:
-    """What ``course_figure`` draws: W1, failed replicas and energy in windows of the simulation's time.
-
-    Empty if a simulation was too short to have windows.
-    """
-    ((_, frames), *_) = next(iter(arms.values()))
-    units = frames.unit_system
-    curve: dict[str, Any] = {"before": {}, "after": {}, "energy_unit": units.energy, "time_unit": units.time}
-    for label, runs in arms.items():
-        for end, number in (("before", 0), ("after", -1)):
-            found = [_course(_ends(folder)[number], frames) for folder, frames in runs]
-            if any(one is None for one in found):
-                return {}
-            windows = [one for one in found if one is not None]
-            curve["time"] = windows[0]["time"]
-            curve[end][label] = {name: mean_and_interval(np.array([one[name] for one in windows])) for name in COURSE}
-    return curve
-
-
-def _course(place: RunFolder, frames: Frames) -> dict[str, Values] | None:
-    windows = read_curves(place.path)["convergence"]
-    if not windows:
-        return None
-    trajectory = Trajectory.load(place.trajectory)
-    failed = np.array([failure["time"] for failure in trajectory.failures])
     return {
-        "time": 0.5 * (windows["start"] + windows["stop"]),
-        "w1": windows["w1"],
-        "failed": np.array([float((failed <= stop).sum()) for stop in windows["stop"]]),
-        "energy": _energy(place, trajectory, windows["stop"], frames),
+        name: BeforeAfter(
+            curve.x,
+            curve.label,
+            curve.unit,
+            curve.reference_name,
+            curve.reference,
+            before=_mean([run[0][name].model for runs in ends.values() for run in runs]),
+            after={label: _mean([run[1][name].model for run in runs]) for label, runs in ends.items()},
+        )
+        for name, curve in first.items()
     }
 
 
-def _energy(place: RunFolder, trajectory: Trajectory, times: Values, frames: Frames) -> Values:
+def _mean(densities: Sequence[Values | None]) -> Values:
+    """Of rounds with a simulation, which all have a density."""
+    values: Values = np.mean([density for density in densities if density is not None], axis=0)
+    return values
+
+
+def course_curve(arms: Arms) -> Course | None:
+    """What ``course_figure`` draws: W1, failed replicas and energy in windows of the simulation's time.
+
+    None if a simulation was too short to have windows.
+    """
+    ((_, frames), *_) = next(iter(arms.values()))
+    units = frames.unit_system
+    before: dict[str, CourseOfArm] = {}
+    after: dict[str, CourseOfArm] = {}
+    for label, runs in arms.items():
+        for number, of_arms in ((0, before), (-1, after)):
+            windows = [_windows(_ends(folder)[number], frames) for folder, frames in runs]
+            simulated = [of_run for of_run in windows if of_run is not None]
+            if len(simulated) < len(windows):
+                return None
+            of_arms[label] = CourseOfArm(
+                w1=mean_and_interval(np.array([of_run.w1 for of_run in simulated])),
+                failed=mean_and_interval(np.array([of_run.failed for of_run in simulated])),
+                energy=mean_and_interval(np.array([of_run.energy for of_run in simulated])),
+            )
+            time = simulated[0].time
+    return Course(time, units.time, units.energy, before, after)
+
+
+class _Windows(NamedTuple):
+    """Of one simulation in windows of its time, [n_windows]: their middle, and what CourseOfArm has."""
+
+    time: Values
+    w1: Values
+    failed: Values
+    energy: Values
+
+
+def _windows(run: RunFolder, frames: Frames) -> _Windows | None:
+    curve = read_curves(run.path).convergence
+    if curve is None:
+        return None
+    trajectory = Trajectory.load(run.trajectory)
+    failed = np.array([failure["time"] for failure in trajectory.failures])
+    return _Windows(
+        time=0.5 * (curve.start + curve.stop),
+        w1=curve.w1,
+        failed=np.array([float((failed <= stop).sum()) for stop in curve.stop]),
+        energy=_energy(run, trajectory, curve.stop, frames),
+    )
+
+
+def _energy(run: RunFolder, trajectory: Trajectory, times: Values, frames: Frames) -> Values:
     """Mean energy of the healthy replicas at ``times``, less that of the initial data; NaN if there is no energy."""
-    potential = load_potential(place.potential).double()
+    potential = load_potential(run.potential).double()
     if not potential.conservative:
         return np.full(len(times), np.nan)
     assert frames.round is not None

@@ -7,15 +7,14 @@ import os
 import resource
 import sys
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.forces import mean_force_metrics
+from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.config.compose import Config
 from cgexp.config.identity import teacher_id
 from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
@@ -27,6 +26,7 @@ from cgexp.frames import Frames
 from cgexp.models.potential import Potential, load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
+from cgexp.report.training_figures import TrainingCurve
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
@@ -39,8 +39,8 @@ from cgexp.systems.base import System
 AUTO, TEACHER = "auto", "teacher"
 
 
-def equilibrium_of(experiment: Experiment, frames: Frames) -> dict[str, Any]:
-    """What ``analysis.evaluate`` takes beside the run: ``equilibrium``, or nothing for the frames of the data set.
+def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None:
+    """The ensemble that the run is compared with; None: the frames of the data set, or an exact answer.
 
     ``analysis.reference`` names a shipped ensemble, or 'teacher': that of the teacher whose frames the data set holds,
     made once and kept beside the data. 'auto': the teacher's if there is one, else the shipped one of the frames'
@@ -49,17 +49,16 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> dict[str, Any]:
     """
     name, recipe = getattr(experiment.analysis, "reference", None), experiment.dataset
     if isinstance(recipe, TeacherData) and name in (AUTO, TEACHER):
-        return {"equilibrium": teacher_equilibrium(recipe, experiment.config)}
+        return teacher_equilibrium(recipe, experiment.config)
     if name == TEACHER:
         raise InputError(
             f"analysis.reference={TEACHER} but the data set '{recipe.name}' is not of a teacher: "
             f"use dataset=teacher, or set it to {AUTO} or null"
         )
     if name == AUTO:
-        found = find_equilibria(system=frames.system, temperature_K=frames.temperature)
-        name = found[0] if found else None
+        name = next(iter(find_equilibria(system=frames.system, temperature_K=frames.temperature)), None)
     if name is None:
-        return {}
+        return None
     equilibrium = load_equilibrium(name)
     for fact in ("system", "temperature"):
         of_reference, of_data = getattr(equilibrium.frames, fact), getattr(frames, fact)
@@ -68,7 +67,7 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> dict[str, Any]:
                 f"analysis.reference={name} is of {fact} {of_reference}, but the data set of {of_data}: "
                 f"set it to {AUTO} or null"
             )
-    return {"equilibrium": equilibrium}
+    return equilibrium
 
 
 def teacher_equilibrium(recipe: TeacherData, config: Config) -> Equilibrium:
@@ -90,7 +89,7 @@ def evaluate(context: Context) -> dict[str, float]:
         context.frames,
         trajectory,
         0.0 if simulation is None else simulation.burn_in,
-        **equilibrium,
+        **({} if equilibrium is None else {"equilibrium": equilibrium}),  # an analysis with a reference of its own
     )
     metrics = {**training_numbers(folder), **result.metrics}
     metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)
@@ -100,8 +99,8 @@ def evaluate(context: Context) -> dict[str, float]:
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
     try:
-        images = _figures(context, result.curves, metrics, analysis.figures)
-        write_page(context, trajectory, equilibrium, result.curves.get("notes", {}), metrics, images)
+        images = _figures(context, result, metrics, analysis)
+        write_page(context, trajectory, equilibrium, result.notes, metrics, images)
     except InputError:
         raise
     except Exception as error:  # nobody shall lose a run's numbers to its figures
@@ -133,30 +132,30 @@ def peak_memory_mb() -> float:
     return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
 
 
-def _figures(
-    context: Context, curves: dict[str, Any], metrics: dict[str, float], own: Mapping[str, str]
-) -> dict[str, Path]:
+def _figures(context: Context, result: Evaluation, metrics: dict[str, float], analysis: Analysis) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each."""
     wanted, folder = context.experiment.figures, context.folder
     if wanted == "none":
         return {}
-    curves = {**curves, "training": _history(context, metrics)}
+    curves = {**result.curves, "training": _history(context, metrics)}
     curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context))
     suffixes = ("png",) if wanted == "png" else ("png", "pdf")
-    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in draw(curves, own).items()}
+    figures = draw(curves, analysis.figures)
+    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}
 
 
-def _history(context: Context, metrics: dict[str, float]) -> dict[str, Any]:
+def _history(context: Context, metrics: dict[str, float]) -> TrainingCurve:
     table = context.folder.read_history()
     validation = table["loss_validation"]
-    levels = {name: metrics.get(f"loss_{name}") for name in ("zero_force", "prior_only", "noise_floor")}
-    return {
-        "epoch": table["epoch"],
-        "train": table["loss_train_running"],
-        "validation": None if np.isnan(validation).all() else validation,
-        "unit": f"({context.frames.unit_system.force})²",
-        **levels,
-    }
+    return TrainingCurve(
+        epoch=table["epoch"],
+        train=table["loss_train_running"],
+        unit=f"({context.frames.unit_system.force})²",
+        validation=None if np.isnan(validation).all() else validation,
+        zero_force=metrics.get("loss_zero_force"),
+        prior_only=metrics.get("loss_prior_only"),
+        noise_floor=metrics.get("loss_noise_floor"),
+    )
 
 
 log = logging.getLogger(__name__)
@@ -166,7 +165,7 @@ FEWEST = 20  # configurations; with fewer there is no metric
 DRAWS = 10  # for each of analysis.n_bootstrap, which is meant for metrics that cost more
 
 
-def mean_force_set(analysis: Any, frames: Frames) -> Frames | None:
+def mean_force_set(analysis: Analysis, frames: Frames) -> Frames | None:
     """The set that ``analysis.mean_force_set`` names, or None; 'auto': the one that ships for the frames' system.
 
     Raises InputError if it is of another system or temperature than ``frames``, or holds no mean forces.
@@ -197,7 +196,7 @@ def unseen(reference: Frames, frames: Frames) -> NDArray[np.bool_]:
     return np.array([key not in seen for key in _keys(reference)], dtype=np.bool_)
 
 
-def evaluate_mean_force(analysis: Any, system: System, potential: Potential, frames: Frames) -> dict[str, float]:
+def evaluate_mean_force(analysis: Analysis, system: System, potential: Potential, frames: Frames) -> dict[str, float]:
     """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
 
     frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;

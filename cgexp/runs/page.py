@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from cgexp.analysis.curves import Notes
+from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.structures import structures_of
 from cgexp.report.html_run import RunContent, run_page
 from cgexp.runs.provenance import code_version
@@ -19,22 +20,22 @@ DRAWS = 10  # for each of analysis.n_bootstrap, as for the other means
 def write_page(
     context: Context,
     trajectory: Trajectory | None,
-    equilibrium: Mapping[str, Any],
-    notes: Mapping[str, Any],
+    equilibrium: Equilibrium | None,
+    notes: Notes | None,
     metrics: Mapping[str, float],
     figures: Mapping[str, Path],
 ) -> None:
     """Write report.html, and for a molecule structures.npz with what it shows in space.
 
-    equilibrium: as runs.evaluate.equilibrium_of gives it. notes: the remarks of the analysis. figures: name -> PNG.
+    equilibrium: what the run is compared with, None: its data set. notes: of the analysis. figures: name -> PNG.
     """
     experiment, folder, system = context.experiment, context.folder, context.experiment.system
     structures = None
-    if len(system.trace) and "reference" in notes:  # ensembles were compared
-        reference = equilibrium["equilibrium"].frames if equilibrium else context.frames
+    if len(system.trace) and notes is not None:  # ensembles were compared
+        reference = context.frames if equilibrium is None else equilibrium.frames
         burn_in = 0.0 if experiment.simulation is None else experiment.simulation.burn_in
         draws, seed = DRAWS * experiment.analysis.n_bootstrap, experiment.analysis.seed
-        run = equilibrium["equilibrium"].run if equilibrium else None
+        run = None if equilibrium is None else equilibrium.run
         structures = structures_of(system, reference, trajectory, burn_in, draws, seed, run)
         write_arrays(folder.structures, *structures.to_arrays(), compress=True)
     content = RunContent(

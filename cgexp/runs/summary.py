@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cgexp.analysis.result import NAME as CURVES
-from cgexp.analysis.result import read_curves
+from cgexp.analysis.curves import NAME as CURVES
+from cgexp.analysis.curves import read_curves
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
@@ -48,7 +48,7 @@ def print_table(config: Config) -> None:
     elif "w1_tica" in metrics:
         print("compared with the data at hand, which is not an equilibrium reference")
     if path == folder.metrics and folder.definition(CURVES).is_file():
-        notes = read_curves(folder.path).get("notes", {})
+        notes = read_curves(folder.path).notes
         for sentence in [*left_out(notes), *no_markov_model(metrics, notes)]:
             print(sentence)
     if folder.figures.is_dir():

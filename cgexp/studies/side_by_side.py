@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.result import read_curves
+from cgexp.analysis.curves import PeptideCurves, read_curves
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.errors import InputError
+from cgexp.report.side_by_side_figures import Landscapes, Lines
 from cgexp.runs.load import Run
 from cgexp.store import read_arrays
 from cgexp.studies.results import Results
@@ -19,58 +19,64 @@ from cgexp.systems.peptide import BASINS
 Array = NDArray[np.float64]
 
 
-def landscapes(results: Results, arms: Sequence[str]) -> dict[str, Any]:
+def landscapes(results: Results, arms: Sequence[str]) -> Landscapes:
     """Free energies in the plane of the ICs, of the reference and pooled over the runs of each arm.
 
-    edges_ic1, edges_ic2: [n_bins + 1], TICA units. maps: label -> [n_bins, n_bins] in kT, its minimum at zero, NaN
-    where no frame is; the first is the reference. highest: of all maps, kT. Raises InputError if a run has no curves.
+    Raises InputError if a run has no curves.
     """
-    curves = {arm: [_curves(run)["tica"] for run in results.runs(arm)] for arm in arms}
+    curves = {arm: [_curves(run).tica for run in results.runs(arm)] for arm in arms}
     first = curves[arms[0]][0]
-    maps = {first["reference_name"]: first["reference"]}
+    maps = {first.reference_name: first.reference}
     for arm, of_runs in curves.items():
-        visited = np.mean([_probability(curve["model"]) for curve in of_runs if "model" in curve], axis=0)
+        visited = np.mean([_probability(curve.model) for curve in of_runs if curve.model is not None], axis=0)
         maps[results.arm(arm).label] = _free_energy(visited / visited.max())
-    highest = max(float(np.nanmax(one)) for one in maps.values())
-    return {"edges_ic1": first["edges_ic1"], "edges_ic2": first["edges_ic2"], "maps": maps, "highest": highest}
+    return Landscapes(first.edges_ic1, first.edges_ic2, maps, max(float(np.nanmax(values)) for values in maps.values()))
 
 
-def lines(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Free energies along single coordinates: name -> x, label, unit, and by label of arm the mean and the spread.
+def lines(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[str, Lines]:
+    """Free energies along single coordinates, kT, by name: of the reference, and the mean over the runs of each arm.
 
-    names: 'ic1', 'ic2', 'rmsd', 'end_to_end'. curves: label -> (energy, error) in kT, [n_bins] each; the error is the
-    standard deviation over runs, of the reference its standard error. All are shifted by what brings the reference's
-    minimum to zero; NaN where no frame is, and where one side alone of the reference's is known.
+    names: 'ic1', 'ic2', 'rmsd', 'end_to_end'. The error is the standard deviation over runs, of the reference its
+    standard error. All are shifted by what brings the reference's minimum to zero; NaN where no frame is, and where one
+    side alone of the reference's is known.
     """
-    curves = {arm: [_curves(run)["free_energy"] for run in results.runs(arm)] for arm in arms}
-    found = {}
+    curves = {arm: [_curves(run).free_energy for run in results.runs(arm)] for arm in arms}
+    drawn = {}
     for name in names:
         first = curves[arms[0]][0][name]
-        known = np.isnan(first.get("reference_above", np.full_like(first["x"], np.nan)))
-        reference = np.where(known, first["reference"], np.nan)
-        by_label = {first["reference_name"]: (reference, first.get("reference_sem", np.zeros_like(first["x"])))}
+        reference = first.reference
+        if first.reference_above is not None:
+            reference = np.where(np.isnan(first.reference_above), reference, np.nan)
+        sem = np.zeros_like(first.x) if first.reference_sem is None else first.reference_sem
+        by_label = {first.reference_name: (reference, sem)}
         for arm, of_runs in curves.items():
-            p = np.array([np.exp(-np.nan_to_num(curve[name]["model"], nan=np.inf)) for curve in of_runs])
+            p = np.array([np.exp(-np.nan_to_num(_of_model(curve[name].model), nan=np.inf)) for curve in of_runs])
             energy, spread = _free_energy(p.mean(axis=0)), p.std(axis=0, ddof=1) if len(p) > 1 else 0.0 * p[0]
             by_label[results.arm(arm).label] = (energy, spread / np.where(p.any(axis=0), p.mean(axis=0), np.nan))
-        found[name] = {"x": first["x"], "label": first["label"], "unit": first["unit"], "curves": by_label}
-    return found
+        drawn[name] = Lines(first.x, first.label, first.unit, by_label)
+    return drawn
 
 
-def densities(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def densities(results: Results, arms: Sequence[str], names: Sequence[str]) -> dict[str, Lines]:
     """Densities of observables, as ``lines`` has free energies; the error of the reference is NaN in older runs."""
-    curves = {arm: [_curves(run)["distributions"] for run in results.runs(arm)] for arm in arms}
-    found = {}
+    curves = {arm: [_curves(run).distributions for run in results.runs(arm)] for arm in arms}
+    drawn = {}
     for name in names:
         first = curves[arms[0]][0][name]
-        unknown = np.full_like(first["x"], np.nan)
-        by_label = {first["reference_name"]: (first["reference"], first.get("reference_sem", unknown))}
+        sem = np.full_like(first.x, np.nan) if first.reference_sem is None else first.reference_sem
+        by_label = {first.reference_name: (first.reference, sem)}
         for arm, of_runs in curves.items():
-            density = np.array([curve[name]["model"] for curve in of_runs])
+            density = np.array([_of_model(curve[name].model) for curve in of_runs])
             spread = density.std(axis=0, ddof=1) if len(density) > 1 else np.zeros_like(density[0])
             by_label[results.arm(arm).label] = (density.mean(axis=0), spread)
-        found[name] = {"x": first["x"], "label": first["label"], "unit": first["unit"], "curves": by_label}
-    return found
+        drawn[name] = Lines(first.x, first.label, first.unit, by_label)
+    return drawn
+
+
+def _of_model(values: Array | None) -> Array:
+    if values is None:
+        raise InputError("a run has no simulation to draw: expected runs of which at least one replica survived")
+    return values
 
 
 def basin_shares(results: Results, arms: Sequence[str]) -> dict[str, Array]:
@@ -104,7 +110,7 @@ def held_out(results: Results, arm: str) -> dict[str, Array]:
     return {name: loss - best for name, loss in losses.items()}
 
 
-def _curves(run: Run) -> Mapping[str, Any]:
+def _curves(run: Run) -> PeptideCurves:
     return read_curves(run.folder.path)
 
 

@@ -41,7 +41,7 @@ def figures(results: Results) -> dict[str, Figure]:
     along = lines(results, MODELS, ("ic1", "ic2"))
     pooled = densities(results, MODELS, ("rmsd", "end_to_end", "rg"))
     return {
-        "free_energy_landscapes": landscapes_figure(**landscapes(results, MODELS)),
+        "free_energy_landscapes": landscapes_figure(landscapes(results, MODELS)),
         "free_energies": lines_figure(along, "free energy", "kT", BANDS),
         "distributions": lines_figure(pooled, "density", "", BANDS),
         "structures": structures_figure(*medoids(results, MODELS)),

@@ -19,6 +19,8 @@ class FakeTrajectory:
     coords: NDArray[np.floating]
     alive: NDArray[np.bool_]
     continuous: bool = True
+    failures: tuple = ()
+    exchange: None = None
 
     @property
     def time(self) -> NDArray[np.float64]:

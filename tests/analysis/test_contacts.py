@@ -65,8 +65,8 @@ def test_maps_are_symmetric_and_leave_neighbours_along_the_chain_out() -> None:
     curve = contact_curve(
         ensemble_of(np.zeros((2, 2)), contacts=touching), ensemble_of(np.zeros((2, 2))), "YYDPETGTWY", 6.5, "data"
     )
-    assert curve["reference"][0, 6] == curve["reference"][6, 0] == 0.5
-    assert curve["difference"][0, 6] == -0.5
-    assert np.isnan(curve["reference"]).sum() == 100 - 2 * 28
-    assert curve["labels"][:3] == ["Y1", "Y2", "D3"]
-    assert "model" not in contact_curve(ensemble_of(np.zeros((2, 2))), None, "YYDPETGTWY", 6.5, "data")
+    assert curve.reference[0, 6] == curve.reference[6, 0] == 0.5
+    assert curve.difference[0, 6] == -0.5
+    assert np.isnan(curve.reference).sum() == 100 - 2 * 28
+    assert curve.labels[:3] == ["Y1", "Y2", "D3"]
+    assert contact_curve(ensemble_of(np.zeros((2, 2))), None, "YYDPETGTWY", 6.5, "data").model is None

@@ -49,34 +49,38 @@ def test_the_burn_in_is_in_no_half() -> None:
 
 def test_windows_show_how_far_each_is_from_the_reference() -> None:
     reference = ensemble_of(np.random.default_rng(5).normal(size=(3000, 2)), rmsd=np.full(3000, 5.0))
-    curve = convergence_curve(reference, replicas_of(cloud(100, 20, drift=3.0), 10), 2.0, 10, np.random.default_rng(0))
-    assert len(curve["w1"]) == N_WINDOWS
-    assert curve["w1"][:5] == pytest.approx(np.full(5, 0.0), abs=0.15)
-    assert curve["w1"][5:] == pytest.approx(np.full(5, 2.0 / np.pi * 3.0), abs=0.15)
-    assert curve["folded"][:5] == pytest.approx(np.full(5, 0.5), abs=0.12)  # IC 1 < 0
-    assert curve["folded"][5:] == pytest.approx(np.zeros(5), abs=0.02)
-    assert curve["folded_sem"][0] == pytest.approx(np.sqrt(0.25 / 200), rel=0.4)
-    assert curve["folded_reference"] == 0.0
-    never = curve["folded"] == 0.0
-    assert curve["folded_limit"][never] == pytest.approx(np.full(never.sum(), 3.0 / 20))
-    assert np.isnan(curve["folded_limit"][~never]).all()
-    np.testing.assert_allclose(curve["start"], 5.0 * np.arange(10))
-    np.testing.assert_allclose(curve["stop"], 5.0 * np.arange(1, 11))
-    assert curve["burn_in"] == 5.0
+    curve = convergence_curve(
+        reference, replicas_of(cloud(100, 20, drift=3.0), 10), 2.0, 10, np.random.default_rng(0), "a", None
+    )
+    assert len(curve.w1) == N_WINDOWS
+    assert curve.w1[:5] == pytest.approx(np.full(5, 0.0), abs=0.15)
+    assert curve.w1[5:] == pytest.approx(np.full(5, 2.0 / np.pi * 3.0), abs=0.15)
+    assert curve.folded[:5] == pytest.approx(np.full(5, 0.5), abs=0.12)  # IC 1 < 0
+    assert curve.folded[5:] == pytest.approx(np.zeros(5), abs=0.02)
+    assert curve.folded_sem[0] == pytest.approx(np.sqrt(0.25 / 200), rel=0.4)
+    assert curve.folded_reference == 0.0
+    never = curve.folded == 0.0
+    assert curve.folded_limit[never] == pytest.approx(np.full(never.sum(), 3.0 / 20))
+    assert np.isnan(curve.folded_limit[~never]).all()
+    np.testing.assert_allclose(curve.start, 5.0 * np.arange(10))
+    np.testing.assert_allclose(curve.stop, 5.0 * np.arange(1, 11))
+    assert curve.burn_in == 5.0
 
 
 def test_weights_of_the_reference_matter() -> None:
     points = np.random.default_rng(5).normal(size=(3000, 2))
     left = ensemble_of(points, weights=(points[:, 0] < 0).astype(float))
-    curve = convergence_curve(left, replicas_of(cloud(100, 20)), 2.0, 0, np.random.default_rng(0))
-    assert (curve["w1"] > 0.3).all()
-    assert np.isnan(curve["w1_sem"]).all()
-    assert curve["burn_in"] is None
+    curve = convergence_curve(left, replicas_of(cloud(100, 20)), 2.0, 0, np.random.default_rng(0), "a", None)
+    assert (curve.w1 > 0.3).all()
+    assert np.isnan(curve.w1_sem).all()
+    assert curve.burn_in is None
 
 
 def test_a_single_saved_frame_shows_nothing() -> None:
     replicas = replicas_of(cloud(1, 20))
     assert split_half(replicas, 400, 2.0, 10, np.random.default_rng(0)) == {}
-    assert convergence_curve(ensemble_of(np.zeros((3, 2))), replicas, 2.0, 5, np.random.default_rng(0)) == {}
-    assert len(convergence_curve(ensemble_of(np.zeros((3, 2))), replicas_of(cloud(3, 20)), 2.0, 5,
-                                 np.random.default_rng(0))["w1"]) == 3  # fmt: skip
+    reference, rng = ensemble_of(np.zeros((3, 2))), np.random.default_rng(0)
+    assert convergence_curve(reference, replicas, 2.0, 5, rng, "a", None) is None
+    few = convergence_curve(reference, replicas_of(cloud(3, 20)), 2.0, 5, rng, "a", None)
+    assert few is not None
+    assert len(few.w1) == 3

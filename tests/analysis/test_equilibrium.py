@@ -91,9 +91,9 @@ def test_an_analysis_takes_frames_weights_and_tica_from_it(equilibrium: Equilibr
     for name, value in direct.metrics.items():
         if not name.endswith("_reference_sem"):
             assert evaluation.metrics[name] == pytest.approx(value), name
-    notes = evaluation.curves["notes"]
-    assert notes["reference_is_equilibrium"] is True
-    assert notes["reference"] == evaluation.curves["tica"]["reference_name"] == "a_reference"
+    notes = evaluation.notes
+    assert notes.reference_is_equilibrium is True
+    assert notes.reference == evaluation.curves["tica"].reference_name == "a_reference"
     stored = Tica.from_arrays(*evaluation.definitions["tica"])
     np.testing.assert_array_equal(stored.components, equilibrium.tica.components)
 
@@ -118,10 +118,10 @@ def test_errors_of_a_reference_are_not_below_half_the_difference_of_its_runs(equ
     assert with_runs["folded_free_energy_reference_above"] == pytest.approx(0.0), "at 0.25 + 0.25"
     curve = free_energy_curve(two, one, Bins.over(two, 20, 20), "reference", 50, rng)["rmsd"]
     native = np.digitize(1.0, Bins.over(two, 20, 20).observables["rmsd"]) - 1
-    assert np.isnan(curve["reference_sem"][native])
-    assert np.isnan(curve["difference"][native])
-    assert curve["reference_above"][native] == pytest.approx(np.log(0.75 / 0.5))
-    assert curve["difference_below"][native] == pytest.approx(curve["model"][native] - curve["reference_above"][native])
+    assert np.isnan(curve.reference_sem[native])
+    assert np.isnan(curve.difference[native])
+    assert curve.reference_above[native] == pytest.approx(np.log(0.75 / 0.5))
+    assert curve.difference_below[native] == pytest.approx(curve.model[native] - curve.reference_above[native])
 
 
 def test_the_relative_resolution_is_one_where_one_run_is_folded_and_the_other_never_is() -> None:

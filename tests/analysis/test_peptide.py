@@ -43,9 +43,9 @@ def test_every_metric_is_there_with_an_error() -> None:
     assert set(metrics) == expected | {f"{name}_sem" for name in expected} | without_error
     assert all(np.isfinite(value) for value in metrics.values())
     assert {name for name, value in metrics.items() if value < 0} <= {name for name in metrics if "free_energy" in name}
-    notes = evaluation.curves["notes"]
-    assert notes["reference_is_equilibrium"] is False
-    assert "not an equilibrium reference" in notes["reference"]
+    notes = evaluation.notes
+    assert notes.reference_is_equilibrium is False
+    assert "not an equilibrium reference" in notes.reference
     again = evaluate(frames, trajectory).metrics
     assert again == metrics, "the seed fixes every draw"
     stored = Tica.from_arrays(*evaluation.definitions["tica"])
@@ -130,7 +130,7 @@ def test_without_a_healthy_replica_the_reference_is_described() -> None:
     assert failed.metrics["replicas_failed_fraction"] == 1
     assert "w1_tica" not in failed.metrics
     assert "folded_fraction_reference" in failed.metrics
-    assert "model" not in failed.curves["tica"]
+    assert failed.curves["tica"].model is None
     assert "replicas_failed" not in evaluate(frames, None).metrics
 
 
@@ -139,18 +139,18 @@ def test_a_simulation_far_away_fills_the_outermost_bins() -> None:
     far = FakeTrajectory(5.0 * walkers(10, 12, np.random.default_rng(5)), np.ones(12, dtype=bool))
     evaluation = evaluate(frames, far)
     assert evaluation.metrics["js_end_to_end"] == pytest.approx(np.log(2), abs=1e-6)
-    assert evaluation.curves["tica"]["model_outside"] == 1.0
-    assert "model" not in evaluation.curves["tica"]
-    assert evaluation.curves["distributions"]["end_to_end"]["model"].sum() == 0
+    assert evaluation.curves["tica"].model_outside == 1.0
+    assert evaluation.curves["tica"].model is None
+    assert evaluation.curves["distributions"]["end_to_end"].model.sum() == 0
 
 
 def test_densities_integrate_to_one() -> None:
     frames = peptide_frames()
     curves = evaluate(frames, trajectory_of(frames)).curves["distributions"]
     for name, curve in curves.items():
-        width = curve["x"][1] - curve["x"][0]
-        assert curve["reference"].sum() * width == pytest.approx(1.0), name
-        assert curve["model"] == pytest.approx(curve["reference"]), name
+        width = curve.x[1] - curve.x[0]
+        assert curve.reference.sum() * width == pytest.approx(1.0), name
+        assert curve.model == pytest.approx(curve.reference), name
 
 
 def test_one_saved_frame_is_enough() -> None:

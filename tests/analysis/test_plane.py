@@ -111,8 +111,8 @@ def test_error_of_a_known_shift() -> None:
     line = np.linspace(-5, 5, 41)
     force = PLANE.force(np.stack(np.meshgrid(line, line), axis=-1)).reshape(-1, 2)
     assert result.metrics["force_rmse_relative"] == pytest.approx(0.5 / np.sqrt(force.var(axis=0).sum()))
-    np.testing.assert_allclose(result.curves["plane"]["error"], np.full((41, 41), 0.5), atol=1e-9)
-    np.testing.assert_array_equal(result.curves["plane"]["energy"][:, 20], PLANE.energy([[x, 0.0] for x in line]))
+    np.testing.assert_allclose(result.curves["plane"].error, np.full((41, 41), 0.5), atol=1e-9)
+    np.testing.assert_array_equal(result.curves["plane"].energy[:, 20], PLANE.energy([[x, 0.0] for x in line]))
 
 
 def test_work_is_the_integral_of_the_curl() -> None:

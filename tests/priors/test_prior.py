@@ -134,18 +134,18 @@ def test_fit_quality_puts_data_beside_the_fit():
     prior = peptide_prior()
     prior.fit(frames, system_of(frames))
     quality = prior.fit_quality(frames)
-    assert {name: curve["energy_fit"].shape[1] for name, curve in quality.items()} == {
+    assert {name: curve.energy_fit.shape[1] for name, curve in quality.items()} == {
         "bonds": 9,
         "angles": 8,
         "dihedrals": 7,
         "repulsion": 1,
     }
     bonds = quality["bonds"]
-    assert bonds["unit"] == "Å"
-    assert bonds["x"].shape == (len(bonds["energy_fit"]),)
+    assert bonds.unit == "Å"
+    assert bonds.x.shape == (len(bonds.energy_fit),)
     # The test's bonds are normally distributed, so the harmonic fit is exact but for counting noise.
-    near = np.abs(bonds["x"] - 3.8) < 0.06
-    assert np.abs(bonds["energy_data"] - bonds["energy_fit"])[near].max() < 0.5
+    near = np.abs(bonds.x - 3.8) < 0.06
+    assert np.abs(bonds.energy_data - bonds.energy_fit)[near].max() < 0.5
 
 
 def test_it_holds_a_chain_together():

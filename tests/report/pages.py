@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cgexp.analysis.curves import Notes
 from cgexp.analysis.representatives import Representative
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.frames import Frames
@@ -72,7 +73,7 @@ METRICS = {
     "w1_tica": 0.5, "w1_tica_sem": 0.1, "w1_tica_resolution": 0.45, "folded_fraction": 0.25, "replicas_failed": 0.0,
     "loss_validation": 60.0, "epochs": 8.0, "checkpoint_epoch": 7.0, "n_parameters": 44800.0, "train_seconds": 12.5,
 }  # fmt: skip
-NOTES = {"reference": "some_ensemble", "reference_is_equilibrium": True, "n_frames_reference": 6000}
+NOTES = Notes("some_ensemble", reference_is_equilibrium=True, n_frames_reference=6000, tica_lag_ps=2.0)
 PROVENANCE = {
     "data": {"content_hash": "abc123", "path": None},
     "stages": {

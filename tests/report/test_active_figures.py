@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
+from cgexp.report.active_figures import PmfArm, PmfRounds, Quantity, pmf_rounds_figure, rounds_figure
 
 
-def curve(**changed: Any) -> dict[str, Any]:
+def curve(**changed: Any) -> Quantity:
     arms = {"one": (np.array([2.0, 1.0]), np.array([1.5, 0.5]), np.array([2.5, 1.5])), "other": ([3.0], None, None)}
-    return {"name": "W1", "unit": "Å", "log": False, "resolution": 0.5, "arms": arms, **changed}
+    return replace(Quantity("W1", "Å", log=False, resolution=0.5, arms=arms), **changed)
 
 
 def test_a_panel_for_each_quantity_and_one_legend() -> None:
@@ -34,10 +35,8 @@ def test_a_single_run_needs_no_name() -> None:
 @pytest.mark.parametrize("labels", [("a",), ("a", "b")])
 def test_added_frames_are_coloured_by_their_round(labels: tuple[str, ...]) -> None:
     x = np.linspace(-1.0, 1.0, 5)
-    arm = {"before": x, "after": -x, "added_x": np.array([0.0, 0.5]), "added_round": np.array([0, 1])}
-    figure = pmf_rounds_figure(
-        {"x": x, "exact": x**2, "n_rounds": 2, "initial_x": x[:2], "arms": dict.fromkeys(labels, arm)}
-    )
+    arm = PmfArm(before=x, after=-x, added_x=np.array([0.0, 0.5]), added_round=np.array([0, 1]))
+    figure = pmf_rounds_figure(PmfRounds(x, x**2, initial_x=x[:2], n_rounds=2, arms=dict.fromkeys(labels, arm)))
     panels = figure.axes[: len(labels)]
     assert [axes.get_title() for axes in panels] == (list(labels) if len(labels) > 1 else [""])
     added = panels[0].collections[0]

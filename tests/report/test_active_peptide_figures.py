@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from cgexp.report.active_figures import before_after_figure, course_figure, tica_maps_figure
+from cgexp.report.active_figures import (
+    BeforeAfter,
+    Course,
+    CourseOfArm,
+    TicaArm,
+    TicaRounds,
+    before_after_figure,
+    course_figure,
+    tica_maps_figure,
+)
 
 LABELS = [("",), ("a", "b")]
 
@@ -15,10 +22,9 @@ LABELS = [("",), ("a", "b")]
 @pytest.mark.parametrize("labels", LABELS)
 def test_maps_have_the_same_colours_and_the_new_frames(labels: tuple[str, ...]) -> None:
     energy = np.arange(4.0).reshape(2, 2)
-    arm = {"before": energy + 1.0, "after": energy + 2.0, "initial": np.zeros((5, 2)), "added": np.ones((3, 2))}
+    arm = TicaArm(before=energy + 1.0, after=energy + 2.0, initial=np.zeros((5, 2)), added=np.ones((3, 2)))
     edges = np.array([-1.0, 0.0, 1.0])
-    curve = {"edges_ic1": edges, "edges_ic2": edges, "reference": energy, "highest": 5.0, "reference_name": "truth"}
-    figure = tica_maps_figure({**curve, "arms": dict.fromkeys(labels, arm)})
+    figure = tica_maps_figure(TicaRounds(edges, edges, energy, "truth", highest=5.0, arms=dict.fromkeys(labels, arm)))
     rows = [figure.axes[i : i + 3] for i in range(0, 3 * len(labels), 3)]
     for label, (reference, before, after) in zip(labels, rows, strict=True):
         meshes = [panel.collections[0] for panel in (reference, before, after)]
@@ -33,23 +39,21 @@ def test_maps_have_the_same_colours_and_the_new_frames(labels: tuple[str, ...]) 
 @pytest.mark.parametrize("labels", LABELS)
 def test_distributions_of_all_arms_share_a_panel(labels: tuple[str, ...]) -> None:
     x = np.linspace(0.0, 1.0, 4)
-    curve = {"x": x, "reference": x, "before": 2 * x, "label": "bond", "unit": "Å", "reference_name": "truth"}
     after = {label: (3.0 + i) * x for i, label in enumerate(labels)}
-    figure = before_after_figure({name: {**curve, "after": after} for name in ("bond", "angle")})
+    curve = BeforeAfter(x, "bond", "Å", "truth", reference=x, before=2 * x, after=after)
+    figure = before_after_figure(dict.fromkeys(("bond", "angle"), curve))
     drawn = [axes for axes in figure.axes if axes.axison]
     assert len(drawn) == 2
     assert [line.get_ydata()[-1] for line in drawn[0].lines] == [2.0, 3.0, 4.0][: 1 + len(labels)]
     assert drawn[0].get_xlabel() == "bond (Å)"
 
 
-def course(labels: tuple[str, ...], failed: float) -> dict[str, Any]:
+def course(labels: tuple[str, ...], failed: float) -> Course:
     values = {"w1": np.ones(3), "failed": np.full(3, failed), "energy": -np.ones(3)}
-    of_arm = {name: (value, None, None) for name, value in values.items()}
-    with_interval = {name: (value, value - 1.0, value + 1.0) for name, value in values.items()}
-    return {
-        "time": np.arange(3.0), "time_unit": "ps", "energy_unit": "kcal/mol",
-        "before": dict.fromkeys(labels, of_arm), "after": dict.fromkeys(labels, with_interval),
-    }  # fmt: skip
+    of_arm = CourseOfArm(**{name: (value, None, None) for name, value in values.items()})
+    with_interval = CourseOfArm(**{name: (value, value - 1.0, value + 1.0) for name, value in values.items()})
+    before, after = dict.fromkeys(labels, of_arm), dict.fromkeys(labels, with_interval)
+    return Course(np.arange(3.0), "ps", "kcal/mol", before, after)
 
 
 @pytest.mark.parametrize("labels", LABELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,91 +11,95 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from cgexp.analysis.curves import (
+    ContactMap,
+    Convergence,
+    Distribution,
+    FreeEnergy,
+    MarkovCurve,
+    MeanForce,
+    PlaneMaps,
+    Pmf,
+    Residuals,
+    TicaMaps,
+)
+from cgexp.priors.term import PriorFit
 from cgexp.report.figures import FIGURES, draw, save
+from cgexp.report.training_figures import TrainingCurve
 
 X = np.linspace(-3.8, 4.5, 51)
 BINS = np.linspace(-2.0, 2.0, 11)
 
 
-def tica_curve() -> dict[str, Any]:
+def tica_curve() -> TicaMaps:
     energy = np.add.outer(BINS[:-1] ** 2, BINS[:-1] ** 2)
     energy[0, 0] = np.nan
-    return {
-        "reference": energy,
-        "reference_name": "data (not an equilibrium reference)",
-        "model": 0.5 * energy,
-        "difference": -0.5 * energy,
-        "difference_limit": 4.0,
-        "model_outside": 0.25,
-        "edges_ic1": BINS,
-        "edges_ic2": 2.0 * BINS,
-        "highest": 8.0,
-    }
+    return TicaMaps(
+        reference=energy,
+        reference_name="data (not an equilibrium reference)",
+        model=0.5 * energy,
+        difference=-0.5 * energy,
+        difference_limit=4.0,
+        model_outside=0.25,
+        edges_ic1=BINS,
+        edges_ic2=2.0 * BINS,
+        highest=8.0,
+    )
 
 
-def plane_curve() -> dict[str, Any]:
+def plane_curve() -> PlaneMaps:
     x, y = np.meshgrid(BINS, BINS, indexing="ij")
-    return {"x": BINS, "y": BINS, "energy": x**2 + 2.0 * y**2, "error": np.abs(x), "curl": x - y, "curl_limit": 4.0}
+    return PlaneMaps(BINS, BINS, energy=x**2 + 2.0 * y**2, error=np.abs(x), curl=x - y, curl_limit=4.0)
 
 
-def distribution(label: str, unit: str) -> dict[str, Any]:
+def distribution(label: str, unit: str) -> Distribution:
     density = np.exp(-(X**2))
-    errors = {"reference_sem": 0.2 * density, "model_sem": 0.1 * density}
-    return {"x": X, "reference": density, "model": 0.9 * density, **errors, "label": label} | {
-        "unit": unit,
-        "reference_name": "data",
-    }
+    return Distribution(X, label, unit, "data", density, 0.2 * density, 0.9 * density, 0.1 * density)
 
 
-def line(label: str, unit: str) -> dict[str, Any]:
-    energy = X**2
-    curve = {"x": X, "reference": energy, "model": 0.5 * energy, "difference": -0.5 * energy, "outside": 0.125}
-    errors = {f"{name}_sem": np.full(51, 0.2) for name in ("reference", "model", "difference")}
-    return curve | errors | {"label": label, "unit": unit, "reference_name": "data"}
+def line(label: str, unit: str) -> FreeEnergy:
+    energy, sem = X**2, np.full(51, 0.2)
+    return FreeEnergy(
+        X, label, unit, "data", energy, sem, model=0.5 * energy, model_sem=sem, outside=0.125,
+        difference=-0.5 * energy, difference_sem=sem,
+    )  # fmt: skip
 
 
-def contact_curve() -> dict[str, Any]:
+def contact_curve() -> ContactMap:
     probability = np.add.outer(np.arange(5), np.arange(5)) / 10.0
     probability[np.abs(np.subtract.outer(np.arange(5), np.arange(5))) < 3] = np.nan
-    return {
-        "reference": probability,
-        "model": 0.5 * probability,
-        "difference": -0.5 * probability,
-        "labels": ["G1", "P2", "A3", "G4", "W5"],
-        "cutoff": 6.5,
-        "reference_name": "data",
-    }
+    labels = ["G1", "P2", "A3", "G4", "W5"]
+    return ContactMap(probability, labels, 6.5, "data", model=0.5 * probability, difference=-0.5 * probability)
 
 
-def convergence_curve() -> dict[str, Any]:
-    return {
-        "start": np.arange(4.0), "stop": np.arange(4.0) + 1.0, "w1": np.array([0.5, 0.4, 0.3, 0.3]),
-        "w1_sem": np.full(4, 0.05), "folded": np.array([0.0, 0.1, 0.2, 0.2]), "folded_sem": np.full(4, 0.02),
-        "folded_limit": np.array([0.06, np.nan, np.nan, np.nan]), "folded_reference_sem": 0.1,
-        "burn_in": 0.5, "resolution": 0.25, "folded_reference": 0.15, "reference_name": "data",
-    }  # fmt: skip
+def convergence_curve() -> Convergence:
+    return Convergence(
+        start=np.arange(4.0), stop=np.arange(4.0) + 1.0, w1=np.array([0.5, 0.4, 0.3, 0.3]),
+        w1_sem=np.full(4, 0.05), folded=np.array([0.0, 0.1, 0.2, 0.2]), folded_sem=np.full(4, 0.02),
+        folded_limit=np.array([0.06, np.nan, np.nan, np.nan]), folded_reference_sem=0.1,
+        burn_in=0.5, resolution=0.25, folded_reference=0.15, reference_name="data",
+    )  # fmt: skip
 
 
-def msm_curve() -> dict[str, Any]:
+def msm_curve() -> MarkovCurve:
     observed = np.array([[0.9, 0.8], [0.8, 0.7]])
-    return {
-        "lags": np.array([1.0, 2.0, 4.0]), "timescales": np.array([[9.0, 3.0], [10.0, np.nan], [10.0, 4.0]]),
-        "timescales_low": np.full((3, 2), 2.0), "timescales_high": np.full((3, 2), 20.0), "lag": 2.0, "length": 30.0,
-        "multiples": np.array([2.0, 4.0]), "predicted": observed + 0.01, "observed": observed,
-        "observed_low": observed - 0.1, "observed_high": observed + 0.05, "populations": np.array([0.75, 0.25]),
-        "centres": np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), "cluster_set": np.array([0, 1, -1]),
-        "cluster_share": np.array([0.7, 0.2, 0.1]), "folded": [0.5, 0.0], "note": "",
-    }  # fmt: skip
+    return MarkovCurve(
+        lags=np.array([1.0, 2.0, 4.0]), timescales=np.array([[9.0, 3.0], [10.0, np.nan], [10.0, 4.0]]),
+        timescales_low=np.full((3, 2), 2.0), timescales_high=np.full((3, 2), 20.0), lag=2.0, length=30.0,
+        multiples=np.array([2.0, 4.0]), predicted=observed + 0.01, observed=observed,
+        observed_low=observed - 0.1, observed_high=observed + 0.05, populations=np.array([0.75, 0.25]),
+        centres=np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), cluster_set=np.array([0, 1, -1]),
+        cluster_share=np.array([0.7, 0.2, 0.1]), folded=[0.5, 0.0],
+    )  # fmt: skip
 
 
-def all_curves() -> dict[str, dict[str, Any]]:
+def all_curves() -> dict[str, Any]:
+    line_force = -2 * X
+    fit = X**2
     return {
-        "pmf": {
-            "x": X, "exact": X**2, "model": X**2 + 0.1, "conservative": True, "bin_x": X[::5],
-            "simulation": X[::5] ** 2, "simulation_sem": 0.1 * np.ones(11),
-        },
-        "force": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "data_x": X, "data": -2 * X + 1},
-        "residuals": {"x": X, "exact": -2 * X, "model": -2 * X + 0.1, "residual": np.full(51, 0.1)},
+        "pmf": Pmf(X, X**2, X**2 + 0.1, True, X[::5], X[::5] ** 2, 0.1 * np.ones(11)),
+        "force": MeanForce(X, line_force, line_force + 0.1, X, line_force + 1),
+        "residuals": Residuals(X, line_force, line_force + 0.1, np.full(51, 0.1)),
         "plane": plane_curve(),
         "tica": tica_curve(),
         "distributions": {"bond": distribution("bond", "Å"), "angle": distribution("angle", "rad"),
@@ -103,16 +108,15 @@ def all_curves() -> dict[str, dict[str, Any]]:
         "contacts": contact_curve(),
         "convergence": convergence_curve(),
         "msm": msm_curve(),
-        "training": {
-            "epoch": np.arange(1, 11), "train": np.geomspace(2, 0.4, 10), "validation": np.geomspace(2, 0.5, 10),
-            "zero_force": 2.0, "prior_only": 1.5, "noise_floor": 0.33, "unit": "(kT/length)²",
-        },
+        "training": TrainingCurve(
+            np.arange(1, 11), np.geomspace(2, 0.4, 10), "(kT/length)²", np.geomspace(2, 0.5, 10),
+            zero_force=2.0, prior_only=1.5, noise_floor=0.33,
+        ),
         "prior_fit": {
-            "bonds": {"x": X, "energy_data": np.stack([X**2, X**2], 1), "energy_fit": np.stack([X**2, X**2], 1),
-                      "label": "bond length", "unit": "Å"},
-            "wall": {"x": X, "energy_data": X**2, "energy_fit": X**2, "label": "x", "unit": "length"},
+            "bonds": PriorFit(X, np.stack([fit, fit], 1), np.stack([fit, fit], 1), "bond length", "Å"),
+            "wall": PriorFit(X, fit, fit, "x", "length"),
         },
-        "notes": {"reference_is_equilibrium": False},
+        "a curve that nothing draws": {"x": X},
     }  # fmt: skip
 
 
@@ -153,20 +157,22 @@ def test_densities_of_both_sides_have_a_band() -> None:
 
 def test_optional_parts_may_be_absent() -> None:
     curves = all_curves()
-    for name in ("bin_x", "simulation", "simulation_sem"):
-        del curves["pmf"][name]
-    curves["pmf"]["conservative"] = False
-    del curves["force"]["data"], curves["tica"]["model"], curves["tica"]["difference"]
-    del curves["contacts"]["model"], curves["contacts"]["difference"]
-    for curve in curves["free_energy"].values():
-        for part in ("model", "difference"):
-            del curve[part], curve[f"{part}_sem"]
-    for name in [name for name in curves["msm"] if name.endswith(("_low", "_high"))]:
-        del curves["msm"][name]
-    curves["convergence"] |= {"burn_in": None, "resolution": None, "w1_sem": np.full(4, np.nan)}
-    for curve in curves["distributions"].values():
-        del curve["model"], curve["model_sem"], curve["reference_sem"]
-    curves["training"] |= {"validation": None, "prior_only": None, "noise_floor": 0.0}
+
+    def without(curve: Any, *names: str, **changes: Any) -> Any:
+        return replace(curve, **dict.fromkeys(names), **changes)
+
+    curves["pmf"] = without(curves["pmf"], "bin_x", "simulation", "simulation_sem", conservative=False)
+    curves["force"] = without(curves["force"], "data_x", "data")
+    for name in ("tica", "contacts"):
+        curves[name] = without(curves[name], "model", "difference")
+    sides = ("model", "model_sem", "difference", "difference_sem")
+    curves["free_energy"] = {name: without(curve, *sides) for name, curve in curves["free_energy"].items()}
+    percentiles = [field.name for field in fields(MarkovCurve) if field.name.endswith(("_low", "_high"))]
+    curves["msm"] = without(curves["msm"], *percentiles)
+    curves["convergence"] = without(curves["convergence"], "burn_in", "resolution", w1_sem=np.full(4, np.nan))
+    sides = ("model", "model_sem", "reference_sem")
+    curves["distributions"] = {name: without(curve, *sides) for name, curve in curves["distributions"].items()}
+    curves["training"] = without(curves["training"], "validation", "prior_only", noise_floor=0.0)
     curves["prior_fit"] = {}
     figures = draw(curves)
     assert "prior_fit" not in figures
@@ -185,11 +191,11 @@ def test_both_maps_share_bins_and_colours() -> None:
     assert first.get_xlim() == second.get_xlim() == (-2.0, 2.0)
     assert first.get_ylim() == (-4.0, 4.0)
     # pcolormesh takes [row, column] = [IC 2, IC 1]
-    assert np.nan_to_num(meshes[0].get_array()[3, 1]) == tica_curve()["reference"][1, 3]
+    assert np.nan_to_num(meshes[0].get_array()[3, 1]) == tica_curve().reference[1, 3]
     assert "25.0%" in second.get_title()
     difference = third.collections[0]
     assert difference.get_clim() == (-4.0, 4.0)
-    assert difference.get_array()[3, 1] == tica_curve()["difference"][1, 3]
+    assert difference.get_array()[3, 1] == tica_curve().difference[1, 3]
 
 
 def test_free_energies_stand_above_their_difference() -> None:
@@ -208,8 +214,8 @@ def test_contact_maps_name_their_residues_and_differences_are_symmetric() -> Non
     reference, model, difference, *_ = one("contacts").axes
     images = [axes.get_images()[0] for axes in (reference, model, difference)]
     assert [image.get_clim() for image in images] == [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0)]
-    assert np.nan_to_num(images[2].get_array())[4, 0] == contact_curve()["difference"][4, 0]
-    assert [text.get_text() for text in reference.get_xticklabels()] == contact_curve()["labels"]
+    assert np.nan_to_num(images[2].get_array())[4, 0] == contact_curve().difference[4, 0]
+    assert [text.get_text() for text in reference.get_xticklabels()] == contact_curve().labels
 
 
 def test_convergence_shows_windows_and_the_resolution() -> None:
@@ -223,7 +229,7 @@ def test_convergence_shows_windows_and_the_resolution() -> None:
 def test_a_markov_model_shows_timescales_test_and_states() -> None:
     scales, test, plane = one("msm").axes
     assert list(scales.get_lines()[0].get_ydata()) == [9.0, 10.0, 10.0]
-    continuous = msm_curve() | {"reference_lags": np.array([1.0, 2.0]), "reference_timescales": np.full((2, 2), 7.0)}
+    continuous = replace(msm_curve(), reference_lags=np.array([1.0, 2.0]), reference_timescales=np.full((2, 2), 7.0))
     assert list(draw({"msm": continuous})["msm"].axes[0].get_lines()[1].get_ydata()) == [7.0, 7.0]
     assert list(test.get_lines()[0].get_ydata()) == pytest.approx([1.0, 0.91, 0.81])
     names = [text.get_text() for text in plane.get_legend().get_texts()]
@@ -233,8 +239,8 @@ def test_a_markov_model_shows_timescales_test_and_states() -> None:
 def test_maps_of_the_plane_have_x_to_the_right_and_labelled_colour_bars() -> None:
     axes = one("plane").axes
     error, curl = axes[1].collections[0], axes[2].collections[0]
-    assert np.array_equal(error.get_array(), plane_curve()["error"].T)  # pcolormesh takes [row, column] = [y, x]
-    assert np.array_equal(curl.get_array(), plane_curve()["curl"].T)
+    assert np.array_equal(error.get_array(), plane_curve().error.T)  # pcolormesh takes [row, column] = [y, x]
+    assert np.array_equal(curl.get_array(), plane_curve().curl.T)
     assert curl.get_clim() == (-4.0, 4.0)
     bars = [bar.get_ylabel() for bar in axes[3:]]
     assert bars == ["exact potential (kT)", "|model - exact force| (kT/length)", "curl of the model (kT/length²)"]

@@ -37,7 +37,7 @@ def test_the_same_content_gives_the_same_bytes_and_no_page_is_large(tmp_path: Pa
 
 
 def test_a_toy_without_figures_has_no_viewer_and_stays_small(tmp_path: Path) -> None:
-    page = run_page(run_content(tmp_path, frames=frames("reduced"), notes={}, figures={}, structures=None))
+    page = run_page(run_content(tmp_path, frames=frames("reduced"), notes=None, figures={}, structures=None))
     found = Reader(page)
     assert found.problems == []
     assert found.count("img") == 0
@@ -76,7 +76,7 @@ def test_whatever_a_run_holds_stays_text(tmp_path: Path) -> None:
         run_id=EVIL,
         config=config(dataset={"name": EVIL}, overrides=[f"a={EVIL}"], trainer={"start_from": EVIL}),
         metrics={**METRICS, EVIL: 1.0, "nan": float("nan"), "inf": float("inf")},
-        notes={**NOTES, "reference": EVIL},
+        notes=replace(NOTES, reference=EVIL),
         figures={EVIL: picture(tmp_path / "evil.png")},
         code={"version": EVIL, "commit": EVIL, "dirty": None},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cgexp.report.html_summary import summary, warnings
@@ -33,14 +35,14 @@ def test_a_distance_beyond_the_errors_is_not_explained_away() -> None:
 
 
 def test_a_toy_has_no_kelvin_and_the_exact_answer() -> None:
-    text = words(frames=frames("reduced"), notes={})
+    text = words(frames=frames("reduced"), notes=None)
     assert "1 bead, kT = 1" in text
     assert "2 time units each" in text
     assert text.endswith("It is compared with the exact answer, found by quadrature.")
 
 
 def test_data_that_are_no_equilibrium_are_said_to_be_none() -> None:
-    notes = {**NOTES, "reference_is_equilibrium": False}
+    notes = replace(NOTES, reference_is_equilibrium=False)
     assert "not an equilibrium ensemble" in words(notes=notes)
     assert any("no population" in text for text in warnings(config(), METRICS, notes))
     assert warnings(config(), METRICS, NOTES) == []
@@ -72,7 +74,7 @@ def test_tempering_is_said_to_be_tempering() -> None:
 
 
 def test_a_markov_model_that_is_missing_has_a_reason() -> None:
-    notes = {**NOTES, "msm": "no Markov model: the production has 3 saved frames"}
+    notes = replace(NOTES, msm="no Markov model: the production has 3 saved frames")
     assert words(notes=notes).endswith(" No Markov model: the production has 3 saved frames.")
     assert "Markov" not in words(notes=notes, metrics={**METRICS, "msm_ck_error": 0.1})
 

@@ -69,16 +69,17 @@ def test_figures_are_drawn_before_and_after(finished: RunFolder) -> None:
 
 def test_curves_are_of_the_first_and_the_last_round(finished: RunFolder) -> None:
     arms = {"": [(finished.path, frames_of(finished.path))]}
-    maps = tica_maps_curve(arms)["arms"][""]
-    assert (len(maps["initial"]), len(maps["added"])) == (100, 6)
+    maps = tica_maps_curve(arms).arms[""]
+    assert (len(maps.initial), len(maps.added)) == (100, 6)
     for curve in before_after_curves(arms).values():
-        assert np.trapezoid(curve["reference"], curve["x"]) == pytest.approx(1.0, abs=0.05)
+        assert np.trapezoid(curve.reference, curve.x) == pytest.approx(1.0, abs=0.05)
     course = course_curve(arms)
-    assert course["time_unit"] == "ps"
-    w1, low, high = course["after"][""]["w1"]
-    assert w1.shape == course["time"].shape
+    assert course is not None
+    assert course.time_unit == "ps"
+    w1, low, high = course.after[""].w1
+    assert w1.shape == course.time.shape
     assert (low, high) == (None, None)
-    assert np.all(np.isfinite(course["before"][""]["energy"][0]))
+    assert np.all(np.isfinite(course.before[""].energy[0]))
 
 
 def test_a_round_without_survivors_has_no_curves(finished: RunFolder) -> None:

@@ -53,8 +53,8 @@ def test_figure_and_page_are_of_the_frames_that_the_prior_was_fitted_on(
     config["figures"] = "png"
     folder = run(config, say=quiet)
     mini = load_packaged("chignolin_mini")
-    expected = Prior.load(folder.prior).fit_quality(mini)["bonds"]["energy_data"]
-    np.testing.assert_array_equal(drawn["prior_fit"]["bonds"]["energy_data"], expected)
+    expected = Prior.load(folder.prior).fit_quality(mini)["bonds"].energy_data
+    np.testing.assert_array_equal(drawn["prior_fit"]["bonds"].energy_data, expected)
     page = Reader(folder.report.read_bytes())
     assert f"fitted to {len(mini):,} frames of chignolin_mini; nothing was trained" in page.text
 

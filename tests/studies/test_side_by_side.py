@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cgexp.analysis.curves import Distribution
 from cgexp.report.side_by_side_figures import lines_figure
 from cgexp.studies import side_by_side
 
@@ -16,20 +18,20 @@ X = np.linspace(0.0, 1.0, 5)
 
 def made_up(monkeypatch: pytest.MonkeyPatch, **reference: Any) -> Any:
     """Results of one arm with two runs."""
-    shared = {"x": X, "label": "RMSD", "unit": "Å", "reference_name": "some_ensemble", "reference": X, **reference}
-    curves = [{"distributions": {"rmsd": {**shared, "model": model * X}}} for model in (1.0, 3.0)]
+    density = Distribution(X, "RMSD", "Å", "some_ensemble", X, **reference)
+    curves = [SimpleNamespace(distributions={"rmsd": replace(density, model=model * X)}) for model in (1.0, 3.0)]
     monkeypatch.setattr(side_by_side, "_curves", lambda run: curves[run])
     return SimpleNamespace(runs=lambda arm: [0, 1], arm=lambda name: SimpleNamespace(label="An arm"))
 
 
 def test_the_reference_has_its_standard_error_and_an_arm_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     results = made_up(monkeypatch, reference_sem=0.1 * X)
-    curves = side_by_side.densities(results, ["arm"], ["rmsd"])["rmsd"]["curves"]
+    curves = side_by_side.densities(results, ["arm"], ["rmsd"])["rmsd"].curves
     np.testing.assert_allclose(curves["some_ensemble"], (X, 0.1 * X))
     np.testing.assert_allclose(curves["An arm"], (2.0 * X, np.sqrt(2.0) * X))
 
 
 def test_curves_of_an_older_run_have_no_error_of_the_reference_and_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     found = side_by_side.densities(made_up(monkeypatch), ["arm"], ["rmsd"])
-    assert np.isnan(found["rmsd"]["curves"]["some_ensemble"][1]).all(), "it is not known, which is not zero"
+    assert np.isnan(found["rmsd"].curves["some_ensemble"][1]).all(), "it is not known, which is not zero"
     lines_figure(found, "density", "", "bands").canvas.draw()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.analysis.result import read_curves
+from cgexp.analysis.curves import read_curves
 from cgexp.build import build
 from cgexp.datasets.teacher_data import TeacherData
-from cgexp.report.side_by_side_figures import lines_figure, points_figure
+from cgexp.report.side_by_side_figures import Lines, lines_figure, points_figure
 from cgexp.runs.evaluate import teacher_equilibrium
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
@@ -58,13 +57,13 @@ def _distances(results: Results) -> Figure:
 
 def _free_energies(results: Results) -> Figure:
     """Along IC 1, a panel for each seed: each has its own teacher, and so its own coordinate."""
-    curves: dict[str, dict[str, Any]] = {}
+    curves: dict[str, Lines] = {}
     for i, seed in enumerate(results.seeds):
-        of_arm = {arm: read_curves(results.runs(arm)[i].folder.path)["free_energy"]["ic1"] for arm in STUDENTS}
+        of_arm = {arm: read_curves(results.runs(arm)[i].folder.path).free_energy["ic1"] for arm in STUDENTS}
         first = of_arm[STUDENTS[0]]
-        shown = {"teacher": (first["reference"], first["reference_sem"])}
-        shown |= {results.arm(arm).label: (curve["model"], curve["model_sem"]) for arm, curve in of_arm.items()}
-        curves[str(seed)] = {"x": first["x"], "label": f"IC 1 of teacher {seed}", "unit": "", "curves": shown}
+        shown = {"teacher": (first.reference, first.reference_sem)}
+        shown |= {results.arm(arm).label: (curve.model, curve.model_sem) for arm, curve in of_arm.items()}
+        curves[str(seed)] = Lines(first.x, f"IC 1 of teacher {seed}", "", shown)
     return lines_figure(curves, "free energy", "kT", "bands: standard error over replicas")
 
 
