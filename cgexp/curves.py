@@ -60,7 +60,7 @@ def _flatten(path: str, value: object, arrays: dict[str, NDArray[Any]], meta: di
 
 
 def _restored(kind: Any, value: Any) -> Any:
-    """``value``, a tree of mappings, as what a field of this annotation holds."""
+    """``value``, a tree of mappings, as what a field of annotation ``kind`` holds."""
     if get_origin(kind) in (Union, types.UnionType):
         kinds = [one for one in get_args(kind) if one is not type(None)]
         return None if value is None else _restored(kinds[0], value)
@@ -70,6 +70,8 @@ def _restored(kind: Any, value: Any) -> Any:
         return value
     assert is_dataclass(kind)
     hints = get_type_hints(kind)
+    empty = {name: {} for name, hint in hints.items() if get_origin(hint) is Mapping}  # leaves no trace in a file
+    value = {**empty, **value}
     missing = [f.name for f in fields(kind) if f.name not in value and f.default is MISSING]
     if missing:
         raise InputError(

@@ -49,6 +49,7 @@ def test_nested_curves_go_to_arrays_and_back() -> None:
     assert again.by_name["one"].model_sem is None
     np.testing.assert_array_equal(again.by_name["one"].model, np.zeros(3))
     assert isinstance(again.inner, Distribution)
+    assert Nested.from_arrays({"x": np.zeros(1)}, {"unit": "", "names": []}).by_name == {}
 
 
 def test_a_file_that_lacks_a_field_is_named_by_it() -> None:
