@@ -111,6 +111,10 @@ def chosen(pool: Candidates, n_each: int, seed: int) -> Candidates:
     picked = []
     for name in BASINS:
         members = np.flatnonzero(pool.basin == name)
+        if not len(members):
+            raise InputError(
+                f"no frame of what is held out is {name}: expected some of every basin; sample longer runs"
+            )
         first = rng.integers(len(members))
         members = np.concatenate([members[first:], members[:first]])
         n = min(len(members), round(SPARE * n_each))
@@ -150,13 +154,13 @@ def rms(values: NDArray[Any]) -> float:
     return round(float(np.sqrt(np.square(values, dtype=np.float64).mean())), 3)
 
 
-def facts(labels: Labels, order: NDArray[np.int64], line: Candidates) -> dict[str, Any]:
-    """What the data card says beyond what all cards say."""
+def facts(labels: Labels, order: NDArray[np.int64], line: Candidates, data: Path) -> dict[str, Any]:
+    """What the data card says beyond what all cards say. data: where the training set is."""
     forces, sem = labels.frames.forces, labels.frames.force_sem
     assert forces is not None
     assert sem is not None
     basin, rmsd = line.basin[order[labels.parent]], SYSTEM.distance(labels.frames.coords, SYSTEM.native()[None])[:, 0]
-    nearest = SYSTEM.distance(labels.frames.coords, load_packaged(TRAINING).coords).min(axis=1)
+    nearest = SYSTEM.distance(labels.frames.coords, load_packaged(TRAINING, data).coords).min(axis=1)
     rows = {"all": np.full(len(basin), True)} | {name: basin == name for name in BASINS}
     return {
         "basins": BASINS,
@@ -182,7 +186,7 @@ def facts(labels: Labels, order: NDArray[np.int64], line: Candidates) -> dict[st
         ),
         "cpu_seconds": round(labels.cost_s),
         "fields": "block: the walker, counted through both runs; time_ps: of the frame in it",
-        "training_set": f"{TRAINING}: from the part of the runs that it leaves out, {APART_PS:g} ps or more from its "
+        "training_set": f"{TRAINING}: from the part of the runs that it holds out, {APART_PS:g} ps or more from its "
         "frames; rmsd_to_nearest_training_frame: least, median and largest, Å",
     }
 
@@ -204,7 +208,7 @@ def pack(oracle: MeanForceOracle, labels: Labels, order: NDArray[np.int64], line
         "python scripts/make_chignolin_mean_force.py",
         folder,
         steps=STEPS,
-        facts=facts(labels, order, line),
+        facts=facts(labels, order, line, folder),
     )
     for name, value in card.items():
         print(f"{name}: {value}")
@@ -223,7 +227,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="where the data set and its card are written")
     parser.add_argument("--pack", action="store_true", help="write what is labelled so far and do not label more")
     arguments = parser.parse_args()
-    card = load_card(TRAINING)
+    card = load_card(TRAINING, arguments.data)
     if "held_out_ps" not in card["protocol"]:
         raise InputError(f"the card of {TRAINING} names no part of the runs that is held out: make that set again")
     force_field = ForceField.named(card["force_field"])
@@ -238,7 +242,7 @@ def main() -> None:
         ps_per_start=arguments.ps_per_start,
         equilibrate_ps=EQUILIBRATE_PS,
         anneal_ps=ANNEAL_PS,
-        force_map=str(map_path(TRAINING)),
+        force_map=str(map_path(TRAINING, arguments.data)),
         seed=arguments.seed,
         n_parallel=arguments.n_parallel,
     )

@@ -53,12 +53,12 @@ KINDS = ("native", "unfolded")
 TEMPERATURE = 350.0  # K, of the study
 UNSAID = DEFAULT.name  # force field of runs that do not say theirs
 FOLDED = 2.0  # Å of C-alpha RMSD to the native structure: below
-STRETCH_PS = 1000.0  # of a walker, a block: longer than an unfolded walker remembers its shape, not than a folded one
+STRETCH_PS = 8000.0  # of a walker, a block: errors of the folded fraction grow with its length up to this
 LAG_PS = 100.0  # of TICA, as long as a folding event: its first component is folding at lags from 20 ps to 1 ns
 STEP = 0.001  # Å: rounding of the shipped coordinates
 LARGEST = 5_000_000  # bytes, of all files together
 N_SAMPLES, N_BOOTSTRAP = 1000, 20  # of the resolution on the card, as in conf/analysis/peptide.yaml
-BURN_IN_PS = 2000.0  # of each walker: no frame of it counts; set beforehand, and the same however long the runs are
+BURN_IN_PS = 10_000.0  # of each walker: no frame of it counts; chosen when runs of 41 ns a walker had been seen
 
 
 def read_runs(folder: Path) -> dict[str, ExchangeTrajectory]:
@@ -101,7 +101,16 @@ def walkers_of(pool: Pool) -> Walkers:
     )
 
 
-def run_facts(pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajectory]) -> list[dict[str, Any]]:
+def engines(run: ExchangeTrajectory) -> dict[str, float]:
+    """What computed the forces: aggregate ns by engine ('native' is the C++ kernel)."""
+    names, counts = np.unique(run.engine, return_counts=True)
+    ns = counts * run.aggregate_ns / len(run.engine)
+    return {str(name) or "not recorded": round(float(each), 1) for name, each in zip(names, ns, strict=True)}
+
+
+def run_facts(
+    pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajectory], seeds: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """Of each run: how long, which blocks of the frames are its own, how it mixed. pool: after the burn-in."""
     folded, facts, first_walker = rmsd_of(pool) < FOLDED, [], 0
     for number, (kind, run) in enumerate(runs.items()):
@@ -109,6 +118,8 @@ def run_facts(pool: Pool, weights: np.ndarray, runs: Mapping[str, ExchangeTrajec
         facts.append(
             {
                 "start": kind,
+                "seed": seeds[kind],
+                "engines": engines(run),
                 "first_block": first_walker * pool.n_stretches(STRETCH_PS),
                 "first_walker": first_walker,
                 "aggregate_ns": round(run.aggregate_ns, 3),
@@ -136,7 +147,8 @@ def make(
         raise InputError(f"the runs are not longer than the burn-in of {burn_in:g} ps: sample on, or give --burn-in")
     pool = everything.select(everything.time_ps > burn_in)
     weights = pool.weights(temperature)
-    facts = run_facts(pool, weights, runs)
+    seeds = {kind: int(read_record(runs_folder / kind / SETTINGS_FILE)["seed"]) for kind in KINDS}
+    facts = run_facts(pool, weights, runs, seeds)
     length = min(run.aggregate_ns for run in runs.values())
     stride = 1
     while True:

@@ -1,10 +1,11 @@
 """Make the shipped training sets of Chignolin from the two replica-exchange runs of the reference.
 
-Run from the root of a checkout while the working folders of both runs are there (scripts/sample_chignolin.py), after
-scripts/make_chignolin_reference.py, whose burn-in is left out here too: ``python scripts/make_chignolin_sample.py``.
+Run from the root of a checkout while the working folders of both runs are there (scripts/sample_chignolin.py):
+``python scripts/make_chignolin_sample.py``.
 Frames of the study temperature are taken as they came, evenly in time and as many from each run, in equal weights:
-Boltzmann weights within a run, an equilibrium sample as far as the runs agree. The burn-in itself is held out for
-chignolin_mean_force, whose configurations need be no ensemble; it stays the same when the runs go on.
+Boltzmann weights within a run, an equilibrium sample as far as the runs agree. Less is left out at the start than of
+chignolin_reference: force matching needs forces of the right conditional mean at every configuration, not the right
+share of each. The very first part is held out for chignolin_mean_force, whose configurations need be no ensemble.
 
 It writes, each with its data card: chignolin_sample (forces of the optimal map), chignolin_mini (5,000 of these) and
 chignolin_maps (10,000 of these with the forces of all maps); and the optimal map itself, chignolin_sample.map.npz.
@@ -43,7 +44,8 @@ NAME, SYSTEM = "chignolin_sample", Peptide("YYDPETGTWY")
 MAPS = ("optimal", "constraint_group", "residue", "slice")
 N_SAMPLE, N_MAPS, N_MINI = 57_600, 10_000, 5_000
 FIT_FRAMES = 4_000  # of even blocks, that the optimal map is fitted to
-START_PS, APART_PS = 100.0, 48.0  # from the start to what is held out, and from there to the first training frame
+BURN_IN_PS = 2000.0  # of each walker, no training frame is from it
+HELD_OUT_PS = (100.0, 1952.0)  # of each walker, for chignolin_mean_force
 STRETCH_PS, GAP_PS = 1000.0, 20.0  # of a walker: a block, and what is left out at its beginning, so that none touch
 STEPS = {"coords": 0.001, "forces": 0.01}  # Å and kcal/mol/Å: rounding of the shipped arrays
 WEIGHTS = "equal, of all frames: Boltzmann weights at the temperature within a run, and both runs alike"
@@ -180,7 +182,11 @@ def make(
 ) -> list[dict[str, Any]]:
     """Write the three sets and the optimal map; return the cards. temperature: K, of the level that is labelled."""
     settings = settings_of(runs)
-    last = [max(time[-1] for time, _ in labelled(runs / kind)) for kind in KINDS]
+    if burn_in < HELD_OUT_PS[1]:
+        raise InputError(
+            f"--burn-in {burn_in:g}: expected {HELD_OUT_PS[1]:g} ps or more, for what is before is held out"
+        )
+    last = [max((time[-1] for time, _ in labelled(runs / kind)), default=0.0) for kind in KINDS]
     end = min(last)
     parts = [choose(runs / kind, burn_in, end, n_sample // len(KINDS), run) for run, kind in enumerate(KINDS)]
     atoms = Atoms(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
@@ -201,7 +207,7 @@ def make(
         "hydrogen_mass_amu": HYDROGEN_MASS,
         "constraints": "bonds to hydrogen",
         "burn_in_ps": burn_in,
-        "held_out_ps": [START_PS, burn_in - APART_PS],
+        "held_out_ps": list(HELD_OUT_PS),
         "stretch_ps": STRETCH_PS,
         "gap_ps": GAP_PS,
     }
@@ -238,14 +244,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=RUNS, help="working folders of the runs, with labelled frames")
     parser.add_argument("--data", type=Path, default=DATA, help="where the data sets and their cards are written")
     parser.add_argument("--temperature", type=float, default=350.0, help="K, of the labelled level")
-    parser.add_argument("--burn-in", type=float, default=None, help="ps left out; default: that of chignolin_reference")
+    parser.add_argument("--burn-in", type=float, default=BURN_IN_PS, help="ps of each walker left out at its start")
     parser.add_argument("--refit-map", action="store_true", help="fit the optimal map again: mean forces need theirs")
     arguments = parser.parse_args(words)
     try:
-        burn_in = arguments.burn_in
-        if burn_in is None:
-            burn_in = float(load_card("chignolin_reference", arguments.data)["burn_in_ps"])
-        cards = make(arguments.runs, arguments.data, arguments.temperature, burn_in, arguments.refit_map)
+        cards = make(arguments.runs, arguments.data, arguments.temperature, arguments.burn_in, arguments.refit_map)
     except InputError as error:
         print(f"make_chignolin_sample: {error}", file=sys.stderr)
         return 2

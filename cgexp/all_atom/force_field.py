@@ -92,6 +92,14 @@ class ForceField:
         surface = "" if self.explicit else " + ACE" if self.surface_term == "ace" else " (no surface term)"
         return f"{self.protein} + {NAMES[self.solvent]}{surface}"
 
+    def check_platform(self, platform: str, group: str) -> None:
+        """Raise InputError if a platform cannot compute it. group: of the configuration, for the sentence."""
+        if platform == "native" and self.explicit:
+            raise InputError(
+                f"{group}.platform=native computes implicit solvent only, and {group}.solvent={self.solvent}: set "
+                f"{group}.platform=auto, CPU, CUDA or OpenCL"
+            )
+
     @property
     def explicit(self) -> bool:
         """Whether the solvent is made of molecules, in a periodic box."""

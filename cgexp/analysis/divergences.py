@@ -16,6 +16,7 @@ Weights = NDArray[np.floating] | None
 KL_FLOOR = 1e-6  # smallest probability of a bin (arXiv:2510.17187)
 KDE_GRID = 25  # points along each axis (arXiv:2510.17187)
 KDE_MARGIN = 0.1  # the grid reaches this fraction of the range beyond the samples, on each side
+N_DRAWS = 8  # random choices of frames that an exact W1 is averaged over: one of weighted frames varies by 15 %
 EMD_ITERATIONS = 1_000_000  # POT's default of 1e5 is too few for some thousands of points
 
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import bootstrap_sem
-from cgexp.analysis.divergences import thin, wasserstein_2d
+from cgexp.analysis.divergences import N_DRAWS, thin, wasserstein_2d
 from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
 
 Indices = NDArray[np.int64]
-N_DRAWS = 8  # random choices of frames that a distance of runs is averaged over: one of weighted frames varies by 15 %
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from torch import nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, stream
 from cgexp.analysis.comparison import NAME as SLICED
-from cgexp.analysis.comparison import Bins, compare, compare_contacts, contact_curve, sliced_metrics
+from cgexp.analysis.comparison import Bins, compare, compare_contacts, contact_curve, exact_distance, sliced_metrics
 from cgexp.analysis.convergence import convergence_curve, resolution_metrics, split_half, thinning_bias
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import Convergence, Notes, PeptideCurves
+from cgexp.analysis.divergences import N_DRAWS
 from cgexp.analysis.ensemble import Ensemble, Replicas, replica_metrics
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import DRAWS, folded, folding_metrics
@@ -167,10 +168,12 @@ class PeptideAnalysis(Analysis):
             return compare(reference, drawn, bins, self.n_samples, self.n_samples_tica, rng)
 
         metrics = measure(np.arange(n_units))
+        n_samples = min(self.n_samples, self.n_samples_tica)
+        metrics["w1_tica"] = exact_distance(reference, model, n_samples, self._stream("w1_tica"), N_DRAWS)
         sem = bootstrap_sem(measure, n_units, self.n_bootstrap, rng)
         metrics |= {f"{name}_sem": value for name, value in sem.items()}
         metrics |= sliced_metrics(reference, model, self.n_bootstrap, self._stream("sliced"))
-        metrics |= thinning_bias(reference, model, min(self.n_samples_tica, self.n_samples), self._stream("bias"))
+        metrics |= thinning_bias(reference, model, n_samples, self._stream("bias"))
         return metrics | compare_contacts(reference, model, DRAWS * self.n_bootstrap, self._stream("contacts"))
 
     def _resolve(self, reference: Ensemble, model: Ensemble, bins: Bins, equilibrium: Equilibrium) -> dict[str, float]:

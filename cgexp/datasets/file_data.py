@@ -30,6 +30,10 @@ class FramesFile(Recipe):
 
     cached: ClassVar[bool] = False
 
+    @property
+    def all_atom_force_field(self) -> str:
+        return str(read_header(Path(self.path)).get("force_field") or "")
+
     def require(self) -> None:
         """The file is there, and of this system."""
         if not Path(self.path).is_file():

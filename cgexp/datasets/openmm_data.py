@@ -57,6 +57,11 @@ class OpenMMPeptide(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
+        self._force_field.check_platform(self.platform, "dataset")
+
+    @property
+    def all_atom_force_field(self) -> str:
+        return self._force_field.name
 
     def make(self, folder: Path, progress: Report | None = None, executor: Executor | None = None) -> Frames:
         """Sample, map and join; continues what ``folder`` holds.

@@ -141,6 +141,10 @@ class Packaged(Recipe):
     cached: ClassVar[bool] = False
     ships: ClassVar[bool] = True  # with a card that tells whether it has forces
 
+    @property
+    def all_atom_force_field(self) -> str:
+        return str(load_card(self.name).get("force_field", ""))
+
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
         frames = load_packaged(self.name, force_map=self.force_map)

@@ -50,6 +50,11 @@ class Recipe(Part, ABC):
                     f"set dataset.{field}={actual}"
                 )
 
+    @property
+    def all_atom_force_field(self) -> str:
+        """Name of the force field that the frames were simulated in, as cards state it; '' if none or not known."""
+        return ""
+
     def require(self) -> None:
         """Raise InputError if something that ``make`` reads is missing or unfit; makes nothing and reads no frames."""
 

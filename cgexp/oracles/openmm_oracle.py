@@ -127,6 +127,7 @@ class OpenMMOracle(Oracle):
             )
         self._sequence = self.system.sequence
         self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
+        self._force_field.check_platform(self.platform, "oracle")
         self._maps: dict[Path | None, LinearMap] = {}
 
     @abstractmethod

@@ -39,6 +39,8 @@ def report(config: Config) -> Iterator[str]:
         f"force map {recipe.force_map}, recipe {data_id(config)}"
     )
     frames = made_up_frames(recipe)
+    if experiment.active is not None and experiment.oracle is not None:
+        experiment.oracle.check_joins(frames)
     prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
@@ -98,6 +100,7 @@ def made_up_frames(recipe: Recipe) -> Frames:
         system=system.name,
         source="made up for a check",
         force_map=recipe.force_map,
+        force_field=recipe.all_atom_force_field,
     )
 
 

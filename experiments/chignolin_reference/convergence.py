@@ -1,16 +1,16 @@
 """Has chignolin_reference converged? Two independent runs against each other: folded fraction, W1, exchange, events.
 
 Run from the root of a checkout: ``python experiments/chignolin_reference/convergence.py``; a minute. It reads the runs
-packed beside this file (or, with --runs, the working folders) and the burn-in and TICA of the shipped set, which
-scripts/make_chignolin_reference.py makes first, and writes convergence.png and convergence.json here. A time is that of
-a replica: six of them make a run's aggregate length. Runs do not count their CPU time: --cpu-hours states it.
+packed beside this file (or, with --runs, the working folders) and the burn-in, stretches and TICA of the shipped set,
+which scripts/make_chignolin_reference.py makes first, and writes convergence.png and convergence.json here. A time is
+that of a replica: six of them make a run's aggregate length.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cgexp.all_atom.sampling.ensemble import Pool, effective_size
@@ -29,16 +30,16 @@ from cgexp.datasets.equilibrium import load_tica
 from cgexp.errors import InputError
 from cgexp.report.figures import save
 from cgexp.report.style import panels, styled
-from cgexp.store import read_json, write_json
+from cgexp.store import write_json
 from cgexp.systems.peptide import Peptide
 
 HERE = Path(__file__).parent
 STARTS = {"native": ("from native", "#0072B2"), "unfolded": ("from unfolded", "#D55E00")}
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")
 BLOCK_PS = 2000.0  # of the folded fraction
-STRETCH_PS = 1000.0  # of a walker: a unit of the bootstrap, as a block of the shipped set
-BURN_INS_NS, STRETCHES_NS = (2, 6, 10, 14), (1, 2, 4, 8)  # what the folded fraction and its error may depend on
+BURN_INS_NS, STRETCHES_NS = (2, 6, 10, 14, 18), (1, 2, 4, 8, 16)  # what the folded fraction and its error depend on
 N_LENGTHS, N_SAMPLES, N_BOOTSTRAP = 6, 1000, 10
+REWEIGHTED = "reweighted"  # of the frames of all temperatures, to that of the study
 TARGETS = {"resolution_relative": 0.15, "relative error of the folded fraction": 0.25}
 Floats = NDArray[np.float64]
 
@@ -62,13 +63,15 @@ def indices(pool: Pool, start_ps: float, end_ps: float, run: int) -> NDArray[np.
     return np.flatnonzero((pool.run == run) & (pool.time_ps > start_ps) & (pool.time_ps <= end_ps))
 
 
-def by_length(pool: Pool, tica: Floats, weights: Floats, folded: NDArray[np.bool_], burn_in: float) -> dict[str, Any]:
+def by_length(
+    pool: Pool, tica: Floats, weights: Floats, folded: NDArray[np.bool_], burn_in: float, stretch: float
+) -> dict[str, Any]:
     """W1 between the runs when each had so much time after the burn-in; and that of folded and all other frames.
 
     The latter, of all frames of both runs, is the scale of ``resolution_relative``.
     """
     end = min(float(pool.time_ps[pool.run == run].max()) for run in (0, 1))
-    blocks = pool.blocks(STRETCH_PS)
+    blocks = pool.blocks(stretch)
     used = (pool.time_ps > burn_in) & (weights > 0)
     sides = [np.flatnonzero(used & folded), np.flatnonzero(used & ~folded)]
     scale = run_distance(tica, weights, blocks, sides, N_SAMPLES, 0, np.random.default_rng(0), "w1").get("w1")
@@ -125,11 +128,11 @@ def needed(
 
 
 def of_run(
-    run: ExchangeTrajectory, part: Pool, rmsd: Floats, weights: Floats, burn_in: float, temperature: float
+    run: ExchangeTrajectory, part: Pool, rmsd: Floats, weights: Mapping[float, Floats], burn_in: float, stretch: float
 ) -> dict[str, Any]:
-    """Numbers of one run. part: its frames, with rmsd and weights [n]."""
-    folded, used = rmsd < FOLDED, part.time_ps > burn_in
-    units = part.blocks(STRETCH_PS)
+    """Numbers of one run. part: its frames, with rmsd [n]. weights: after each burn-in (ns, 0 of all frames), [n]."""
+    folded, used, own = rmsd < FOLDED, part.time_ps > burn_in, weights[burn_in / 1000.0]
+    units = part.blocks(stretch)
 
     def fraction(chosen: NDArray[np.bool_], weights: Floats, units: NDArray[Any] = units) -> dict[str, float | None]:
         mean, sem = mean_and_sem(folded[chosen], units[chosen], 200, np.random.default_rng(0), weights[chosen])
@@ -143,25 +146,23 @@ def of_run(
         "aggregate_ns": run.aggregate_ns,
         "acceptance": run.acceptance.round(3).tolist(),
         "round_trips": run.round_trips.tolist(),
-        "folded_fraction": fraction(used, weights),
+        "folded_fraction": fraction(used, own),
         "folded_fraction_by_burn_in": {
-            f"{ns} ns": fraction(part.time_ps > 1000.0 * ns, weights)["mean"]
-            for ns in BURN_INS_NS
-            if (part.time_ps > 1000.0 * ns).any()
+            f"{ns} ns": fraction(part.time_ps > 1000.0 * ns, weights[ns])["mean"] for ns in BURN_INS_NS if ns in weights
         },
         "folded_fraction_sem_by_stretch": {
-            f"{ns} ns": fraction(used, weights, part.blocks(1000.0 * ns))["sem_over_walkers_and_stretches"]
+            f"{ns} ns": fraction(used, own, part.blocks(1000.0 * ns))["sem_over_walkers_and_stretches"]
             for ns in STRETCHES_NS
         },
         "folded_fraction_by_temperature": {
             name: fraction(used & at, ones) for name, at in zip(names, levels, strict=True)
         },
         "folded_fraction_by_block": {
-            f"{temperature:g} K, reweighted": folded_by_time(part, folded, weights),
+            REWEIGHTED: folded_by_time(part, folded, weights[0.0]),
             **{name: folded_by_time(part, folded, at.astype(float)) for name, at in zip(names, levels, strict=True)},
         },
         "frames_after_burn_in": int(used.sum()),
-        "effective_size_of_weights": effective_size(weights[used]),
+        "effective_size_of_weights": effective_size(own[used]),
         "events": events_of(seen, run),
     }
 
@@ -261,6 +262,7 @@ def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], labe
     axis.set_title(f"visits of 0.1 ns or more, {by.replace('_', ' ')}")
     axis.set_xlabel(label)
     axis.set_ylabel("events")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     if by == "by_walker":
         axis.set_ylim(top=1.7 * axis.get_ylim()[1])  # room for the legend above the bars
         axis.legend(fontsize="small", loc="upper left")
@@ -279,13 +281,35 @@ def _exchange(axis: Axes, numbers: dict[str, Any], temperatures: list[str]) -> N
     axis.legend(fontsize="small")
 
 
-def measure(folder: Path, data: Path, cpu_hours: float | None) -> dict[str, Any]:
+def weights_after(pool: Pool, temperature: float, burn_in: float) -> dict[float, Floats]:
+    """Weights [n] of the frames after each burn-in (ns) that the runs are longer than, 0 before it; 0 ns: of all."""
+    found = {}
+    for ns in (0.0, burn_in / 1000.0, *map(float, BURN_INS_NS)):
+        after = pool.time_ps > 1000.0 * ns
+        if after.any():
+            found[ns] = np.zeros(len(pool))
+            found[ns][after] = pool.select(after).weights(temperature)
+    return found
+
+
+def cost(runs: Sequence[ExchangeTrajectory]) -> dict[str, float | None]:
+    """CPU hours of all runs: their counted CPU time a ns times their length; and how many ns counted it."""
+    counted = [np.isfinite(run.cpu_s) for run in runs]
+    ns = sum(run.aggregate_ns * own.mean() for run, own in zip(runs, counted, strict=True))
+    total_s = sum(run.cpu_s[own].sum() for run, own in zip(runs, counted, strict=True))
+    hours = total_s / 3600.0 * sum(run.aggregate_ns for run in runs) / ns if ns else None
+    return {"cpu_hours": hours, "ns_that_counted_cpu_time": ns}
+
+
+def measure(folder: Path, data: Path) -> dict[str, Any]:
     """All numbers, from the runs in ``folder`` and the shipped set in ``data``."""
     runs = {kind: load_exchange(folder / kind) for kind in STARTS}
     card = load_card(NAME, data)
     burn_in, temperature = float(card["burn_in_ps"]), float(card["temperature_K"])
+    stretch = float(card["stretch_ps"])
     pool = Pool.of(list(runs.values()))
-    after, weights = pool.time_ps > burn_in, pool.weights(temperature)
+    by_burn_in = weights_after(pool, temperature, burn_in)
+    after, weights = pool.time_ps > burn_in, by_burn_in[burn_in / 1000.0]
     rmsd = SYSTEM.distance(pool.coords, SYSTEM.native()[None])[:, 0]
     tica, folded = load_tica(NAME, data).transform(pool.coords), rmsd < FOLDED
     numbers: dict[str, Any] = {
@@ -293,13 +317,14 @@ def measure(folder: Path, data: Path, cpu_hours: float | None) -> dict[str, Any]
         "temperature": temperature,
         "temperatures": pool.temperatures.tolist(),
         "total_ns": sum(run.aggregate_ns for run in runs.values()),
-        "cpu_hours": cpu_hours,
+        **cost(list(runs.values())),
         "runs": {},
     }
     for number, (kind, run) in enumerate(runs.items()):
         own = pool.run == number
-        numbers["runs"][kind] = of_run(run, pool.select(own), rmsd[own], weights[own], burn_in, temperature)
-    found = by_length(pool, tica, weights, folded, burn_in)
+        mine = {ns: values[own] for ns, values in by_burn_in.items()}
+        numbers["runs"][kind] = of_run(run, pool.select(own), rmsd[own], mine, burn_in, stretch)
+    found = by_length(pool, tica, weights, folded, burn_in, stretch)
     numbers |= {"w1_by_length": found["rows"], "w1_folded_from_others": found["folded_from_others"]}
     numbers["w1_floor"] = floor_of(tica[after], weights[after])
     last, scale = found["rows"][-1], found["folded_from_others"]
@@ -318,19 +343,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=HERE, help="folder with the runs 'native' and 'unfolded'")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the shipped set")
     parser.add_argument("--out", type=Path, default=HERE, help="where the figure and the numbers are written")
-    parser.add_argument("--cpu-hours", type=float, default=None, help="of both runs; default: as stated before")
     arguments = parser.parse_args(words)
-    kept, cpu_hours = arguments.out / "convergence.json", arguments.cpu_hours
-    if cpu_hours is None and kept.is_file():
-        cpu_hours = read_json(kept).get("cpu_hours")
     try:
-        numbers = measure(arguments.runs, arguments.data, cpu_hours)
+        numbers = measure(arguments.runs, arguments.data)
     except InputError as error:
         print(f"convergence: {error}", file=sys.stderr)
         return 2
     save(figure(numbers), arguments.out, "convergence", ("png",))
-    write_json(kept, numbers)
-    print(f"{numbers['total_ns']:.1f} ns in all, CPU hours: {cpu_hours}")
+    write_json(arguments.out / "convergence.json", numbers)
+    print(f"{numbers['total_ns']:.1f} ns in all, CPU hours: {numbers['cpu_hours']}")
     for kind, found in numbers["runs"].items():
         print(f"from {kind}: { ({k: v for k, v in found.items() if k != 'folded_fraction_by_block'}) }")
     for row in numbers["w1_by_length"]:

@@ -78,7 +78,7 @@ def convergence() -> str:
         return ", ".join(f"{each['mean']:.2f}" for each in run["folded_fraction_by_temperature"].values())
 
     def blocks(run: dict[str, Any]) -> str:
-        reweighted = run["folded_fraction_by_block"][f"{numbers['temperature']:g} K, reweighted"]
+        reweighted = run["folded_fraction_by_block"]["reweighted"]
         return ", ".join(f"{each:.2f}" for each in reweighted["mean"])
 
     def each(name: str) -> Callable[[dict[str, Any]], str]:
@@ -107,7 +107,7 @@ def convergence() -> str:
     found, values = card["w1_tica_resolution"], card["values"]
     lines: Rows = [
         ("all, ns", f"{numbers['total_ns']:.1f}"),
-        ("CPU hours", "not stated" if numbers["cpu_hours"] is None else f"{numbers['cpu_hours']:.1f}"),
+        ("CPU hours", cpu_hours(numbers)),
         ("burn-in of each walker, ns", f"{numbers['burn_in_ns']:g}"),
         ("folded fraction", with_error(values["folded_fraction"], values["folded_fraction_sem"])),
         ("difference of the runs", f"{values['folded_fraction_resolution']:.3f}"),
@@ -123,6 +123,13 @@ def convergence() -> str:
         ("frames, effective size", f"{card['n_frames']:,}, {card['effective_size']:,}"),
     ]
     return table(("", *KINDS.values()), rows) + "\n\n" + table(("both runs", ""), lines)
+
+
+def cpu_hours(numbers: dict[str, Any]) -> str:
+    """CPU time of both runs, and how much of them it was counted in."""
+    if numbers["cpu_hours"] is None:
+        return "not counted"
+    return f"{numbers['cpu_hours']:.1f} (counted over the last {numbers['ns_that_counted_cpu_time']:.0f} ns)"
 
 
 def needed() -> str:

@@ -40,8 +40,7 @@ def script() -> Iterator[ModuleType]:
     monkeypatch.setattr(module, "N_MAPS", 40)
     monkeypatch.setattr(module, "STRETCH_PS", 20.0)
     monkeypatch.setattr(module, "GAP_PS", 1.0)
-    monkeypatch.setattr(module, "START_PS", 10.0)
-    monkeypatch.setattr(module, "APART_PS", 4.0)
+    monkeypatch.setattr(module, "HELD_OUT_PS", (10.0, 36.0))
     yield module
     monkeypatch.undo()
 

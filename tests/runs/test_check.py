@@ -46,3 +46,29 @@ def test_nonsense_that_would_end_well_or_late_is_refused_at_once(override: str) 
 def test_every_scheduler_can_be_made() -> None:
     for scheduler in ("cosine", "exponential", "plateau", "none"):
         assert list(report(compose(["scheduler=" + scheduler])))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (
+            ["experiment=active_chignolin", "oracle.solvent=obc2"],
+            r"labels in ff14SBonlysc \+ OBC2 \+ ACE, but the data",
+        ),
+        (
+            [
+                "experiment=chignolin_first",
+                "dataset=chignolin_openmm",
+                "dataset.solvent=tip3p",
+                "dataset.surface_term=none",
+                "dataset.platform=native",
+            ],
+            r"dataset\.platform=native computes implicit solvent only, and dataset\.solvent=tip3p: set",
+        ),
+    ],
+)
+def test_force_fields_that_cannot_be_joined_or_computed_are_refused(overrides: list[str], named: str) -> None:
+    config = compose(overrides)
+    check(config)
+    with pytest.raises(InputError, match=named):
+        list(report(config))

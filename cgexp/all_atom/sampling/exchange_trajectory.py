@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,7 @@ def round_trips(levels: Integers) -> NDArray[np.int64]:
 
 SETTINGS_FILE = "replica_exchange.json"
 PER_CYCLE = ("levels", "energies", "outcomes")
+COSTS = {"cpu_s": np.nan, "engine": ""}  # per cycle too, not part of the walk; what stands for them where not recorded
 LABELLED = "labelled_"  # arrays of the labelled level: all its atoms
 STATE = ("n_cycles", "next_levels")  # of a chunk, beside the arrays state_...: what the next round begins with
 
@@ -77,7 +79,9 @@ class ExchangeTrajectory:
 
     coords: [n_frames, n_walkers, n_kept, 3], Å. frame_levels, frame_energies (kcal/mol): [n_frames, n_walkers], of the
     saved frames. levels, energies: [n_cycles, n_walkers], of every cycle. outcomes: [n_cycles, n_walkers - 1], see
-    ``exchange``. frame_ps, cycle_ps: time between frames and between cycles. temperatures: of the levels, K.
+    ``exchange``. cpu_s, engine: [n_cycles], CPU time of all walkers (s) and what computed the forces (see
+    ``SegmentResult``); NaN and '' for cycles that were run before these were recorded. frame_ps, cycle_ps: time between
+    frames and between cycles. temperatures: of the levels, K.
     """
 
     coords: NDArray[np.float32]
@@ -86,6 +90,8 @@ class ExchangeTrajectory:
     levels: NDArray[np.int64]
     energies: NDArray[np.float64]
     outcomes: NDArray[np.int64]
+    cpu_s: NDArray[np.float64]
+    engine: NDArray[np.str_]
     temperatures: NDArray[np.float64]
     frame_ps: float
     cycle_ps: float
@@ -117,7 +123,7 @@ def load_exchange(folder: Path) -> ExchangeTrajectory:
     parts = [arrays for arrays, _ in Chunks(folder) if len(arrays["levels"])]
     if not parts:
         raise InputError(f"{folder} holds no round yet: run the sampling first")
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("coords", *PER_CYCLE)}
+    joined = {name: _joined(parts, name) for name in ("coords", *PER_CYCLE, *COSTS)}
     levels, energies = joined["levels"].astype(np.int64), joined["energies"]
     every = settings["cycles_per_save"]
     return ExchangeTrajectory(
@@ -127,10 +133,19 @@ def load_exchange(folder: Path) -> ExchangeTrajectory:
         levels=levels,
         energies=energies,
         outcomes=joined["outcomes"].astype(np.int64),
+        cpu_s=joined["cpu_s"],
+        engine=joined["engine"],
         temperatures=np.array(settings["temperatures"]),
         frame_ps=every * settings["exchange_ps"],
         cycle_ps=settings["exchange_ps"],
     )
+
+
+def _joined(parts: list[dict[str, NDArray[Any]]], name: str) -> NDArray[Any]:
+    """An array of all rounds; a cost that a round has not recorded is filled in."""
+    if name not in COSTS:
+        return np.concatenate([part[name] for part in parts])
+    return np.concatenate([part.get(name, np.full(len(part["levels"]), COSTS[name])) for part in parts])
 
 
 def n_cycles(folder: Path) -> int:
@@ -159,7 +174,7 @@ def pack_exchange(folder: Path, target: Path) -> None:
         )
     last = {name: value for name, value in rounds[-1].items() if name in STATE or name.startswith("state_")}
     names = [name for name in rounds[-1] if name not in last and not name.startswith(LABELLED)]
-    joined = {name: np.concatenate([part[name] for part in rounds]) for name in names}
+    joined = {name: _joined(rounds, name) for name in names}
     write_record(Path(target) / SETTINGS_FILE, read_record(Path(folder) / SETTINGS_FILE))
     Chunks(target).replace({**last, **joined})
 

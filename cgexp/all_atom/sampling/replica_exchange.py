@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.engine import TIME_STEP, PlatformName, derived_seed, make_context, save_state
 from cgexp.all_atom.modules import import_openmm
-from cgexp.all_atom.sampling.exchange_trajectory import PER_CYCLE, SETTINGS_FILE, exchange, n_cycles
+from cgexp.all_atom.sampling.exchange_trajectory import COSTS, PER_CYCLE, SETTINGS_FILE, exchange, n_cycles
 from cgexp.all_atom.sampling.progress import Tally
 from cgexp.all_atom.sampling.segment import Segment, SegmentResult, Unstable, pack_system, run_segment, unpack_system
 from cgexp.all_atom.sampling.walker import WORKER_ENDED
@@ -206,7 +206,7 @@ def _round(
         time_step=protocol.time_step,
         platform=platform,
     )
-    record: dict[str, list[Any]] = {name: [] for name in ("coords", *PER_CYCLE)}
+    record: dict[str, list[Any]] = {name: [] for name in ("coords", *PER_CYCLE, *COSTS)}
     labelled: dict[str, list[Any]] = {"labelled_coords": [], "labelled_forces": [], "labelled_walker": []}
     kept = slice(None) if atoms is None else atoms
     for cycle in range(first, end):
@@ -233,6 +233,8 @@ def _round(
             labelled["labelled_walker"].extend([walker] * n_labels)
         for name, value in zip(PER_CYCLE, (levels.astype(np.int8), energies, outcomes), strict=True):
             record[name].append(value)
+        record["cpu_s"].append(sum(result.cpu_s for result in results))
+        record["engine"].append(results[0].engine)
         ratios = temperatures[new] / temperatures[levels]
         states = [_rescaled(result.state, ratio) for result, ratio in zip(results, ratios, strict=True)]
         levels = new

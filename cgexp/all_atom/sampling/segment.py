@@ -6,6 +6,7 @@ A unit holds everything that determines its result and nothing else, and it can 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,13 +86,16 @@ class SegmentResult:
     """What a unit of work left: frames after every ``save_steps`` steps (none of a quench), and the state after it.
 
     coords: [n_frames, n_kept, 3], Å, float32. forces: the same shape, kcal/mol/Å, or None. energy: potential energy of
-    the whole system at the end, kcal/mol.
+    the whole system at the end, kcal/mol. cpu_s: CPU time it took, all threads of the process,
+    s. engine: what computed the forces, 'native' (the C++ kernel) or the name of OpenMM's platform.
     """
 
     coords: NDArray[np.float32]
     forces: NDArray[np.float32] | None
     energy: float
     state: dict[str, NDArray[np.float64]]
+    cpu_s: float
+    engine: str
 
 
 def run(work: Quench | Segment) -> SegmentResult:
@@ -101,17 +105,19 @@ def run(work: Quench | Segment) -> SegmentResult:
 
 def run_quench(quench: Quench) -> SegmentResult:
     """Make a start ready. Raises Unstable if it blows up."""
+    begin = time.process_time()
     context = _context(quench, barostat=quench.barostat)
     with _blow_ups():
         context.setPositions(quench.positions.astype(np.float64) / NM_IN_ANGSTROM)
         import_openmm().mm.LocalEnergyMinimizer.minimize(context, QUENCH_TOLERANCE, quench.max_iterations)
         context.setVelocitiesToTemperature(quench.temperature, quench.seed)
         context.getIntegrator().step(quench.n_steps)
-        return _result(context, np.zeros((0, *quench.positions.shape), np.float32), None)
+        return _result(context, np.zeros((0, *quench.positions.shape), np.float32), None, quench, begin)
 
 
 def run_segment(segment: Segment) -> SegmentResult:
     """Run a segment. Raises Unstable if it blows up."""
+    begin = time.process_time()
     context = _context(segment)
     atoms = slice(None) if segment.atoms is None else segment.atoms
     coords, forces = [], []
@@ -123,7 +129,8 @@ def run_segment(segment: Segment) -> SegmentResult:
             coords.append(state.getPositions(asNumpy=True)._value[atoms] * NM_IN_ANGSTROM)
             if segment.forces:
                 forces.append(state.getForces(asNumpy=True)._value[atoms] * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
-        return _result(context, np.array(coords, np.float32), np.array(forces, np.float32) if segment.forces else None)
+        kept_forces = np.array(forces, np.float32) if segment.forces else None
+        return _result(context, np.array(coords, np.float32), kept_forces, segment, begin)
 
 
 def pack_system(system: Any) -> str:
@@ -138,13 +145,18 @@ def unpack_system(text: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _unpacked_on(text: str, platform: PlatformName) -> tuple[Any, PlatformName]:
-    """The system of ``pack_system`` as a platform computes it, kept: making the C++ kernel's takes a while."""
-    return on_platform(unpack_system(text), platform)
+def _unpacked_on(text: str, platform: PlatformName) -> tuple[Any, PlatformName, str]:
+    """The system of ``pack_system`` as a platform computes it, that platform and the engine.
+
+    It is kept: making the C++ kernel's takes a while.
+    """
+    original = unpack_system(text)
+    system, host = on_platform(original, platform)
+    return system, host, str(host) if system is original else "native"
 
 
 def _context(work: Quench | Segment, *, barostat: bool = False) -> Any:
-    system, platform = _unpacked_on(work.system, work.platform)
+    system, platform, _ = _unpacked_on(work.system, work.platform)
     if barostat:
         system = with_barostat(system, work.temperature, work.seed)
     return make_context(
@@ -157,12 +169,26 @@ def _context(work: Quench | Segment, *, barostat: bool = False) -> Any:
     )
 
 
-def _result(context: Any, coords: NDArray[np.float32], forces: NDArray[np.float32] | None) -> SegmentResult:
+def _result(
+    context: Any,
+    coords: NDArray[np.float32],
+    forces: NDArray[np.float32] | None,
+    work: Quench | Segment,
+    begin: float,
+) -> SegmentResult:
+    """begin: CPU time of the process when the work began, s."""
     energy = context.getState(energy=True).getPotentialEnergy()._value / KCAL_IN_KJ
     state = save_state(context)
     if not (np.isfinite(energy) and all(np.isfinite(values).all() for values in state.values())):
         raise Unstable("its coordinates are no longer finite")
-    return SegmentResult(coords=coords, forces=forces, energy=float(energy), state=state)
+    return SegmentResult(
+        coords=coords,
+        forces=forces,
+        energy=float(energy),
+        state=state,
+        cpu_s=time.process_time() - begin,
+        engine=_unpacked_on(work.system, work.platform)[2],
+    )
 
 
 @contextmanager

@@ -22,7 +22,10 @@ def trajectory(n_frames: int, seed: int) -> ExchangeTrajectory:
     energies = rng.gamma(1.5, BOLTZMANN * LADDER[levels])
     coords = rng.normal(size=(n_frames, 2, 3, 3)).astype(np.float32)
     outcomes = np.zeros((n_frames, 1), dtype=np.int64)
-    return ExchangeTrajectory(coords, levels, energies, levels, energies, outcomes, LADDER, 4.0, 4.0)
+    costs = {"cpu_s": np.zeros(len(levels)), "engine": np.full(len(levels), "native")}
+    return ExchangeTrajectory(
+        coords, levels, energies, levels, energies, outcomes, **costs, temperatures=LADDER, frame_ps=4.0, cycle_ps=4.0
+    )
 
 
 @pytest.fixture

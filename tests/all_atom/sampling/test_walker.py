@@ -40,7 +40,9 @@ def pretend(work: Quench | Segment) -> SegmentResult:
     """Frames without dynamics: the seed as a coordinate."""
     n_frames = 0 if isinstance(work, Quench) else work.n_steps // work.save_steps
     frames = np.full((n_frames, N_ATOMS, 3), work.seed, np.float32)
-    return SegmentResult(frames, frames, 0.0, {"state_positions_nm": np.full((N_ATOMS, 3), float(work.seed))})
+    return SegmentResult(
+        frames, frames, 0.0, {"state_positions_nm": np.full((N_ATOMS, 3), float(work.seed))}, 0.0, "native"
+    )
 
 
 def fail(work: Quench | Segment) -> SegmentResult:
