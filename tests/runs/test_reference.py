@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import packaged_names
 from cgexp.config.checks import check
@@ -40,18 +41,18 @@ def analysis(reference: str | None) -> PeptideAnalysis:
     return PeptideAnalysis(2.0, n_bootstrap=2, reference=reference)
 
 
-def compared(analysis: Any, frames: Frames, config: Config) -> dict[str, Any]:
+def compared(analysis: Any, frames: Frames, config: Config) -> Equilibrium | None:
     """What a run with this analysis compares with."""
     return equilibrium_of(replace(Experiment.of(config), analysis=analysis), frames)
 
 
 def test_auto_is_the_ensemble_of_the_system_and_temperature(mini: Frames) -> None:
-    assert compared(analysis("auto"), mini, SHIPPED)["equilibrium"].name == NAME
-    assert compared(analysis(NAME), mini, SHIPPED)["equilibrium"].name == NAME
-    assert compared(analysis(None), mini, SHIPPED) == {}
-    assert compared(SimpleNamespace(), mini, SHIPPED) == {}, "an analysis of a toy has no such setting"
+    assert compared(analysis("auto"), mini, SHIPPED).name == NAME
+    assert compared(analysis(NAME), mini, SHIPPED).name == NAME
+    assert compared(analysis(None), mini, SHIPPED) is None
+    assert compared(SimpleNamespace(), mini, SHIPPED) is None, "an analysis of a toy has no such setting"
     for other in (mini.with_labels(temperature=400.0), mini.with_labels(system="peptide-AAAAAAAAAA")):
-        assert compared(analysis("auto"), other, SHIPPED) == {}
+        assert compared(analysis("auto"), other, SHIPPED) is None
 
 
 def test_an_ensemble_that_does_not_fit_is_refused(mini: Frames) -> None:
@@ -89,13 +90,11 @@ def teacher(tmp_path: Path, mini: Frames) -> Path:
 
 def test_a_student_is_compared_with_its_teacher(tmp_path: Path, mini: Frames, teacher: Path) -> None:
     config = teacher_config(teacher, f"outputs={tmp_path}")
-    chosen = compared(analysis("auto"), mini, config)["equilibrium"]
+    chosen = compared(analysis("auto"), mini, config)
     assert chosen.name == "teacher"
-    assert compared(analysis("teacher"), mini, config)["equilibrium"].frames.content_hash == (
-        chosen.frames.content_hash
-    )
-    assert compared(analysis(NAME), mini, config)["equilibrium"].name == NAME
-    assert compared(analysis(None), mini, config) == {}
+    assert compared(analysis("teacher"), mini, config).frames.content_hash == (chosen.frames.content_hash)
+    assert compared(analysis(NAME), mini, config).name == NAME
+    assert compared(analysis(None), mini, config) is None
     assert [path.name[:17] for path in (tmp_path / "data").iterdir()] == ["teacher-ensemble-"]
 
 
