@@ -47,7 +47,14 @@ def test_its_numbers_are_those_of_the_command_line(comparison: Comparison, tmp_p
     keys = {**SETTINGS, **{f"simulation.{key}": value for key, value in SIMULATION.items()}}
     keys |= {f"analysis.{key}": value for key, value in ANALYSIS.items()}
     overrides = ["experiment=notebook", "dataset=chignolin_mini", "dataset.n_frames=600", "model=cgnet"]
-    overrides += ["prior=peptide", "simulation=peptide", "analysis=peptide", "trainer.max_epochs=2", "seed=3"]
+    overrides += [
+        "prior=peptide",
+        "simulation=peptide",
+        "analysis=peptide",
+        "trainer.max_epochs=2",
+        "seed=3",
+        "figures=none",
+    ]
     config = compose([*overrides, *(f"{key}={value}" for key, value in keys.items()), f"outputs={tmp_path}"])
     check(config)
     expected = cgexp.load(run(config, say=lambda text: None).path).metrics

@@ -47,18 +47,24 @@ class Arm:
 
         folders: arm -> seed -> folder of its run, for all ``sources``; without it, their names stand for the folders.
         """
+        return [config for job, seeds in self._jobs(extra, folders) for config in compose_seeds(job, seeds)]
+
+    def first_config(self) -> Config | None:
+        """The config of its first run, whose siblings differ in a seed or a value; None if it has no runs."""
+        return next((compose_seeds(job, seeds[:1])[0] for job, seeds in self._jobs()), None)
+
+    def _jobs(
+        self, extra: Sequence[str] = (), folders: Mapping[str, Mapping[int, str]] | None = None
+    ) -> Iterator[tuple[list[str], Sequence[int]]]:
+        """Overrides and seeds of its runs, a combination at a time; also a seed at a time if their folders differ."""
         if self.computed:
-            return []
-        if not self.sources:
-            return [config for job in expand([*self.overrides, *extra]) for config in compose_seeds(job, self.seeds)]
-        found = []
-        for seed in self.seeds:
+            return
+        for seeds in [[seed] for seed in self.seeds] if self.sources and folders else [self.seeds]:
             own = list(self.overrides)
             for name in self.sources:
-                folder = _quoted(folders[name][seed] if folders else name)
+                folder = _quoted(folders[name][seeds[0]] if folders else name)
                 own = [text.replace(f"${{run:{name}}}", folder) for text in own]
-            found += [config for job in expand([*own, *extra]) for config in compose_seeds(job, [seed])]
-        return found
+            yield from ((job, seeds) for job in expand([*own, *extra]))
 
 
 @dataclass(frozen=True)

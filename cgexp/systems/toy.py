@@ -18,6 +18,7 @@ from cgexp.systems.base import System
 N_Y = 2001  # quadrature points in y: the trapezoidal rule has converged to 1e-8 at 501 for both published toys
 N_X = 2001
 NEGLIGIBLE = 1e-10  # relative Boltzmann weight tolerated at the ends of a quadrature range
+N_KNOWN = 4  # grids whose moments are kept
 BATCH = 256  # x values a batch: bounds the memory of the x-y grid
 
 
@@ -107,10 +108,21 @@ class ToyPotential(System):
         self._refuse_cut("x_range", max(weight[0], weight[-1]))
         return _Marginal(grid, moments, float(lowest / self.temperature - np.log(np.trapezoid(weight, grid))))
 
+    @cached_property
+    def _known(self) -> dict[bytes, _Moments]:
+        """The moments on the grids asked for last: PMF, mean force and density are asked for on the same ones."""
+        return {}
+
     def _moments(self, x: ArrayLike) -> _Moments:
-        values = torch.tensor(np.asarray(x, dtype=np.float64))
-        parts = [self._moments_batch(batch) for batch in values.reshape(-1).split(BATCH)]
-        return _Moments(*(torch.cat(p).reshape(values.shape).numpy() for p in zip(*parts, strict=True)))
+        grid = np.asarray(x, dtype=np.float64)
+        key = grid.tobytes()
+        if key not in self._known:
+            values = torch.tensor(grid)
+            parts = [self._moments_batch(batch) for batch in values.reshape(-1).split(BATCH)]
+            if len(self._known) == N_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[key] = _Moments(*(torch.cat(p).numpy() for p in zip(*parts, strict=True)))
+        return _Moments(*(values.reshape(grid.shape).copy() for values in self._known[key]))
 
     def _moments_batch(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y = torch.linspace(*self.y_range, N_Y, dtype=torch.float64)

@@ -63,11 +63,12 @@ def sampled(folder: Path, n_frames: int, seed: int) -> None:
     )
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
     for seed, kind in enumerate(("native", "unfolded")):
-        sampled(tmp_path / "runs" / kind, 700 - 100 * seed, seed)
-    return tmp_path / "runs"
+        sampled(folder / kind, 700 - 100 * seed, seed)
+    return folder
 
 
 def make(runs: Path, data: Path, **options: Any) -> dict[str, Any]:
@@ -76,10 +77,21 @@ def make(runs: Path, data: Path, **options: Any) -> dict[str, Any]:
     return card
 
 
-def test_two_runs_become_a_weighted_ensemble_walkers_and_tica(runs: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    card = make(runs, data)
-    assert card == load_card(NAME, data)
+@pytest.fixture(scope="module")
+def made(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("data")
+    make(runs, data)
+    return data
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """The set in a folder of the test's own."""
+    return Path(shutil.copytree(made, tmp_path / "data"))
+
+
+def test_two_runs_become_a_weighted_ensemble_walkers_and_tica(made: Path) -> None:
+    data, card = made, load_card(NAME, made)
     assert card["burn_in_ps"] == 204.0
     equilibrium = load_equilibrium(NAME, data)
     frames, walkers = equilibrium.frames, load_walkers(NAME, data)
@@ -116,22 +128,22 @@ def test_runs_within_the_burn_in_are_refused(runs: Path, tmp_path: Path, capsys:
     assert not list(tmp_path.glob(f"{NAME}*"))
 
 
-def test_longer_runs_keep_the_tica_unless_asked(runs: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    first = make(runs, data)
-    shutil.rmtree(runs / "native")
-    sampled(runs / "native", 900, 5)
-    longer = make(runs, data)
+def test_longer_runs_keep_the_tica_unless_asked(runs: Path, copy: Path, tmp_path: Path) -> None:
+    data, first = copy, load_card(NAME, copy)
+    shutil.copytree(runs / "unfolded", tmp_path / "runs" / "unfolded")
+    sampled(tmp_path / "runs" / "native", 900, 5)
+    longer = make(tmp_path / "runs", data)
+    assert longer == load_card(NAME, data)
     assert longer["content_hash"] != first["content_hash"]
     assert longer["walkers"]["n_frames"] > first["walkers"]["n_frames"]
     assert longer["tica"]["data_hash"] == first["tica"]["data_hash"]
     assert (first["tica"]["fitted_on_these_walkers"], longer["tica"]["fitted_on_these_walkers"]) == (True, False)
-    assert make(runs, data, refit_tica=True)["tica"]["data_hash"] != first["tica"]["data_hash"]
+    assert make(tmp_path / "runs", data, refit_tica=True)["tica"]["data_hash"] != first["tica"]["data_hash"]
 
 
-def test_more_than_fits_is_thinned(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = make(runs, tmp_path / "data")
-    size = sum(path.stat().st_size for path in (tmp_path / "data").iterdir())
+def test_more_than_fits_is_thinned(runs: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load_card(NAME, made)
+    size = sum(path.stat().st_size for path in made.iterdir())
     script = load_script()
     monkeypatch.setattr(script, "LARGEST", 0.6 * size)
     (tmp_path / "small").mkdir()
@@ -142,27 +154,24 @@ def test_more_than_fits_is_thinned(runs: Path, tmp_path: Path, monkeypatch: pyte
         assert {**few, "means": None} == {**all_of_it, "means": None}
 
 
-def test_walkers_are_read_as_they_were_written(tmp_path: Path, runs: Path) -> None:
-    make(runs, tmp_path)
-    written = load_walkers(NAME, tmp_path)
-    path = tmp_path / f"{NAME}.walkers.npz"
-    write_walkers(path, written, 0.001)
-    read = load_walkers(NAME, tmp_path)
+def test_walkers_are_read_as_they_were_written(copy: Path) -> None:
+    written = load_walkers(NAME, copy)
+    write_walkers(copy / f"{NAME}.walkers.npz", written, 0.001)
+    read = load_walkers(NAME, copy)
     for name, values in vars(written).items():
         np.testing.assert_array_equal(getattr(read, name), values)
         assert getattr(read, name).dtype == values.dtype
 
 
-def test_files_that_are_not_those_of_the_card_are_refused(tmp_path: Path, runs: Path) -> None:
-    make(runs, tmp_path)
-    walkers = load_walkers(NAME, tmp_path)
+def test_files_that_are_not_those_of_the_card_are_refused(copy: Path) -> None:
+    walkers = load_walkers(NAME, copy)
     few = Walkers(**{name: values[:7] for name, values in vars(walkers).items()})
-    write_walkers(tmp_path / f"{NAME}.walkers.npz", few, 0.001)
+    write_walkers(copy / f"{NAME}.walkers.npz", few, 0.001)
     with pytest.raises(InputError, match="is not the file that its card describes"):
-        load_walkers(NAME, tmp_path)
-    (tmp_path / f"{NAME}.tica.npz").unlink()
+        load_walkers(NAME, copy)
+    (copy / f"{NAME}.tica.npz").unlink()
     with pytest.raises(InputError, match="is not the file that its card describes"):
-        load_equilibrium(NAME, tmp_path)
+        load_equilibrium(NAME, copy)
 
 
 def test_another_set_is_no_ensemble() -> None:

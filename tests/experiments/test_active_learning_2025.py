@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from cgexp.config.compose import Config
@@ -11,6 +12,7 @@ from cgexp.studies.study import Study
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 
+@cache
 def configs() -> dict[str, list[Config]]:
     study = Study.load("active_learning_2025", EXPERIMENTS, "toy")
     return {arm.name: arm.configs() for arm in study.arms}

@@ -30,7 +30,7 @@ def test_energy_and_forces_are_zero() -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    given = ["experiment=chignolin_first", "model=none", "debug=fast", "figures=png", "logger=csv"]
+    given = ["experiment=chignolin_first", "model=none", "debug=fast", "figures=png", "analysis.n_bootstrap=2"]
     config = compose([*given, f"outputs={tmp_path_factory.mktemp('prior_only')}"])
     check(config)
     return run(config, say=lambda text: None)

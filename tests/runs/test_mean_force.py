@@ -114,7 +114,8 @@ def test_configurations_that_a_training_knows_are_left_out(
 
 
 def test_a_run_reports_it(labelled: Frames, tmp_path: Path) -> None:
-    config = compose(["debug=fast", f"outputs={tmp_path}", "experiment=chignolin_first", "figures=none"])
+    fast = ("debug=fast", "figures=none", "analysis.n_bootstrap=2")
+    config = compose([*fast, f"outputs={tmp_path}", "experiment=chignolin_first"])
     check(config)
     folder = run(config, say=lambda text: None)
     metrics = json.loads(folder.metrics.read_text())

@@ -25,7 +25,8 @@ from cgexp.runs.pipeline import run
 
 
 def configure(outputs: Path, *overrides: str) -> Config:
-    config = compose(["debug=fast", "figures=none", f"outputs={outputs}", *overrides])
+    fast = ("debug=fast", "figures=none", "analysis.n_bootstrap=2")
+    config = compose([*fast, f"outputs={outputs}", *overrides])
     check(config)
     return config
 
