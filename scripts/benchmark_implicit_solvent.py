@@ -23,6 +23,7 @@ from cgexp.all_atom.force_field import ForceField, make_system
 from cgexp.all_atom.sampling.progress import PS_PER_DAY_IN_NS
 from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
 from cgexp.all_atom.structure import AllAtom, build_extended, build_native
+from cgexp.runs.provenance import processor
 from cgexp.store import write_json
 from cgexp.units import KCAL_IN_KJ
 
@@ -118,7 +119,9 @@ def main() -> None:
     for name, values in ratios.items():
         print(f"{name:<30}{_spread(values)}")
     if arguments.json:
-        write_json(arguments.json, {"differences": rows, "us_a_step": times, "ratios": ratios})
+        write_json(
+            arguments.json, {"processor": processor(), "differences": rows, "us_a_step": times, "ratios": ratios}
+        )
 
 
 if __name__ == "__main__":

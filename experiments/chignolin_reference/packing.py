@@ -1,8 +1,8 @@
 """Does "folded", a C-alpha RMSD below 2 Å, mean packed as the crystal? All-atom frames at 350 K of both runs.
 
 Run from the root of a checkout while the working folders of both runs are there (scripts/sample_chignolin.py):
-``python experiments/chignolin_reference/packing.py``; a minute. It takes labelled frames after the burn-in on the card
-of chignolin_reference, every 4 ps, and writes packing.json here: turn cap and chi1 of Asp3, Trp9 and Tyr10 of folded
+``python experiments/chignolin_reference/packing.py``; a minute. It takes labelled frames of the part that
+chignolin_sample is from, every 4 ps, and writes packing.json here: turn cap and chi1 of Asp3, Trp9 and Tyr10 of folded
 frames, by range of RMSD and by run, beside those of all other frames.
 """
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from cgexp.all_atom.packing import CAPPED, chi1, native_rotamers, rotamer_shares, turn_cap
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.all_atom.structure import build_peptide
-from cgexp.cards import DATA, load_card
 from cgexp.errors import InputError
 from cgexp.store import Chunks, read_json, write_json
 from cgexp.systems.peptide import Peptide
@@ -29,6 +28,7 @@ HERE = Path(__file__).parent
 SYSTEM, KINDS = Peptide("YYDPETGTWY"), ("native", "unfolded")
 RANGES = {"folded": (0.0, 2.0), "below 1 Å": (0.0, 1.0), "1 to 2 Å": (1.0, 2.0), "others": (2.0, np.inf)}  # RMSD, Å
 EVERY = 8  # labelled frames, 4 ps
+BURN_IN_PS = 2000.0  # of each walker, as of chignolin_sample
 
 
 def positions_after(folder: Path, burn_in: float) -> NDArray[np.float32]:
@@ -73,12 +73,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Read both runs, measure, write, print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("outputs/chignolin_reference"), help="working folders")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the shipped set, whose burn-in is taken")
     parser.add_argument("--out", type=Path, default=HERE, help="where the numbers are written")
     arguments = parser.parse_args(words)
     try:
-        burn_in = float(load_card("chignolin_reference", arguments.data)["burn_in_ps"])
-        found = {kind: positions_after(arguments.runs / kind, burn_in) for kind in KINDS}
+        found = {kind: positions_after(arguments.runs / kind, BURN_IN_PS) for kind in KINDS}
     except InputError as error:
         print(f"packing: {error}", file=sys.stderr)
         return 2

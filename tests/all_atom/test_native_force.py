@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,3 +315,14 @@ def test_positions_that_are_not_finite_give_forces_that_are_not() -> None:
         assert not np.isfinite(kernel(broken)[1]).all()
     with pytest.raises(ValueError, match=r"positions have shape \(3, 3\)"):
         kernel(positions[:3])
+
+
+def test_the_kept_benchmark_holds_what_the_documentation_says() -> None:
+    root = Path(__file__).parents[2]
+    kept = json.loads((root / "docs/figures/implicit_solvent.json").read_text(encoding="utf-8"))
+    assert max(row["energy_difference_kJ_mol"] for row in kept["differences"]) < 1e-3
+    assert max(row["force_difference_relative_rms"] for row in kept["differences"]) < 2e-6
+    text = (root / "docs/reference_data.md").read_text(encoding="utf-8").replace("\n", " ")
+    for other, digits in (("GBn2", 0), ("OBC2", 1)):
+        ratio = np.median(kept["ratios"][f"{other}, OpenMM / GBn2, kernel"])
+        assert f"1/{ratio:.{digits}f} of" in text
