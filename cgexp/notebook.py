@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config.checks import check
-from cgexp.config.compose import Config, as_overrides, compose, quoted
+from cgexp.config.compose import Config, compose
+from cgexp.config.overrides import as_overrides, quoted
 from cgexp.config.paths import group_options
 from cgexp.errors import InputError
 from cgexp.frames import Frames

@@ -18,7 +18,8 @@ import cgexp
 from cgexp.analysis.observables import QUANTITIES
 from cgexp.cli.parser import make_parser, parse
 from cgexp.config.checks import check
-from cgexp.config.compose import compose, expand
+from cgexp.config.compose import compose
+from cgexp.config.jobs import expand
 from cgexp.config.paths import conf_dir, group_options, groups
 from cgexp.errors import InputError
 from cgexp.parts.signatures import read_signature

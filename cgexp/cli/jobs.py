@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config.checks import check
-from cgexp.config.compose import Config, compose, expand, without_globs
+from cgexp.config.compose import Config, compose
+from cgexp.config.jobs import Jobs, jobs_of, without_globs
 from cgexp.config.paths import use_conf_dir
 from cgexp.errors import sentence_of
 
@@ -26,20 +27,21 @@ def main(given: argparse.Namespace) -> int:
     if given.config_dir is not None:
         use_conf_dir(Path(given.config_dir))
     overrides: list[str] = without_globs(given.words)
-    configs = [compose(o) for o in expand(overrides)] if given.multirun else [compose(overrides)]
+    jobs = jobs_of(overrides, given.multirun)
     # mistakes in groups that the job does not use do not matter to it
     groups = ("dataset",) if given.verb == "data" else None
-    for config in configs:
+    for config in jobs.configs:
         check(_to_check(config), groups)
     if given.cfg:
         import yaml
 
-        print(yaml.safe_dump_all(configs, sort_keys=False, allow_unicode=True), end="")
+        print(yaml.safe_dump_all(jobs.configs, sort_keys=False, allow_unicode=True), end="")
         return 0
     job = JOBS.get(given.verb) or partial(stages, verb=given.verb)
     failed: Sequence[Failed] = ()
-    if given.multirun:
-        failed = _multirun(overrides, job, Path(configs[0]["outputs"]))
+    configs = jobs.configs
+    if jobs.is_multirun:
+        configs, failed = _multirun(jobs, overrides, job, given.verb)
     else:
         job(configs[0])
     if given.verb not in ("data", "check"):
@@ -90,14 +92,36 @@ def check_one(config: Config) -> None:
 JOBS: dict[str, Any] = {"active": active, "data": data, "check": check_one}
 
 
-def _multirun(overrides: Sequence[str], job: Job, outputs: Path) -> list[Failed]:
-    from cgexp.config.launch import launch
+def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> tuple[list[Config], Sequence[Failed]]:
+    """Run the jobs; return their configs and what failed."""
+    from cgexp.config.launch import launch, launch_chosen, of_launcher, sweep_name
     from cgexp.runs.lock import require_writable
     from cgexp.runs.sweeps import sweep_folder
 
+    outputs, name = Path(jobs.configs[0]["outputs"]), sweep_name(overrides)
     require_writable(outputs)
     with sweep_folder(outputs) as folder:
-        return launch(overrides, job, folder)
+        if jobs.is_chosen:
+            return [compose(chosen) for chosen in launch_chosen(overrides, job, name, folder)], ()
+        configs = _once_each(jobs.configs, overrides, verb)
+        lists = [config["overrides"] for config in configs]
+        return configs, launch(lists, of_launcher(jobs.first), job, name, folder)
+
+
+def _once_each(configs: Sequence[Config], overrides: Sequence[str], verb: str) -> list[Config]:
+    """The configs without those of a run (of a data set for the verb data) that another one is of, too."""
+    from cgexp.config.identity import data_id
+    from cgexp.runs.pipeline import resolve
+
+    found: dict[Any, Config] = {}
+    for config in configs:
+        resolved, folder, _ = resolve(config)
+        key = (resolved["outputs"], data_id(resolved)) if verb == "data" else folder.path
+        if key in found:
+            same = [_swept(one["overrides"], overrides) for one in (config, found[key])]
+            log.info("%s is the same run as %s: it is done once", *same)
+        found.setdefault(key, config)
+    return list(found.values())
 
 
 def _to_check(config: Config) -> Config:
@@ -122,6 +146,11 @@ def _print_results(configs: list[Config]) -> None:
 def _told(failed: Sequence[Failed], total: int, overrides: Sequence[str]) -> int:
     """Say which jobs of a multirun failed, by what was swept over, and why; return the exit code."""
     for one in failed:
-        log.error("%s: %s", " ".join(o for o in one.overrides if o not in overrides), sentence_of(one.error))
+        log.error("%s: %s", _swept(one.overrides, overrides), sentence_of(one.error))
     log.error("%d of %d jobs failed; the same command does them again, and skips the others", len(failed), total)
     return 2 if all(one.is_mistake for one in failed) else 1
+
+
+def _swept(job: Sequence[str], overrides: Sequence[str]) -> str:
+    """What a job says that not all jobs of a multirun say."""
+    return " ".join(o for o in job if o not in overrides) or " ".join(overrides)

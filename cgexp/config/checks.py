@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import TARGET, is_spec, problems
 from cgexp.cards import load_card, packaged_names
-from cgexp.config.compose import NO_FIRST_LINE, Config
+from cgexp.config.compose import Config
+from cgexp.config.overrides import NO_FIRST_LINE
 from cgexp.config.schema import groups as all_groups
 from cgexp.config.schema import settings
 from cgexp.errors import InputError, did_you_mean, shown

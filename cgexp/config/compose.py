@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config import schema
-from cgexp.config.paths import conf_dir, group_options, groups, user_conf_dirs, with_absolute_paths
+from cgexp.config.overrides import ENVIRONMENT, for_hydra, forgiving, is_of_hydra, parsed, require_short, sentence
+from cgexp.config.paths import conf_dir, groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
-from cgexp.errors import InputError, did_you_mean, shown
+from cgexp.errors import InputError, shown
 from cgexp.parts.allowed import allow_parts, stated_parts
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
-ENVIRONMENT = "asks for"
-LONGEST_KEY = 200  # letters
-NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
 
 
 def compose(overrides: Sequence[str]) -> Config:
@@ -31,29 +27,42 @@ def compose(overrides: Sequence[str]) -> Config:
     ``overrides`` are Hydra's (``group=option``, ``group.key=value``, ``+``, ``++``, ``~``). Two keys are added:
     ``choices`` (group -> option) and ``overrides`` (as given). Raises InputError with one sentence.
     """
+    node, choices = compose_node(overrides)
+    return finish(node, choices, overrides)
+
+
+def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config]:
+    """``compose([*overrides, seed=<seed>])`` for each seed, in little more time than one takes."""
+    node, choices = compose_node([*overrides, f"seed={seeds[0]}"])
+    configs = []
+    for seed in seeds:
+        copy = deepcopy(node)
+        copy.seed = seed
+        configs.append(finish(copy, choices, [*overrides, f"seed={seed}"]))
+    return configs
+
+
+def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | None]]:
+    """What Hydra composes for ``finish``, with its own settings under ``hydra``, and the choices: group -> option.
+
+    Raises InputError with one sentence.
+    """
+    from omegaconf.listconfig import ListConfig
+
     with _sentences(overrides):
-        node = _compose_node([*search_path(), *forgiving(overrides)])
+        given, written = for_hydra(overrides)
+        node = _compose_node([*search_path(), *given])
         if node.hydra.job.chdir:
             raise InputError(
                 "hydra.job.chdir=true would hide results in Hydra's own folders: leave it out, since "
                 "outputs=<directory> says where they go"
             )
-        require_known_plugins(node.hydra, overrides)
-        return finish(node, dict(node.hydra.runtime.choices), overrides)
-
-
-def compose_seeds(overrides: Sequence[str], seeds: Sequence[int]) -> list[Config]:
-    """``compose([*overrides, seed=<seed>])`` for each seed, in little more time than one takes."""
-    with _sentences(overrides):
-        node = _compose_node([*search_path(), *forgiving([*overrides, f"seed={seeds[0]}"])])
+        if isinstance(node.parts, ListConfig):
+            _allow(list(node.parts), overrides)
         require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
-        configs = []
-        for seed in seeds:
-            copy = deepcopy(node)
-            copy.seed = seed
-            configs.append(finish(copy, choices, [*overrides, f"seed={seed}"]))
-        return configs
+        _lay_on(node, choices, written)
+        return node, choices
 
 
 def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
@@ -68,9 +77,9 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
         own = {key: value for key, value in recorded.items() if key not in ("choices", "overrides", "parts")}
         _require_plain(own)
         choices, options, keys = dict(recorded["choices"]), [], []
-        for override in _parsed(forgiving(overrides)):
+        for override in parsed(forgiving(overrides)):
             group = override.key_or_group
-            if group not in groups():
+            if group not in groups() or isinstance(override.value(), dict):
                 keys.append(override)
             elif group not in schema.groups() and override.value() != choices.get(group):
                 raise InputError(
@@ -85,11 +94,7 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
             group = override.key_or_group
             choices[group] = composed.hydra.runtime.choices.get(group)
             node[group] = composed.get(group)
-        for override in keys:
-            if override.is_delete():
-                _delete(node, override.key_or_group)
-            else:
-                OmegaConf.update(node, override.key_or_group, override.value(), merge=True, force_add=True)
+        _lay_on(node, choices, keys)
         return finish(node, choices, [*trusted(recorded), *overrides])
 
 
@@ -106,6 +111,21 @@ def _require_plain(node: Any) -> None:
         raise InputError(f"the run's config.yaml holds the interpolation {shown(node)}: expected the value itself")
 
 
+def _lay_on(node: DictConfig, choices: dict[str, str | None], overrides: Sequence[Any]) -> None:
+    """Set or take away, in order, what overrides say of keys; a part that is written out takes a group's place."""
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(node):
+        for override in overrides:
+            key, value = override.key_or_group, override.value()
+            if override.is_delete():
+                _delete(node, key)
+            elif key in schema.groups() and isinstance(value, dict):
+                node[key], choices[key] = value, None
+            else:
+                OmegaConf.update(node, key, value, merge=True, force_add=True)
+
+
 def _delete(node: Any, key: str) -> None:
     above, _, name = key.rpartition(".")
     from omegaconf import OmegaConf
@@ -114,22 +134,6 @@ def _delete(node: Any, key: str) -> None:
     if place is None or name not in place:
         raise InputError(f"~{key} takes away what the run's config does not have")
     del place[name]
-
-
-def as_overrides(values: Mapping[str, Any]) -> list[str]:
-    """Dotted keys and plain values as overrides, which Hydra reads back as they are."""
-    return [f"{key}={quoted(value)}" for key, value in values.items()]
-
-
-def quoted(value: Any) -> str:
-    """A plain value as the text that Hydra reads as this value."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{quoted(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(quoted, value)) + "]"
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 @contextmanager
@@ -143,12 +147,12 @@ def _sentences(overrides: Sequence[str]) -> Iterator[None]:
 
     OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
     try:
-        _require_short(overrides)
+        require_short(overrides)
         yield
     except InputError:
         raise
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_sentence(error, overrides)) from error
+        raise InputError(sentence(error, overrides)) from error
     except YAMLError as error:
         raise InputError(f"a config file is not valid YAML: {' '.join(str(error).split())}") from error
     except UnicodeDecodeError as error:
@@ -158,15 +162,6 @@ def _sentences(overrides: Sequence[str]) -> Iterator[None]:
         raise InputError(f"cannot compose {shown(' '.join(overrides))}: {text}; choose group=<option>") from error
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-
-
-def _require_short(overrides: Sequence[str]) -> None:
-    """Hydra looks a key up among files, whose names have an end."""
-    for override in overrides:
-        if len(override.partition("=")[0]) > LONGEST_KEY:
-            raise InputError(
-                f"cannot read the override '{shown(override)}': its key has more than {LONGEST_KEY} letters"
-            )
 
 
 def _refuse_environment(key: str, *default: str) -> str:
@@ -180,7 +175,8 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
 
     with open_dict(node):
         node.pop("hydra", None)
-    config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
+    with _sentences(overrides):
+        config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
     for group in (name for name, group in schema.groups().items() if group.optional):
         config.setdefault(group, None)  # ~group
         # what an experiment or debug=fast sets of a group does not bring back one that is switched off
@@ -191,11 +187,6 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     config["overrides"] = [o for o in overrides if not is_of_hydra(o)]
     _allow(config.get("parts"), overrides)
     return config
-
-
-def is_of_hydra(override: str) -> bool:
-    """Whether an override is about Hydra itself."""
-    return override.lstrip("+~").startswith("hydra")
 
 
 def _allow(parts: Any, overrides: Sequence[str]) -> None:
@@ -211,60 +202,10 @@ def _allow(parts: Any, overrides: Sequence[str]) -> None:
         )
 
 
-def forgiving(overrides: Sequence[str]) -> list[str]:
-    """Let ``group.key=value`` set any argument of an object, not only those its YAML mentions.
-
-    Hydra would ask for a ``+`` and then take any key; here the config's check refuses unknown keys, with or without it.
-    """
-    return [f"++{o}" if re.match(r"(?!hydra\.)[A-Za-z_]\w*\.[^=]+=", o) else o for o in overrides]
-
-
 def search_path() -> list[str]:
     """The override that lets Hydra find the user's own options."""
     own = ",".join(f"file://{folder}" for folder in user_conf_dirs())
     return [f"hydra.searchpath=[{own}]"] if own else []
-
-
-def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """The jobs of a multirun: every combination of comma-separated values, as override lists."""
-    values: dict[str, list[str]] = {}
-    for override in _parsed(overrides):
-        key = override.get_key_element()
-        if not override.is_sweep_override():
-            values[key] = [str(override.input_line)]
-        elif override.is_discrete_sweep():
-            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-        else:
-            raise InputError(f"{override.input_line} is a range without steps: list values, as in {key}=1,2,3")
-    return [list(job) for job in product(*values.values())]
-
-
-def without_globs(overrides: Sequence[str]) -> list[str]:
-    """The overrides with ``group=glob(...)`` replaced by the options that it matches, the user's own among them."""
-    return [_without_glob(o) if "glob(" in o else o for o in overrides]
-
-
-def _without_glob(given: str) -> str:
-    (override,) = _parsed([given])
-    value, options = override.value(), group_options(override.key_or_group)
-    if not hasattr(value, "filter"):  # a text that holds the letters
-        return given
-    names = value.filter(options)
-    if not names:
-        raise InputError(f"{given} matches no option: expected some of {', '.join(options)}")
-    return f"{override.get_key_element()}={','.join(names)}"
-
-
-def _parsed(overrides: Sequence[str]) -> list[Any]:
-    """Hydra's reading of the overrides."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    _require_short(overrides)
-    try:
-        return list(OverridesParser.create().parse_overrides(overrides=list(overrides)))
-    except HydraException as error:
-        raise InputError(_sentence(error, overrides)) from error
 
 
 def _compose_node(overrides: Sequence[str]) -> DictConfig:
@@ -275,39 +216,3 @@ def _compose_node(overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
         return hydra_compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)
-
-
-def _sentence(error: Exception, overrides: Sequence[str]) -> str:
-    """Hydra's several lines as one sentence that names the key, the mistake and the way out."""
-    from hydra.errors import OverrideParseException
-
-    text = str(error)
-    if ENVIRONMENT in text:
-        place = re.search(r"full_key: (\S+)", text)
-        what = re.search(f"{ENVIRONMENT}.*", text)
-        assert what is not None
-        return f"{place.group(1) if place else 'a value'} {what.group()}: give the value itself"
-    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
-        group, option = match.groups()
-        if group == "hydra/launcher":
-            return f'launcher={option} is not installed: run pip install "cgexp[cluster]"'
-        known = group_options(group)
-        return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
-    if match := re.search(r"Could not override '([^']+)'", text):
-        if "@experiment." in match.group(1):  # an override in its defaults is then looked for below the file's own name
-            return NO_FIRST_LINE
-        known = sorted([*groups(), *schema.settings()])
-        return (
-            f"unknown key '{match.group(1)}'{did_you_mean(match.group(1), known)}: expected one of {', '.join(known)}"
-        )
-    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
-        return f"{match.group(1)} is missing a value: set {match.group(1)}=<value>"
-    if match := re.search(r"Interpolation key '([^']+)' not found", text):
-        place = re.search(r"full_key: (\S+)", text)
-        return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"
-    if isinstance(error, OverrideParseException):
-        given = str(error.override).lstrip("+")
-        return f"cannot read the override '{given}': expected key=value with balanced brackets and quotes"
-    if "sweep" in text and "multirun" in text.lower():
-        return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
-    return " ".join(text.split()).replace("++", "")

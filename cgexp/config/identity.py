@@ -32,6 +32,11 @@ def run_id(config: Config) -> str:
     return digest({group: _physics(config[group], "evaluate") for group in groups})
 
 
+def experiment_name(config: Config) -> str:
+    """The option of the group experiment as one name, or 'run': runs lie in a folder of that name."""
+    return str(config["choices"].get("experiment", "run")).replace("/", "-")
+
+
 def data_id(config: Config) -> str:
     """Ten hexadecimal digits that name the data set made by this recipe."""
     return stage_id(config, "data")

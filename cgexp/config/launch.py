@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cgexp.config.compose import CONFIG_NAME, Config, compose, finish, forgiving, search_path
+from cgexp.config.compose import CONFIG_NAME, Config, compose, search_path
 from cgexp.config.identity import digest
+from cgexp.config.overrides import for_hydra, is_of_hydra
 from cgexp.config.paths import conf_dir
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.processes import ends_on_terminate, is_told_threads, serve
@@ -20,6 +22,7 @@ from cgexp.messages import is_on_screen, on_screen
 
 Job = Callable[[Config], float | None]
 NUMBER = "+job_number"
+CHOSEN = "jobs"  # folder of what a sweeper of the user's chose
 
 
 @dataclass(frozen=True)
@@ -35,43 +38,58 @@ class Failed:
         return isinstance(self.error, InputError)
 
 
-def launch(overrides: Sequence[str], job: Job, folder: Path) -> list[Failed]:
-    """Run ``job`` on every combination of the overrides' values, with Hydra's sweeper and launcher.
-
-    A job that fails does not stop the others; those that failed are returned. The sweep's name is a hash of the
-    overrides but for the launcher's, so a repeated call falls into the same group. folder: for Hydra's own files.
-    """
-    name = "sweep-" + digest(sorted(o for o in overrides if not o.startswith(("launcher=", "hydra."))))
-
-    def task(node: Any) -> Any:
-        from hydra.core.hydra_config import HydraConfig
-
-        runtime = HydraConfig.get()
-        given, choices = list(runtime.overrides.task), dict(runtime.runtime.choices)
-        # a sweeper of another kind has a rule of its own for jobs that fail
-        catching = _caught if choices.get("hydra/sweeper") == "basic" else _raised
-        return catching(lambda: job(_named(finish(node, choices, given), name)), given)
-
-    return _multirun([*search_path(), *forgiving(overrides)], task, folder)
-
-
-def launch_jobs(
-    jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str, folder: Path
-) -> list[Failed]:
+def launch(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str, folder: Path) -> list[Failed]:
     """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
 
-    Unlike a multirun the jobs need not be all combinations of anything: Hydra sweeps over their numbers. ``name``
-    groups them in W&B. folder: for Hydra's own files.
+    A job that fails does not stop the others. The jobs need not be all combinations of anything: Hydra sweeps over
+    their numbers. ``name`` groups them in W&B. folder: for Hydra's own files.
     """
-    own = [o for o in settings if not o.startswith("hydra.")]  # a job's own config names its launcher, too
-    lists = [[*own, *overrides] for overrides in jobs]
+    lists = [list(overrides) for overrides in jobs]
 
     def task(node: Any) -> Any:
         overrides = lists[node.job_number]
         return _caught(lambda: job(_named(compose(overrides), name)), overrides)
 
-    numbers = ",".join(str(number) for number in range(len(lists)))
-    return _multirun([*search_path(), *forgiving(settings), f"{NUMBER}={numbers}"], task, folder)
+    numbers = [f"{NUMBER}=range(0,{len(lists)})", "hydra.sweeper.params=null"]
+    return _multirun([*search_path(), *for_hydra(settings)[0], *numbers], task, folder)
+
+
+def launch_chosen(overrides: Sequence[str], job: Job, name: str, folder: Path) -> list[list[str]]:
+    """Run ``job`` on what a sweeper of the user's chooses; return the jobs' overrides, which each leaves in a file.
+
+    What a job raises goes to the sweeper, which has a rule of its own for it. folder: for Hydra's own files.
+    """
+    given, written = for_hydra(overrides)
+    place = folder.resolve() / CHOSEN
+    place.mkdir(parents=True)
+
+    def task(node: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+
+        runtime = HydraConfig.get()
+        chosen = [*runtime.overrides.task, *(str(override.input_line) for override in written)]
+        (place / f"{runtime.job.num}.json").write_text(json.dumps(chosen))
+        return job(_named(compose(chosen), name))
+
+    _multirun([*search_path(), *given], task, folder)
+    return [json.loads(path.read_text()) for path in sorted(place.glob("*.json"), key=lambda path: int(path.stem))]
+
+
+def sweep_name(overrides: Sequence[str]) -> str:
+    """The name of a sweep that has none: a hash of its overrides but for the launcher's.
+
+    So a repeated call falls into the same group of W&B.
+    """
+    return "sweep-" + digest(sorted(o for o in overrides if not o.startswith(("launcher=", "hydra."))))
+
+
+def of_launcher(overrides: Sequence[str]) -> list[str]:
+    """The overrides of a job that may choose or set the launcher."""
+    return [
+        o
+        for o in overrides
+        if is_of_hydra(o) or o.lstrip("+").startswith(("experiment=", "debug=", "launcher=", "parts="))
+    ]
 
 
 def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path) -> list[Failed]:
@@ -103,10 +121,6 @@ def _in_its_process(task: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return task(node)
 
     return run
-
-
-def _raised(work: Callable[[], Any], overrides: Sequence[str]) -> Any:
-    return work()
 
 
 def _caught(work: Callable[[], Any], overrides: Sequence[str]) -> Any:

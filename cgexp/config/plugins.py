@@ -64,6 +64,11 @@ def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
         raise InputError("hydra.sweep.dir is set by a config file: leave it out, or set it on the command line")
 
 
+def is_basic(sweeper: DictConfig) -> bool:
+    """Whether a sweeper is Hydra's own, which runs all combinations of values."""
+    return str(sweeper["_target_"]) in _basic()
+
+
 _MISSING = object()
 
 

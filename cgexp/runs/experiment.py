@@ -19,7 +19,7 @@ from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.result import Analysis
 from cgexp.build import Template, build
 from cgexp.config.compose import Config
-from cgexp.config.identity import run_id
+from cgexp.config.identity import experiment_name, run_id
 from cgexp.config.schema import groups, settings
 from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
@@ -91,7 +91,7 @@ class Experiment(Parts):
     @property
     def name(self) -> str:
         """Of the experiment's option, or 'run'; runs lie in a folder of that name."""
-        return str(self.config["choices"].get("experiment", "run"))
+        return experiment_name(self.config)
 
     def option(self, group: str) -> str | None:
         """The option that was chosen in a group."""

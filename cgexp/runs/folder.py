@@ -11,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from cgexp.config.compose import Config, compose_on
-from cgexp.config.identity import run_id
+from cgexp.config.identity import experiment_name, run_id
 from cgexp.errors import InputError
 from cgexp.simulation.trajectory import HEADER, is_finished
 from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_text, tell_unsealed, write_sealed_text
@@ -199,7 +199,7 @@ def command(stage: str, path: Path) -> str:
 
 def folder_of(config: Config) -> RunFolder:
     """The folder that belongs to a config."""
-    return RunFolder(Path(config["outputs"]) / config["choices"].get("experiment", "run") / run_id(config))
+    return RunFolder(Path(config["outputs"]) / experiment_name(config) / run_id(config))
 
 
 OF_THE_COMMAND = ("run=", "parts=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")

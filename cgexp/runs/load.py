@@ -95,7 +95,8 @@ def load_dataset(name: str, **options: Any) -> Frames:
 
         return load_packaged(name)
     from cgexp.config.checks import check
-    from cgexp.config.compose import as_overrides, compose
+    from cgexp.config.compose import compose
+    from cgexp.config.overrides import as_overrides
     from cgexp.runs.data import DataSet
 
     keys = {f"dataset.{key}": value for key, value in options.items()}

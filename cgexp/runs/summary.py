@@ -9,6 +9,7 @@ from typing import Any
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import read_curves
 from cgexp.config.compose import Config
+from cgexp.config.identity import experiment_name
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
@@ -65,7 +66,7 @@ def print_runs(configs: Sequence[Config]) -> None:
         folder = resolve(config)[1]
         if folder.metrics.is_file():
             label = " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
-            row = (label or config["choices"].get("experiment", "run"), folder.read_metrics())
+            row = (label or experiment_name(config), folder.read_metrics())
             rows.setdefault(folder.read_config()["dataset"]["units"], []).append(row)
     for units, alike in rows.items():
         found = {name for _, metrics in alike for name in metrics}

@@ -22,7 +22,7 @@ from cgexp.active.rounds import records_of
 from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
-from cgexp.config.launch import launch_jobs
+from cgexp.config.launch import launch
 from cgexp.errors import InputError
 from cgexp.messages import only_from
 from cgexp.progress import duration
@@ -206,10 +206,11 @@ def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
                 folders = {folder_of(config).path for configs in by_arm.values() for config in configs}
                 keys = {str(path): key for path, (_, key) in missing.items() if key}
                 job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
-                todo = [config["overrides"] for config, _ in missing.values()]
+                own = [o for o in settings if not o.startswith("hydra")]  # a job's config names its launcher, too
+                todo = [[*own, *config["overrides"]] for config, _ in missing.values()]
                 outputs = Path(next(iter(missing.values()))[0]["outputs"])
                 with sweep_folder(outputs) as place:
-                    failed = launch_jobs(todo, settings, job, study.name, place)
+                    failed = launch(todo, settings, job, study.name, place)
                 if failed:
                     raise failed[0].error
 

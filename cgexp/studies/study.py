@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from cgexp.config.compose import Config, compose_seeds, expand
+from cgexp.config.compose import Config, compose_seeds
+from cgexp.config.jobs import expand
 from cgexp.errors import InputError, did_you_mean
 
 STUDY, EXPECTED = "study.yaml", "expected.yaml"

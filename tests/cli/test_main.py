@@ -16,7 +16,7 @@ import pytest
 from cgexp.cli.completion import candidates
 from cgexp.cli.main import main
 from cgexp.cli.parser import make_parser, parse
-from cgexp.config.compose import expand, without_globs
+from cgexp.config.jobs import expand, without_globs
 
 FAST = ["debug=fast", "experiment=toy_cgnet"]
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from cgexp.config.checks import check
-from cgexp.config.compose import compose, expand
+from cgexp.config.compose import compose, compose_on
+from cgexp.config.jobs import expand
 from cgexp.config.paths import conf_dir
 from cgexp.errors import InputError
 
@@ -42,6 +43,8 @@ def test_the_command_line_wins_over_the_experiment() -> None:
         ("trainer.max_epocs=3", ["'trainer.max_epocs'", "did you mean 'max_epochs'"]),
         ("simulation.integrator.frction=1", ["did you mean 'friction'"]),
         ("seed=1,2", ["add -m"]),
+        ("model=null", ["model=null is not valid", "expected model=<one of cgnet"]),
+        ("seed={a: 1}", ["seed"]),
         ("seed=[1", ["cannot read the override 'seed=[1'"]),
         ("nonsense", ["cannot read the override 'nonsense'"]),
         ("prior.temperature=${dataset.temprature}", ["prior.temperature", "dataset.temprature"]),
@@ -109,3 +112,21 @@ def test_losses_callbacks_and_prior_terms_are_never_lists() -> None:
         content = yaml.safe_load(path.read_text()) or {}
         for key in ("terms", "callbacks"):
             assert not isinstance(content.get(key), list), path
+
+
+PART = "scheduler={_target_: torch.optim.lr_scheduler.ExponentialLR, gamma: 0.9}"
+
+
+def test_a_part_may_be_written_out_on_the_command_line() -> None:
+    target = "torch.optim.lr_scheduler.ExponentialLR"
+    config = compose([PART, "experiment=toy_julia"])
+    check(config)
+    assert config["scheduler"] == {"_target_": target, "gamma": 0.9}
+    assert "scheduler" not in config["choices"]
+    assert compose([PART, "scheduler.gamma=0.8"])["scheduler"] == {"_target_": target, "gamma": 0.8}
+    assert compose_on(compose([]), [PART])["scheduler"] == {"_target_": target, "gamma": 0.9}
+
+
+def test_null_is_the_option_none_of_a_group_that_may_be_none() -> None:
+    config = compose(["scheduler=null", "experiment=toy_julia"])
+    assert (config["scheduler"], config["choices"]["scheduler"]) == (None, "none")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from cgexp.config.compose import compose
-from cgexp.config.identity import data_id, differences, run_id
+from cgexp.config.identity import data_id, differences, experiment_name, run_id
 
 
 def test_physics_makes_the_run_id() -> None:
@@ -39,3 +39,8 @@ def test_keys_that_came_later_leave_the_ids_of_earlier_runs() -> None:
     assert run_id(config) == base
     assert run_id({**config, "simulation": {**config["simulation"], "tempering": None}}) == base
     assert run_id({**config, "simulation": {**config["simulation"], "starts": "spread"}}) != base
+
+
+def test_an_experiment_in_a_folder_of_experiments_has_one_name() -> None:
+    assert experiment_name({"choices": {"experiment": "peptides/mine"}}) == "peptides-mine"
+    assert experiment_name({"choices": {}}) == "run"

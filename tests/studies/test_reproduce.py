@@ -132,7 +132,7 @@ def test_figures_numbers_and_table_are_written(experiments: Path, outputs: Path)
 
 
 def test_a_second_call_runs_nothing(experiments: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cgexp.studies.reproduce.launch_jobs", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr("cgexp.studies.reproduce.launch", lambda *_: pytest.fail("ran again"))
     assert reproduce(Study.load("small", experiments), [*BASIC, f"outputs={outputs}"], say=quiet)
     assert (experiments / "small" / "calls.txt").read_text() == "x"  # what is cached is not computed again
 

@@ -1,0 +1,128 @@
+"""Hydra's overrides, such as ``group.key=value``: read, written, and what is wrong with them in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cgexp.config import schema
+from cgexp.config.paths import group_options, groups
+from cgexp.errors import InputError, did_you_mean, shown
+
+ENVIRONMENT = "asks for"
+LONGEST_KEY = 200  # letters
+NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
+
+
+def as_overrides(values: Mapping[str, Any]) -> list[str]:
+    """Dotted keys and plain values as overrides, which Hydra reads back as they are."""
+    return [f"{key}={quoted(value)}" for key, value in values.items()]
+
+
+def quoted(value: Any) -> str:
+    """A plain value as the text that Hydra reads as this value."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{quoted(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(quoted, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def require_short(overrides: Sequence[str]) -> None:
+    """Hydra looks a key up among files, whose names have an end."""
+    for override in overrides:
+        if len(override.partition("=")[0]) > LONGEST_KEY:
+            raise InputError(
+                f"cannot read the override '{shown(override)}': its key has more than {LONGEST_KEY} letters"
+            )
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override is about Hydra itself."""
+    return override.lstrip("+~").startswith("hydra")
+
+
+def for_hydra(overrides: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """The overrides that Hydra takes, and those to be laid on what it has composed.
+
+    The latter are parts that are written out, ``group={_target_: ...}``, and what is said of their keys. ``group=null``
+    chooses the option none of a group that may be none. Raises InputError where no part can be left out.
+    """
+    read = parsed(forgiving(overrides))
+    written = {o.key_or_group for o in read if o.key_or_group in schema.groups() and isinstance(o.value(), dict)}
+    given: list[str] = []
+    later: list[Any] = []
+    for override in read:
+        group, _, key = override.key_or_group.partition(".")
+        if group in written and (key or isinstance(override.value(), dict)):
+            later.append(override)
+        elif group in schema.groups() and not key and not override.is_delete() and override.value() is None:
+            given.append(_switched_off(group))
+        else:
+            given.append(str(override.input_line))
+    return given, later
+
+
+def _switched_off(group: str) -> str:
+    if not schema.groups()[group].optional:
+        raise InputError(f"{group}=null is not valid: expected {group}=<one of {', '.join(group_options(group))}>")
+    return f"{group}=none"
+
+
+def forgiving(overrides: Sequence[str]) -> list[str]:
+    """Let ``group.key=value`` set any argument of an object, not only those its YAML mentions.
+
+    Hydra would ask for a ``+`` and then take any key; here the config's check refuses unknown keys, with or without it.
+    """
+    return [f"++{o}" if re.match(r"(?!hydra\.)[A-Za-z_]\w*\.[^=]+=", o) else o for o in overrides]
+
+
+def parsed(overrides: Sequence[str]) -> list[Any]:
+    """Hydra's reading of the overrides."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    require_short(overrides)
+    try:
+        return list(OverridesParser.create().parse_overrides(overrides=list(overrides)))
+    except HydraException as error:
+        raise InputError(sentence(error, overrides)) from error
+
+
+def sentence(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's several lines as one sentence that names the key, the mistake and the way out."""
+    from hydra.errors import OverrideParseException
+
+    text = str(error)
+    if ENVIRONMENT in text:
+        place = re.search(r"full_key: (\S+)", text)
+        what = re.search(f"{ENVIRONMENT}.*", text)
+        assert what is not None
+        return f"{place.group(1) if place else 'a value'} {what.group()}: give the value itself"
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
+        group, option = match.groups()
+        if group == "hydra/launcher":
+            return f'launcher={option} is not installed: run pip install "cgexp[cluster]"'
+        known = group_options(group)
+        return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
+    if match := re.search(r"Could not override '([^']+)'", text):
+        if "@experiment." in match.group(1):  # an override in its defaults is then looked for below the file's own name
+            return NO_FIRST_LINE
+        key, known = match.group(1), sorted([*groups(), *schema.settings()])
+        if key in known:
+            return f"{key} cannot be set to what was given: expected {key}=<{'option' if key in groups() else 'value'}>"
+        return f"unknown key '{shown(key)}'{did_you_mean(key, known)}: expected one of {', '.join(known)}"
+    if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
+        return f"{match.group(1)} is missing a value: set {match.group(1)}=<value>"
+    if match := re.search(r"Interpolation key '([^']+)' not found", text):
+        place = re.search(r"full_key: (\S+)", text)
+        return f"{place.group(1) if place else 'a value'} refers to '{match.group(1)}', which does not exist"
+    if isinstance(error, OverrideParseException):
+        given = str(error.override).lstrip("+")
+        return f"cannot read the override '{given}': expected key=value with balanced brackets and quotes"
+    if "sweep" in text and "multirun" in text.lower():
+        return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
+    return " ".join(text.split()).replace("++", "")
