@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from cgexp.config.compose import Config
 from cgexp.runs.active import run_active
@@ -126,8 +127,16 @@ def met(state: State, cases: list[tuple[str, str, int]], scratch: Path) -> Itera
 UNTIL = ["finished", "training", "simulation"]
 
 
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take half of a run's time, and what is in them is no matter here."""
+    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
+
+
 @pytest.mark.parametrize("until", UNTIL)
-def test_a_sample_of_damaged_files_of_a_toy(states: Callable[[str, str], State], until: str, tmp_path: Path) -> None:
+def test_a_sample_of_damaged_files_of_a_toy(
+    states: Callable[[str, str], State], until: str, tmp_path: Path, blank_figures: None
+) -> None:
     state = states("toy", until)
     cases = state.cases(seed=0)
     chosen = np.random.default_rng(1).choice(len(cases), 6, replace=False)

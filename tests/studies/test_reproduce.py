@@ -191,10 +191,12 @@ def test_exit_code_1_and_2(
 
 def test_a_failing_run_is_reported_after_the_others(experiments: Path, tmp_path: Path) -> None:
     study = Study.load("small", experiments)
-    broken = replace(study.arms[0], name="broken", overrides=(*study.arms[0].overrides, "loss=force_circulation"))
+    direct = replace(study.arms[0], seeds=(1,))
+    broken = replace(direct, name="broken", overrides=(*direct.overrides, "loss=force_circulation"))
+    later = replace(direct, name="later", overrides=(*direct.overrides, "trainer.start_from=${run:direct}"))
     with pytest.raises(InputError, match="1 bead in 1 dimension"):
-        reproduce(replace(study, arms=(broken, *study.arms)), [*BASIC, f"outputs={tmp_path}"], say=quiet)
-    assert len(list(tmp_path.glob("toy_julia/*/metrics.json"))) == 4  # all of the level but those of the broken arm
+        reproduce(replace(study, arms=(broken, direct, later)), [*BASIC, f"outputs={tmp_path}"], say=quiet)
+    assert len(list(tmp_path.glob("toy_julia/*/metrics.json"))) == 1  # all of the level but that of the broken arm
 
 
 def test_what_the_study_decides_is_refused(experiments: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +214,8 @@ def test_the_job_can_be_sent_to_another_process(tmp_path: Path) -> None:
 def test_results_of_other_settings_stay_apart(experiments: Path, outputs: Path) -> None:
     kept = (outputs / "reproduced" / "small" / "numbers.json").read_bytes()
     study = Study.load("small", experiments)
-    reproduce(study, [*BASIC, f"outputs={outputs}", "model.width=3"], say=quiet)
+    few = replace(study, arms=(replace(study.arms[0], seeds=(1,)), study.arms[-1]))
+    reproduce(few, [*BASIC, f"outputs={outputs}", "model.width=3"], say=quiet)
     assert (outputs / "reproduced" / "small" / "numbers.json").read_bytes() == kept
     assert len(list((outputs / "reproduced").iterdir())) == 2
 
