@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.acquisition import Acquisition, Context
 from cgexp.active.labelling import accepted, label
-from cgexp.active.rounds import Round, data_of, next_hash, records_of, seed_of, write_added
-from cgexp.active.selection import Pool, Selection, asked_in_vain, parents_of, plain_candidates
-from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent, stop_reason
+from cgexp.active.round import Round
+from cgexp.active.rounds import RoundFolder, data_of, next_hash, rounds_of, seed_of, write_added
+from cgexp.active.selection import Pool, Search, Selection, asked_in_vain, parents_of, plain_candidates
+from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent_calls, spent_seconds, stop_reason
 from cgexp.active.workers import Answers
 from cgexp.analysis.tica import Tica
 from cgexp.frames import Frames
@@ -31,7 +32,6 @@ from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_frames, write_record
 from cgexp.systems.base import System
 
-Record = dict[str, Any]  # of a round, JSON-able
 STORE = "oracle"  # folder in which the oracle keeps what it likes, in all rounds
 
 
@@ -74,44 +74,39 @@ class Loop:
     seed: int
     kernel: str = "reference"
 
-    def run(self, initial: Frames, folder: Path, emit: Callable[[Record], None]) -> list[Record]:
-        """Do all rounds that are not done and return the records of all; ``emit`` is given each as it is written.
+    def run(self, initial: Frames, folder: Path, emit: Callable[[Round], None]) -> list[Round]:
+        """Do all rounds that are not done and return all; ``emit`` is given each as it is written.
 
         initial: as of ``rounds.initial_data``.
         """
-        records = records_of(folder)
-        while not records or records[-1]["stop"] is None:
-            place = Round(folder, len(records))
+        rounds = rounds_of(folder)
+        while not rounds or rounds[-1].stop is None:
+            place = RoundFolder(folder, len(rounds))
             frames, chain = data_of(folder, initial, place.number)
             judged = self.workshop.judged(place.number, frames)
             if not place.selection.is_file():
-                self._select(place, judged, frames, records).write(place.selection)
+                self._select(place, judged, frames, rounds).write(place.selection)
             selection = Selection.read(place.selection)
             if not place.added.is_file() or place.lost_answers():
-                self._label(place, selection, records)
+                self._label(place, selection, rounds)
                 self._append(place, selection, frames, chain)
-            record = self._record(place, selection, judged, frames, chain, records)
-            write_record(place.record, record)
-            emit(record)
-            records.append(record)
-        return records
+            done = self._round(place, selection, judged, frames, chain, rounds)
+            write_record(place.record, done.to_json())
+            emit(done)
+            rounds.append(done)
+        return rounds
 
-    def _select(self, place: Round, judged: Judged, frames: Frames, records: Sequence[Record]) -> Selection:
+    def _select(self, place: RoundFolder, judged: Judged, frames: Frames, rounds: Sequence[Round]) -> Selection:
         """What the oracle is asked for: nothing in the last round."""
         settings, seed = self.settings, seed_of(self.seed, place.number)
         pool = Pool.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
         known = np.concatenate([frames.coords, *asked_in_vain(place.folder, place.number)])
         measured = make_coverage(self.system, pool.coords, known)
         coverage = float(np.sqrt(measured.squared[measured.most_distant(1)[0]]))
-        stop = stop_reason(settings, records, judged.metrics, coverage)
-        meta: dict[str, Any] = {
-            "stop": stop,
-            "coverage_max": coverage,
-            "n_candidates": len(pool),
-            "model": judged.model_hash,
-            "n_short": 0,
-        }
-        n = 0 if stop else n_affordable(settings, records)
+        stop = stop_reason(settings, rounds, judged.metrics, coverage)
+        model: str | None = judged.model_hash
+        n_short = 0
+        n = 0 if stop else n_affordable(settings, rounds)
         if settings.arm == "none" or not n:
             chosen = np.zeros(0, dtype=np.int64)
         elif settings.arm == "plain":
@@ -120,17 +115,17 @@ class Loop:
             coords = plain_candidates(self.oracle, self.simulation, frames, n, work, seed, self.kernel)
             pool = Pool.of_coords(coords)
             chosen = np.arange(len(pool))
-            meta |= {"n_candidates": len(pool), "model": None}  # no model proposed them
+            model = None  # no model proposed them
         else:
             assert self.rule is not None
             context = Context(self.system, judged.models, judged.tica, seed)
-            meta["n_short"] = max(0, n - len(pool))
-            chosen = self.rule.select(pool.coords, known, n - meta["n_short"], context)
+            n_short = max(0, n - len(pool))
+            chosen = self.rule.select(pool.coords, known, n - n_short, context)
         distance = make_coverage(self.system, pool.coords[chosen], known).distances()
         parents = parents_of(judged.starts, judged.trajectory.coords.shape[1], frames)
-        return Selection.of(pool, chosen, distance, parents, **meta)
+        return Selection.of(pool, chosen, distance, parents, Search(stop, coverage, len(pool), model, n_short))
 
-    def _label(self, place: Round, selection: Selection, records: Sequence[Record]) -> None:
+    def _label(self, place: RoundFolder, selection: Selection, rounds: Sequence[Round]) -> None:
         if len(selection):
             assert self.oracle is not None
             label(
@@ -138,12 +133,12 @@ class Loop:
                 selection.coords,
                 Answers(place.labels),
                 place.folder / STORE,
-                seconds_left(self.settings, records),
+                seconds_left(self.settings, rounds),
                 self.settings.timeout_s,
                 Progress(f"round {place.number}: labels"),
             )
 
-    def _append(self, place: Round, selection: Selection, frames: Frames, chain: str) -> None:
+    def _append(self, place: RoundFolder, selection: Selection, frames: Frames, chain: str) -> None:
         """Write the labelled frames that this round adds to the data set."""
         answers = Answers(place.labels).read(len(selection))
         added, index = accepted(answers, frames)
@@ -151,35 +146,39 @@ class Loop:
         added = added.with_labels(parent=selection.parent[index], round=number)
         write_added(place, added, chain, index.tolist(), list(answers))
 
-    def _record(
+    def _round(
         self,
-        place: Round,
+        place: RoundFolder,
         selection: Selection,
         judged: Judged,
         frames: Frames,
         chain: str,
-        records: Sequence[Record],
-    ) -> Record:
+        rounds: Sequence[Round],
+    ) -> Round:
         """All numbers of the round: for its file, its line on the screen, and W&B."""
         answers = Answers(place.labels).read(len(selection))
         rejected = {index: answer for index, answer in answers.items() if answer.frames is None}
         added = read_frames(place.added)
         cost_s = float(sum(answer.cost_s for answer in answers.values()))
-        return {
-            "round": place.number,
-            "metrics": dict(judged.metrics),
-            **selection.meta,
-            "n_selected": len(selection),
-            "n_selected_failed": int(selection.failed.sum()),
-            "oracle_calls": len(answers),
-            "oracle_calls_total": len(answers) + int(spent(records, "oracle_calls")),
-            "oracle_s": cost_s,
-            "oracle_s_total": cost_s + spent(records, "oracle_s"),
-            "n_rejected": len(rejected),
-            "n_broken": sum(answer.broken for answer in rejected.values()),
-            "rejected": {str(index): answer.reason for index, answer in rejected.items()},
-            "n_frames": len(frames),
-            "n_added": len(added),
-            "data_hash": chain,
-            "next_data_hash": next_hash(chain, added),
-        }
+        return Round(
+            round=place.number,
+            metrics=dict(judged.metrics),
+            stop=selection.search.stop,
+            coverage_max=selection.search.coverage_max,
+            n_candidates=selection.search.n_candidates,
+            model=selection.search.model,
+            n_short=selection.search.n_short,
+            n_selected=len(selection),
+            n_selected_failed=int(selection.failed.sum()),
+            oracle_calls=len(answers),
+            oracle_calls_total=len(answers) + spent_calls(rounds),
+            oracle_s=cost_s,
+            oracle_s_total=cost_s + spent_seconds(rounds),
+            n_rejected=len(rejected),
+            n_broken=sum(answer.broken for answer in rejected.values()),
+            rejected={str(index): answer.reason for index, answer in rejected.items()},
+            n_frames=len(frames),
+            n_added=len(added),
+            data_hash=chain,
+            next_data_hash=next_hash(chain, added),
+        )

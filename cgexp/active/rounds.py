@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cgexp.active.round import Round
 from cgexp.active.workers import Answers
 from cgexp.errors import InputError
 from cgexp.frames import Frames, join
@@ -21,7 +21,7 @@ from cgexp.store import read_arrays, read_frames, read_header, read_record, writ
 ROUNDS = "rounds"
 
 
-class Round:
+class RoundFolder:
     """Paths of one round inside a run's folder. A step is done when its file is there."""
 
     def __init__(self, folder: Path, number: int) -> None:
@@ -53,7 +53,7 @@ def data_of(folder: Path, initial: Frames, number: int) -> tuple[Frames, str]:
     initial: as of ``initial_data``.
     """
     chain, parts = initial.content_hash, [initial]
-    for one in (Round(folder, earlier) for earlier in range(number)):
+    for one in (RoundFolder(folder, earlier) for earlier in range(number)):
         frames = read_frames(one.added)
         if added_to(one.added) != chain:
             raise InputError(
@@ -66,7 +66,7 @@ def data_of(folder: Path, initial: Frames, number: int) -> tuple[Frames, str]:
 
 
 def write_added(
-    place: Round, frames: Frames, chain: str, selected: Sequence[int], answered: Sequence[int] = ()
+    place: RoundFolder, frames: Frames, chain: str, selected: Sequence[int], answered: Sequence[int] = ()
 ) -> None:
     """Write what a round adds to the data set of hash ``chain``.
 
@@ -99,17 +99,17 @@ def joined(parts: Sequence[Frames]) -> Frames:
     )
 
 
-def records_of(folder: Path) -> list[dict[str, Any]]:
-    """The records of all finished rounds, in their order; one that has lost a file since is to be finished again.
+def rounds_of(folder: Path) -> list[Round]:
+    """All finished rounds, in their order; one that has lost a file since is to be finished again.
 
     Raises InputError if one is damaged.
     """
-    found: list[dict[str, Any]] = []
-    place = Round(folder, 0)
+    finished: list[Round] = []
+    place = RoundFolder(folder, 0)
     while all(path.is_file() for path in place.files) and not place.lost_answers():
-        found.append(read_record(place.record, "metrics", "stop"))
-        place = Round(folder, len(found))
-    return found
+        finished.append(Round.from_json(read_record(place.record, *Round.names())))
+        place = RoundFolder(folder, len(finished))
+    return finished
 
 
 def seed_of(seed: int, *place: int) -> int:

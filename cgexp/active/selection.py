@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cgexp.active.rounds import Round
+from cgexp.active.rounds import RoundFolder
 from cgexp.active.workers import Answers
 from cgexp.frames import Frames
 from cgexp.oracles.oracle import Oracle
@@ -95,12 +94,22 @@ def plain_candidates(
 
 
 @dataclass(frozen=True)
+class Search:
+    """How the configurations were looked for, as a round's numbers have it: see active.round.Round."""
+
+    stop: str | None
+    coverage_max: float
+    n_candidates: int
+    model: str | None
+    n_short: int = 0
+
+
+@dataclass(frozen=True)
 class Selection:
     """coords: [n, n_beads, n_dims], length unit. replica, time, failed: of the pool they are from, [n].
 
     distance: [n], to the nearest configuration that was known or asked for before. parent: [n], the frame of the data
-    set at which the replica began, -1 where it is none of them. meta: JSON-able; ``stop``, ``coverage_max``, ``model``,
-    ``n_candidates``.
+    set at which the replica began, -1 where it is none of them.
     """
 
     coords: NDArray[np.float32]
@@ -109,7 +118,7 @@ class Selection:
     failed: NDArray[np.bool_]
     distance: NDArray[np.float64]
     parent: NDArray[np.int64]
-    meta: dict[str, Any]
+    search: Search
 
     @classmethod
     def of(
@@ -118,23 +127,23 @@ class Selection:
         chosen: NDArray[np.int64],
         distance: NDArray[np.float64],
         parents: NDArray[np.int64],
-        **meta: Any,
+        search: Search,
     ) -> Selection:
         """``chosen`` candidates of a pool, with their distances; parents: [n_replicas], of ``parents_of``."""
         replica = pool.replica[chosen]
         parent = np.where(replica >= 0, parents[replica], -1)
-        return cls(pool.coords[chosen], replica, pool.time[chosen], pool.failed[chosen], distance, parent, meta)
+        return cls(pool.coords[chosen], replica, pool.time[chosen], pool.failed[chosen], distance, parent, search)
 
     def write(self, path: Path) -> None:
         """Write it to one file."""
         names = ("coords", "replica", "time", "failed", "distance", "parent")
-        write_arrays(path, {name: getattr(self, name) for name in names}, self.meta)
+        write_arrays(path, {name: getattr(self, name) for name in names}, asdict(self.search))
 
     @classmethod
     def read(cls, path: Path) -> Selection:
         """The inverse of ``write``."""
         arrays, meta = read_arrays(path)
-        return cls(**arrays, meta=meta)
+        return cls(**arrays, search=Search(**meta))
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -154,7 +163,7 @@ def asked_in_vain(folder: Path, number: int) -> list[NDArray[np.float32]]:
     They count as known when the next ones are chosen: the oracle is not asked again for what it has rejected.
     """
     found = []
-    for place in (Round(folder, earlier) for earlier in range(number)):
+    for place in (RoundFolder(folder, earlier) for earlier in range(number)):
         selection = Selection.read(place.selection)
         answers = Answers(place.labels).read(len(selection))
         found.append(selection.coords[[index for index, answer in answers.items() if answer.frames is None]])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cgexp.active.loop import Loop, Record
-from cgexp.active.rounds import ROUNDS, Round, data_of, initial_data, records_of
+from cgexp.active.loop import Loop
+from cgexp.active.round import Round
+from cgexp.active.rounds import ROUNDS, RoundFolder, data_of, initial_data, rounds_of
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -77,21 +78,21 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
             settings, stages, oracle, experiment.acquisition, proposals, experiment.system,
             experiment.seed, experiment.kernel,
         )  # fmt: skip
-        records = loop.run(initial, folder.path, lambda one: _tell(one, tracker, say, stages.steps_per_round))
-        final, _ = data_of(folder.path, initial, len(records) - 1)
-        _finish(folder, records, tracker)
-        tracker.images(draw_rounds(experiment, folder, records, final))
-        write_json(folder.metrics, final_metrics(records))
+        rounds = loop.run(initial, folder.path, lambda done: _tell(done, tracker, say, stages.steps_per_round))
+        final, _ = data_of(folder.path, initial, len(rounds) - 1)
+        _finish(folder, rounds, tracker)
+        tracker.images(draw_rounds(experiment, folder, rounds, final))
+        write_json(folder.metrics, final_metrics(rounds))
         for stage in OWN:
             provenance.note(folder, stage, experiment.kernel)
 
 
-def damaged_rounds(folder: RunFolder) -> list[Round]:
+def damaged_rounds(folder: RunFolder) -> list[RoundFolder]:
     """The rounds that lack a file or of which a stage is not as it was left.
 
     Raises InputError if what they record of their stages is damaged.
     """
-    rounds = [Round(folder.path, number) for number in range(len(list((folder.path / ROUNDS).glob("*"))))]
+    rounds = [RoundFolder(folder.path, number) for number in range(len(list((folder.path / ROUNDS).glob("*"))))]
     return [
         place
         for place in rounds
@@ -108,15 +109,15 @@ def _is_whole(path: Path) -> bool:
     return all(place.done(stage) for place, stages in expected for stage in stages)
 
 
-def final_metrics(records: list[Record]) -> dict[str, float]:
+def final_metrics(rounds: Sequence[Round]) -> dict[str, float]:
     """metrics.json: those of the last round's model, and what the rounds cost."""
-    last = records[-1]
+    last = rounds[-1]
     return {
-        **last["metrics"],
-        **{name.removesuffix("_total"): float(last[name]) for name in COUNTS},
-        "rounds": float(len(records) - 1),
-        "labels_rejected": float(sum(record["n_rejected"] for record in records)),
-        "labels_broken": float(sum(record["n_broken"] for record in records)),
+        **last.metrics,
+        **{name.removesuffix("_total"): float(getattr(last, name)) for name in COUNTS},
+        "rounds": float(len(rounds) - 1),
+        "labels_rejected": float(sum(of_round.n_rejected for of_round in rounds)),
+        "labels_broken": float(sum(of_round.n_broken for of_round in rounds)),
     }
 
 
@@ -125,7 +126,7 @@ def frames_of(folder: Path | str, number: int | None = None) -> Frames:
     run = RunFolder(Path(folder))
     # data are kept beside runs, wherever both were moved to
     frames, _ = DataSet.of({**run.read_config(), "outputs": str(run.path.resolve().parents[1])}).get()
-    number = len(records_of(run.path)) - 1 if number is None else number
+    number = len(rounds_of(run.path)) - 1 if number is None else number
     return data_of(run.path, initial_data(frames), number)[0]
 
 
@@ -136,38 +137,38 @@ def discard(folder: RunFolder) -> None:
         remove(path)
 
 
-def _tell(record: Record, tracker: WandbRun, say: Say, steps_per_round: int) -> None:
+def _tell(done: Round, tracker: WandbRun, say: Say, steps_per_round: int) -> None:
     """One round on the screen and in W&B."""
-    numbers = {name: value for name, value in record.items() if isinstance(value, (int, float))}
-    step = (record["round"] + 1) * steps_per_round
-    tracker.log({f"round/{name}": float(value) for name, value in {**numbers, **record["metrics"]}.items()}, step)
+    step = (done.round + 1) * steps_per_round
+    tracker.log({f"round/{name}": value for name, value in done.numbers().items()}, step)
     shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
-    judged = ", ".join(f"{name} {record['metrics'][name]:.4g}" for name in shown if name in record["metrics"])
-    short = f"; {record['n_short']} labels fewer than asked for: there are no more candidates"
-    asked = f"; {record['oracle_calls']} labels, {record['n_rejected']} rejected, {record['oracle_s']:.3g} s"
+    judged = ", ".join(f"{name} {done.metrics[name]:.4g}" for name in shown if name in done.metrics)
+    short = f"; {done.n_short} labels fewer than asked for: there are no more candidates"
+    asked = f"; {done.oracle_calls} labels, {done.n_rejected} rejected, {done.oracle_s:.3g} s"
     say(
-        f"round {record['round']}: {record['n_frames']} frames, {judged}, coverage {record['coverage_max']:.4g}"
-        + (f"; stopped: {record['stop']}" if record["stop"] else asked)
-        + (short if record["n_short"] else "")
+        f"round {done.round}: {done.n_frames} frames, {judged}, coverage {done.coverage_max:.4g}"
+        + (f"; stopped: {done.stop}" if done.stop else asked)
+        + (short if done.n_short else "")
     )
 
 
-def _finish(folder: RunFolder, records: list[Record], tracker: WandbRun) -> None:
+def _finish(folder: RunFolder, rounds: Sequence[Round], tracker: WandbRun) -> None:
     """Bring the last model to where a run has its own, and write the table of the rounds."""
-    last = RunFolder(folder.path / ROUNDS / f"{len(records) - 1:02d}")
+    last = RunFolder(folder.path / ROUNDS / f"{len(rounds) - 1:02d}")
     for path in (last.prior, last.training_metrics, last.history, last.definition("tica"), last.potential):
         if path.is_file():
             write_bytes(folder.path / path.relative_to(last.path), path.read_bytes())
-    write_json(folder.path / "rounds.json", records)
-    write_bytes(folder.path / "rounds.csv", rounds_csv(records).encode())
-    tracker.summarise(final_metrics(records))
+    write_json(folder.path / "rounds.json", [of_round.to_json() for of_round in rounds])
+    write_bytes(folder.path / "rounds.csv", rounds_csv(rounds).encode())
+    tracker.summarise(final_metrics(rounds))
 
 
-def rounds_csv(records: list[Record]) -> str:
+def rounds_csv(rounds: Sequence[Round]) -> str:
     """A row for each round: its numbers, hashes and metrics."""
     rows = [
-        {**{name: value for name, value in record.items() if not isinstance(value, dict)}, **record["metrics"]}
-        for record in records
+        {name: value for name, value in of_round.to_json().items() if not isinstance(value, dict)}
+        | dict(of_round.metrics)
+        for of_round in rounds
     ]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")

@@ -11,8 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.active.loop import Record
-from cgexp.active.rounds import Round, records_of
+from cgexp.active.round import Round
+from cgexp.active.rounds import RoundFolder, rounds_of
 from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.analysis.curves import NAME, TicaMaps, read_curves
 from cgexp.analysis.free_energy import integrate_force, remove_mean
@@ -58,17 +58,15 @@ N_TICKS = 1000  # initial frames that are drawn
 Values = NDArray[np.float64]
 
 
-def draw_rounds(
-    experiment: Experiment, folder: RunFolder, records: Sequence[Record], frames: Frames
-) -> dict[str, Path]:
+def draw_rounds(experiment: Experiment, folder: RunFolder, rounds: Sequence[Round], frames: Frames) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each. frames: the last data set."""
     if experiment.figures == "none":
         return {}
     suffixes, system = ("png",) if experiment.figures == "png" else ("png", "pdf"), experiment.system
-    figures = {"rounds": rounds_figure(round_curves({"": [records]}, experiment.dataset.units))}
+    figures = {"rounds": rounds_figure(round_curves({"": [rounds]}, experiment.dataset.units))}
     if "pmf_rounds" in system.figures:
         figures["pmf_rounds"] = pmf_rounds_figure(
-            pmf_curve(ToyPotential.expect(system, "pmf_rounds"), {"": (folder.path, records, frames)})
+            pmf_curve(ToyPotential.expect(system, "pmf_rounds"), {"": (folder.path, rounds, frames)})
         )
     elif have_curves(folder.path):
         figures |= peptide_figures({"": [(folder.path, frames)]})
@@ -87,8 +85,8 @@ def peptide_figures(arms: Arms) -> dict[str, Figure]:
     return figures | ({} if course is None else {"course": course_figure(course)})
 
 
-def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> list[Quantity]:
-    """What ``rounds_figure`` draws. arms: label -> records of each of its runs, as far as all of them got.
+def round_curves(arms: Mapping[str, Sequence[Sequence[Round]]], units: str) -> list[Quantity]:
+    """What ``rounds_figure`` draws. arms: label -> rounds of each of its runs, as far as all of them got.
 
     Of several runs: mean, and its 95 % interval by Student's t over the runs.
     """
@@ -97,45 +95,47 @@ def round_curves(arms: Mapping[str, Sequence[Sequence[Record]]], units: str) -> 
         tables = {label: _values(runs, metric) for label, runs in arms.items()}
         shown = {label: mean_and_interval(values) for label, values in tables.items() if values.size}
         if len(shown) == len(arms) and any(value.any() for value, _, _ in shown.values()):
-            last = [records[-1]["metrics"].get(f"{metric}_resolution") for runs in arms.values() for records in runs]
-            resolution = float(np.mean(last)) if None not in last else None
+            last = [rounds[-1].metrics.get(f"{metric}_resolution") for runs in arms.values() for rounds in runs]
+            told = [value for value in last if value is not None]
+            resolution = float(np.mean(told)) if len(told) == len(last) else None
             quantities.append(Quantity(name, unit_of(metric, units), log, resolution, shown))
     return quantities
 
 
-def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Record], Frames]]) -> PmfRounds:
-    """What ``pmf_rounds_figure`` draws. arms: label -> folder and records of a run, and its last data set."""
+def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Round], Frames]]) -> PmfRounds:
+    """What ``pmf_rounds_figure`` draws. arms: label -> folder and rounds of a run, and its last data set."""
     x = np.linspace(*system.evaluation_range, N_GRID)
     exact, n_rounds = remove_mean(system.pmf(x) / system.temperature), 1
     of_arms: dict[str, PmfArm] = {}
-    for label, (folder, records, frames) in arms.items():
-        last = len(records) - 1
-        rounds = np.zeros(len(frames), np.int64) if frames.round is None else frames.round.astype(np.int64)
+    for label, (folder, rounds, frames) in arms.items():
+        last = len(rounds) - 1
+        added_in = np.zeros(len(frames), np.int64) if frames.round is None else frames.round.astype(np.int64)
         coords = frames.coords[:, 0, 0].astype(np.float64)
-        initial = coords[rounds < 0]
+        initial = coords[added_in < 0]
         known = (x >= initial.min()) & (x <= initial.max())
         n_rounds = max(n_rounds, last)
         of_arms[label] = PmfArm(
             before=_pmf(folder, 0, x, exact, known, frames.kT),
             after=_pmf(folder, last, x, exact, known, frames.kT),
-            added_x=coords[rounds >= 0],
-            added_round=rounds[rounds >= 0],
+            added_x=coords[added_in >= 0],
+            added_round=added_in[added_in >= 0],
         )
-    return PmfRounds(x, exact, initial[:N_TICKS], n_rounds, of_arms)  # arms share their first frames
+    # arms share their first frames
+    return PmfRounds(x, exact, initial[:N_TICKS], n_rounds, of_arms)
 
 
 def _pmf(folder: Path, number: int, x: Values, exact: Values, known: NDArray[np.bool_], kT: float) -> Values:
     """Energy of a round's model, shifted so that it agrees with the exact one on average where the first frames are."""
-    potential = load_potential(RunFolder(Round(folder, number).path).potential)
+    potential = load_potential(RunFolder(RoundFolder(folder, number).path).potential)
     energy, force = energy_and_force(potential, x)
     energy = (integrate_force(x, force) if energy is None else energy) / kT
     return energy - energy[known].mean() + exact[known].mean()
 
 
-def _values(runs: Sequence[Sequence[Record]], metric: str) -> Values:
+def _values(runs: Sequence[Sequence[Round]], metric: str) -> Values:
     """[n_runs, n_rounds], for the rounds that all runs have; empty if one of them lacks the metric."""
-    n_rounds = min(len(records) for records in runs)
-    table = [[record.get(metric, record["metrics"].get(metric)) for record in records[:n_rounds]] for records in runs]
+    n_rounds = min(len(rounds) for rounds in runs)
+    table = [[of_round.numbers().get(metric) for of_round in rounds[:n_rounds]] for rounds in runs]
     return np.zeros((0, 0)) if any(None in row for row in table) else np.array(table, dtype=np.float64)
 
 
@@ -273,8 +273,8 @@ def _energy(run: RunFolder, trajectory: Trajectory, times: Values, frames: Frame
 
 def _ends(folder: Path) -> tuple[RunFolder, RunFolder]:
     """The first and the last round of a run."""
-    last = len(records_of(folder)) - 1
-    return RunFolder(Round(folder, 0).path), RunFolder(Round(folder, last).path)
+    last = len(rounds_of(folder)) - 1
+    return RunFolder(RoundFolder(folder, 0).path), RunFolder(RoundFolder(folder, last).path)
 
 
 def _thinned(chosen: NDArray[np.intp]) -> NDArray[np.intp]:

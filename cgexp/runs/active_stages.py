@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cgexp.active.loop import Judged
-from cgexp.active.rounds import Round, seed_of
+from cgexp.active.rounds import RoundFolder, seed_of
 from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.tica import Tica
@@ -69,7 +69,7 @@ class RoundStages:
 
     def place(self, number: int, member: int = 0) -> RunFolder:
         """The folder of a round's model, or of another member of its ensemble."""
-        path = Round(self.folder.path, number).path
+        path = RoundFolder(self.folder.path, number).path
         return RunFolder(path / "ensemble" / str(member) if member else path)
 
     def _proposals(self, place: RunFolder, number: int) -> RunFolder:

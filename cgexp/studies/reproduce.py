@@ -17,8 +17,8 @@ from types import ModuleType
 import numpy as np
 from matplotlib.figure import Figure
 
-from cgexp.active.loop import Record
-from cgexp.active.rounds import records_of
+from cgexp.active.round import Round
+from cgexp.active.rounds import rounds_of
 from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
@@ -149,7 +149,7 @@ class _Work:
     by_arm: dict[str, list[Config]]
     overrides: Sequence[str]
     keys: Mapping[str, Sequence[Key | None]]
-    kept: Mapping[Key, Sequence[Record]]
+    kept: Mapping[Key, Sequence[Round]]
     table: Path | None
 
     def keyed(self, arm: Arm) -> list[tuple[Config, Key | None]]:
@@ -164,7 +164,7 @@ class _Work:
             folder = folder_of(config)
             if _finished(folder, arm.verb):
                 if self.table and key:  # by an earlier call
-                    RoundTable(self.table).add(key, records_of(folder.path))
+                    RoundTable(self.table).add(key, rounds_of(folder.path))
             elif key not in self.kept:
                 found[folder.path] = config, key
         return found
@@ -174,18 +174,16 @@ class _Work:
         folder = folder_of(config)
         if key is None or key not in self.kept or folder.metrics.is_file():
             return Run(folder)
-        records = self.kept[key]
-        return KeptRun(
-            folder, {"config": config, "records": records, "metrics": _active().final_metrics(list(records))}
-        )
+        rounds = self.kept[key]
+        return KeptRun(folder, composed=config, rounds=rounds, final=_active().final_metrics(rounds))
 
 
-def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, list[Record]]:
+def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, list[Round]]:
     """The finished runs of the study's table of rounds."""
     if not (study.folder / NAME).is_file():
         raise InputError(f"there is nothing to resume from: {study.folder / NAME} is missing; leave out --resume")
     now = {key for of_arm in keys.values() for key in of_arm}
-    return {key: records for key, records in RoundTable(study.folder / NAME).finished().items() if key in now}
+    return {key: rounds for key, rounds in RoundTable(study.folder / NAME).finished().items() if key in now}
 
 
 def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
@@ -241,7 +239,7 @@ class _Job:
         with only_from(logging.WARNING):
             folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
         if self.table and str(folder.path) in self.keys:
-            RoundTable(self.table).add(self.keys[str(folder.path)], records_of(folder.path))
+            RoundTable(self.table).add(self.keys[str(folder.path)], rounds_of(folder.path))
         done, elapsed = self._done(), time.time() - self.began
         left = elapsed / max(done - self.done_before, 1) * (self.total - done)
         text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.active.loop import Record
-from cgexp.active.rounds import records_of
+from cgexp.active.round import Round
+from cgexp.active.rounds import rounds_of
 from cgexp.analysis.structures import Structures
 from cgexp.errors import InputError, did_you_mean
 from cgexp.report.html_study import RunOfStudy, StudyContent, study_page
@@ -65,10 +65,10 @@ class Results:
         """Those runs of an arm whose folders are on this machine."""
         return [run for run in self.by_arm[self.arm(arm).name] if not isinstance(run, KeptRun)]
 
-    def records(self, arm: str) -> list[list[Record]]:
+    def rounds(self, arm: str) -> list[Sequence[Round]]:
         """The rounds of every run of an arm of active learning."""
         return [
-            run.records if isinstance(run, KeptRun) else records_of(run.folder.path)
+            run.rounds if isinstance(run, KeptRun) else rounds_of(run.folder.path)
             for run in self.by_arm[self.arm(arm).name]
         ]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from cgexp.active.loop import Record
+from cgexp.active.round import Round
+from cgexp.config.compose import Config
 from cgexp.config.identity import digest, run_id
 from cgexp.errors import InputError
 from cgexp.runs.load import Run
@@ -28,28 +29,28 @@ Key = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class KeptRun(Run):
-    """A run that only the table knows: config, metrics and rounds, while its folder is on another machine."""
+    """A run that only the table knows, while its folder is on another machine.
 
-    known: Mapping[str, Any]
+    composed: its config. rounds: all of them. final: metrics of the last round's model, and what the rounds cost.
+    """
+
+    composed: Config
+    rounds: Sequence[Round]
+    final: Mapping[str, float]
 
     @property
-    def config(self) -> dict[str, Any]:  # type: ignore[override]
+    def config(self) -> Config:  # type: ignore[override]
         """The composed config."""
-        return dict(self.known["config"])
+        return dict(self.composed)
 
     @property
     def metrics(self) -> dict[str, float]:  # type: ignore[override]
         """Those of the last round's model, and what the rounds cost."""
-        return dict(self.known["metrics"])
+        return dict(self.final)
 
     @property
     def made_by(self) -> None:  # type: ignore[override]
         """Not known."""
-
-    @property
-    def records(self) -> list[Record]:
-        """The record of each round."""
-        return list(self.known["records"])
 
 
 class RoundTable:
@@ -58,14 +59,14 @@ class RoundTable:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
-    def add(self, key: Key, records: Sequence[Record]) -> None:
+    def add(self, key: Key, rounds: Sequence[Round]) -> None:
         """Put the rounds of a run into the table, in the place of older ones of that arm and seed."""
-        if not records:
+        if not rounds:
             return
         arm, seed, study = key
         new = [
-            {"arm": arm, "seed": str(seed), "study": study, "rounds": str(len(records))} | _flat(record)
-            for record in records
+            {"arm": arm, "seed": str(seed), "study": study, "rounds": str(len(rounds))} | _row(of_round)
+            for of_round in rounds
         ]
         with lock(self.path.parent, wait=True):
             rows = [row for row in self._rows() if (row["arm"], row["seed"]) != (arm, str(seed))] + new
@@ -77,18 +78,18 @@ class RoundTable:
             writer.writerows(rows)
             write_bytes(self.path, text.getvalue().encode())
 
-    def finished(self) -> dict[Key, list[Record]]:
-        """The records of all runs of which every round is there. Raises InputError if the file is no such table."""
-        found: dict[Key, list[Record]] = {}
+    def finished(self) -> dict[Key, list[Round]]:
+        """The rounds of all runs of which every one is there. Raises InputError if the file is no such table."""
+        by_run: dict[Key, list[Round]] = {}
         total: dict[Key, int] = {}
         for row in self._rows():
             try:
                 key = row["arm"], int(row["seed"]), row["study"]
                 total[key] = int(row["rounds"])
-                found.setdefault(key, []).append(_record(row))
+                by_run.setdefault(key, []).append(_round(row))
             except (KeyError, ValueError, TypeError) as error:
                 raise InputError(f"{self.path} is no table of rounds ({error}): restore it, or delete it") from error
-        return {key: records for key, records in found.items() if len(records) == total[key]}
+        return {key: rounds for key, rounds in by_run.items() if len(rounds) == total[key]}
 
     def _rows(self) -> list[dict[str, str]]:
         if not self.path.is_file():
@@ -104,15 +105,15 @@ def keys_of(study: Study, overrides: Sequence[str]) -> dict[str, list[Key | None
     """
     ids: dict[str, dict[int, str]] = {}
     keys: dict[str, list[Key | None]] = {}
-    for arm in (one for level in study.levels() for one in level):
+    for arm in (arm for level in study.levels() for arm in level):
         configs = arm.configs(overrides)  # the names of other arms stand for their folders
-        found = []
+        of_runs = []
         for config in configs:
             needed = [_of_seed(ids[name], config["seed"]) for name in arm.sources]
-            found.append((config["seed"], digest([run_id(config), *needed])))
-        ids[arm.name] = dict(found)
-        alone = arm.verb == "active" and len(ids[arm.name]) == len(found)
-        keys[arm.name] = [(arm.name, seed, one) if alone else None for seed, one in found]
+            of_runs.append((config["seed"], digest([run_id(config), *needed])))
+        ids[arm.name] = dict(of_runs)
+        alone = arm.verb == "active" and len(ids[arm.name]) == len(of_runs)
+        keys[arm.name] = [(arm.name, seed, of_run) if alone else None for seed, of_run in of_runs]
     return keys
 
 
@@ -121,35 +122,34 @@ def _of_seed(ids: dict[int, str], seed: int) -> str:
     return ids[seed] if seed in ids else next(iter(ids.values()))
 
 
-def _flat(record: Record) -> dict[str, str]:
-    numbers = {name: value for name, value in record.items() if name != "metrics"}
-    numbers |= {METRIC + name: value for name, value in record["metrics"].items()}
-    return {name: _text(value) for name, value in numbers.items()}
+def _row(of_round: Round) -> dict[str, str]:
+    """The cells of a round; ``rejected`` is JSON."""
+    content = of_round.to_json()
+    metrics = {METRIC + name: value for name, value in content.pop("metrics").items()}
+    return {name: _text(value) for name, value in {**content, **metrics}.items()}
 
 
-def _text(value: Any) -> str:
+def _text(value: str | float | Mapping[str, str] | None) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
 
 
-def _record(row: Mapping[str, str]) -> Record:
-    record: dict[str, Any] = {"metrics": {}}
-    for name, text in row.items():
-        if name in KEYS[:-1]:
-            continue
-        if name.startswith(METRIC):
-            if text:
-                record["metrics"][name.removeprefix(METRIC)] = float(text)
-        else:
-            record[name] = _value(text)
-    return record
+def _round(row: Mapping[str, str]) -> Round:
+    """The inverse of ``_row``. Raises KeyError or ValueError if a cell is missing or no value of its field."""
+    content: dict[str, object] = {name: READ[hint](row[name]) for name, hint in CELLS.items()}
+    texts = {name.removeprefix(METRIC): text for name, text in row.items() if name.startswith(METRIC) and text}
+    return Round.from_json({**content, "metrics": {name: float(text) for name, text in texts.items()}})
 
 
-def _value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text or None
+# how the cell of a field is read, by the field's annotation
+READ: Mapping[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "str | None": lambda text: text or None,
+    "Mapping[str, str]": json.loads,
+}
+CELLS = {field.name: str(field.type) for field in fields(Round) if field.name != "metrics"}

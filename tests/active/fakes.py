@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.active.loop import Judged
+from cgexp.active.round import Round
 from cgexp.datasets.toy_data import ExactSamples
 from cgexp.frames import Frames
 from cgexp.oracles.oracle import Coords, DirectOracle, Forces, fingerprint
@@ -100,3 +101,10 @@ def trajectory_of(coords: NDArray[np.float32], failing: dict[int, int] | None = 
         finished=True,
         replica_steps_per_second=1.0,
     )
+
+
+def round_with(**numbers: Any) -> Round:
+    """A round with these numbers; the others are zero and empty."""
+    zero = {"int": 0, "float": 0.0, "str": "", "str | None": None}
+    content = {field.name: zero.get(str(field.type), {}) for field in fields(Round)}
+    return Round.from_json(content | numbers)

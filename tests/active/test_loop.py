@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from cgexp import store
 from cgexp.active.farthest_point import FarthestPoint
 from cgexp.active.loop import Loop
 from cgexp.active.random import Random
-from cgexp.active.rounds import Round, added_to, data_of, initial_data, joined, next_hash, records_of, seed_of
+from cgexp.active.round import Round
+from cgexp.active.rounds import RoundFolder, added_to, data_of, initial_data, joined, next_hash, rounds_of, seed_of
 from cgexp.active.selection import Selection
 from cgexp.active.settings import ActiveLearning
 from cgexp.errors import InputError
@@ -37,27 +39,31 @@ def loop(oracle: Oracle | None = None, rule: Any = None, workshop: FakeWorkshop 
     )
 
 
-def run(folder: Path, one: Loop) -> list[dict[str, Any]]:
+def without_time(rounds: list[Round]) -> list[Round]:
+    return [replace(done, oracle_s=0.0, oracle_s_total=0.0) for done in rounds]
+
+
+def run(folder: Path, one: Loop) -> list[Round]:
     return one.run(INITIAL, folder, lambda record: None)
 
 
 def test_rounds_add_what_the_oracle_labelled(tmp_path: Path) -> None:
     told: list[int] = []
-    records = loop().run(INITIAL, tmp_path, lambda record: told.append(record["round"]))
+    rounds = loop().run(INITIAL, tmp_path, lambda record: told.append(record.round))
     assert told == [0, 1, 2]
-    assert [record["n_frames"] for record in records] == [50, 53, 56]
-    assert [record["oracle_calls_total"] for record in records] == [3, 6, 6]
-    assert [record["stop"] for record in records] == [None, None, "all 2 rounds are done"]
-    assert records[1]["data_hash"] == records[0]["next_data_hash"]
-    assert records[-1]["n_candidates"] == 24
+    assert [record.n_frames for record in rounds] == [50, 53, 56]
+    assert [record.oracle_calls_total for record in rounds] == [3, 6, 6]
+    assert [record.stop for record in rounds] == [None, None, "all 2 rounds are done"]
+    assert rounds[1].data_hash == rounds[0].next_data_hash
+    assert rounds[-1].n_candidates == 24
     frames, chain = data_of(tmp_path, INITIAL, 2)
-    assert chain == records[2]["data_hash"]
+    assert chain == rounds[2].data_hash
     assert frames.round is not None
     assert frames.round.tolist() == [-1] * 50 + [0] * 3 + [1] * 3
     assert frames.force_sem is not None
     assert np.isinf(frames.force_sem[:50]).all()  # instantaneous forces, whose error is not known
     assert not frames.force_sem[50:].any()
-    assert records_of(tmp_path) == records
+    assert rounds_of(tmp_path) == rounds
 
 
 def test_every_frame_knows_who_proposed_it(tmp_path: Path) -> None:
@@ -66,9 +72,9 @@ def test_every_frame_knows_who_proposed_it(tmp_path: Path) -> None:
     assert frames.parent is not None
     assert frames.round is not None
     for number in (0, 1):
-        selection = Selection.read(Round(tmp_path, number).selection)
+        selection = Selection.read(RoundFolder(tmp_path, number).selection)
         known, _ = data_of(tmp_path, INITIAL, number)
-        assert selection.meta["model"] == f"model {number}"
+        assert selection.search.model == f"model {number}"
         starts = FakeWorkshop().judged(number, known).starts
         assert starts is not None
         assert (selection.replica >= 0).all()
@@ -121,9 +127,7 @@ def test_stopped_at_any_write_it_ends_with_the_same_data_and_asks_for_nothing_tw
             with pytest.raises(Killed):
                 run(folder, misbehaving(log))
         again = run(folder, misbehaving(log))
-        for record in (*whole, *again):
-            record["oracle_s"] = record["oracle_s_total"] = 0.0
-        assert again == whole, f"stopped at write {moment}"
+        assert without_time(again) == without_time(whole), f"stopped at write {moment}"
         # an answer that could not be written is asked for again, any other is not
         assert len(calls(log)) - len(set(calls(log))) <= before
         assert set(calls(log)) == set(asked)
@@ -144,11 +148,11 @@ def test_a_rejected_configuration_is_not_chosen_again(tmp_path: Path) -> None:
         def judged(self, number: int, frames: Any) -> Any:
             return super().judged(0, INITIAL)
 
-    records = run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), workshop=Stuck(), n_rounds=3))
-    chosen = np.concatenate([Selection.read(Round(tmp_path, number).selection).coords for number in range(3)])
+    rounds = run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), workshop=Stuck(), n_rounds=3))
+    chosen = np.concatenate([Selection.read(RoundFolder(tmp_path, number).selection).coords for number in range(3)])
     assert len(np.unique(chosen)) == 9
     assert len(data_of(tmp_path, INITIAL, 3)[0]) == 50
-    coverage = [record["coverage_max"] for record in records]  # by frames labelled or asked for, so it falls
+    coverage = [record.coverage_max for record in rounds]  # by frames labelled or asked for, so it falls
     assert coverage[1] < coverage[0]
 
 
@@ -160,8 +164,8 @@ def test_the_controls_cost_what_learning_costs(tmp_path: Path) -> None:
         "plain": loop(exact, arm="plain"),
         "none": loop(exact, arm="none"),
     }
-    records = {name: run(tmp_path / name, one) for name, one in arms.items()}
-    assert {name: found[-1]["oracle_calls_total"] for name, found in records.items()} == {
+    rounds = {name: run(tmp_path / name, one) for name, one in arms.items()}
+    assert {name: found[-1].oracle_calls_total for name, found in rounds.items()} == {
         "learning": 6, "random": 6, "plain": 6, "none": 0,
     }  # fmt: skip
     plain, _ = data_of(tmp_path / "plain", INITIAL, 2)
@@ -169,22 +173,22 @@ def test_the_controls_cost_what_learning_costs(tmp_path: Path) -> None:
     assert (plain.parent[50:] == -1).all()
     assert INITIAL.coords.min() <= plain.coords[50:].min() <= plain.coords[50:].max() <= INITIAL.coords.max()
     assert len(np.unique(plain.coords)) == 56
-    assert len({found[1]["next_data_hash"] for found in records.values()}) == 4
+    assert len({found[1].next_data_hash for found in rounds.values()}) == 4
 
 
 def test_budgets_end_it_early(tmp_path: Path) -> None:
-    records = run(tmp_path / "calls", loop(budget_calls=4, n_rounds=9))
-    assert [record["oracle_calls"] for record in records] == [3, 1, 0]
-    assert records[-1]["stop"] == "the budget of 4 configurations is spent"
-    records = run(tmp_path / "seconds", loop(budget_s=1e-9, n_rounds=9))
-    assert [record["oracle_calls"] for record in records] == [1, 0]
+    rounds = run(tmp_path / "calls", loop(budget_calls=4, n_rounds=9))
+    assert [record.oracle_calls for record in rounds] == [3, 1, 0]
+    assert rounds[-1].stop == "the budget of 4 configurations is spent"
+    rounds = run(tmp_path / "seconds", loop(budget_s=1e-9, n_rounds=9))
+    assert [record.oracle_calls for record in rounds] == [1, 0]
 
 
 def test_an_exchanged_file_is_noticed(tmp_path: Path) -> None:
     run(tmp_path / "one", loop())
     run(tmp_path / "other", loop(rule=Random()))
-    assert added_to(Round(tmp_path / "one", 0).added) == INITIAL.content_hash
-    shutil.copy(Round(tmp_path / "other", 0).added, Round(tmp_path / "one", 0).added)
+    assert added_to(RoundFolder(tmp_path / "one", 0).added) == INITIAL.content_hash
+    shutil.copy(RoundFolder(tmp_path / "other", 0).added, RoundFolder(tmp_path / "one", 0).added)
     with pytest.raises(InputError, match="added to another data set"):
         data_of(tmp_path / "one", INITIAL, 2)
 
@@ -200,7 +204,7 @@ def test_frames_with_other_labels_and_another_map_can_be_added() -> None:
 
 def test_hashes_and_seeds_tell_rounds_apart(tmp_path: Path) -> None:
     run(tmp_path, loop())
-    added = read_frames(Round(tmp_path, 0).added)
+    added = read_frames(RoundFolder(tmp_path, 0).added)
     assert next_hash("a", added) != next_hash("b", added)
     assert seed_of(5, 0) == 5
     seeds = [seed_of(5, 1), seed_of(5, 2), seed_of(6, 1), seed_of(5, 1, 1), seed_of(5, 0, 1)]

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent, stop_reason
+from cgexp.active.round import Round
+from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent_calls, spent_seconds, stop_reason
 from cgexp.errors import InputError
+from tests.active.fakes import round_with
 
 
-def records(*w1: float, calls: int = 10, seconds: float = 1.0) -> list[dict[str, Any]]:
-    return [{"oracle_calls": calls, "oracle_s": seconds, "metrics": {"w1_tica": value}} for value in w1]
+def rounds(*w1: float, calls: int = 10, seconds: float = 1.0) -> list[Round]:
+    return [round_with(oracle_calls=calls, oracle_s=seconds, metrics={"w1_tica": value}) for value in w1]
 
 
 def test_the_rounds_come_to_an_end() -> None:
     settings = ActiveLearning(n_rounds=2)
-    assert stop_reason(settings, records(1.0), {}, 1.0) is None
-    assert stop_reason(settings, records(1.0, 1.0), {}, 1.0) == "all 2 rounds are done"
+    assert stop_reason(settings, rounds(1.0), {}, 1.0) is None
+    assert stop_reason(settings, rounds(1.0, 1.0), {}, 1.0) == "all 2 rounds are done"
 
 
 def test_the_last_round_gets_what_is_left_of_the_budget() -> None:
     settings = ActiveLearning(n_per_round=20, budget_calls=25)
     assert n_affordable(settings, []) == 20
-    assert n_affordable(settings, records(1.0)) == 15
-    assert n_affordable(settings, records(1.0, 1.0)) == 5
-    assert stop_reason(settings, records(1.0, calls=25), {}, 1.0) == "the budget of 25 configurations is spent"
-    assert n_affordable(ActiveLearning(n_per_round=20), records(1.0)) == 20
+    assert n_affordable(settings, rounds(1.0)) == 15
+    assert n_affordable(settings, rounds(1.0, 1.0)) == 5
+    assert stop_reason(settings, rounds(1.0, calls=25), {}, 1.0) == "the budget of 25 configurations is spent"
+    assert n_affordable(ActiveLearning(n_per_round=20), rounds(1.0)) == 20
 
 
 def test_seconds_of_the_oracle() -> None:
     settings = ActiveLearning(budget_s=2.5)
-    assert seconds_left(settings, records(1.0)) == 1.5
-    assert stop_reason(settings, records(1.0, 1.0), {}, 1.0) is None
-    assert stop_reason(settings, records(1.0, 1.0, 1.0), {}, 1.0) == "the budget of 2.5 CPU seconds is spent"
-    assert seconds_left(ActiveLearning(), records(1.0)) is None
-    assert spent(records(1.0, 1.0), "oracle_s") == 2.0
+    assert seconds_left(settings, rounds(1.0)) == 1.5
+    assert stop_reason(settings, rounds(1.0, 1.0), {}, 1.0) is None
+    assert stop_reason(settings, rounds(1.0, 1.0, 1.0), {}, 1.0) == "the budget of 2.5 CPU seconds is spent"
+    assert seconds_left(ActiveLearning(), rounds(1.0)) is None
+    assert spent_seconds(rounds(1.0, 1.0)) == 2.0
+    assert spent_calls(rounds(1.0, 1.0)) == 20
 
 
 def test_a_covered_pool_ends_it() -> None:
@@ -62,7 +63,7 @@ def test_a_metric_that_no_longer_gains_more_than_its_resolution(
 ) -> None:
     settings = ActiveLearning(stop_metric="w1_tica", stop_patience=2, n_rounds=10)
     for metrics in ({"w1_tica_resolution": 0.3}, {"w1_tica_sem": 0.15}):
-        reason = stop_reason(settings, records(*before), {"w1_tica": now, **metrics}, 1.0)
+        reason = stop_reason(settings, rounds(*before), {"w1_tica": now, **metrics}, 1.0)
         assert (reason is None) == goes_on
 
 

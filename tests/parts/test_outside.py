@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cgexp
-from cgexp.active.rounds import Round
+from cgexp.active.rounds import RoundFolder
 from cgexp.cli.main import main
 from cgexp.config.compose import compose
 from cgexp.config.identity import data_id
@@ -69,9 +69,9 @@ def test_a_sweep_and_active_learning(workplace: Path) -> None:
     assert len(list(outputs.iterdir())) == 2
     assert main(["active", *given, *ACTIVE, "scheduler=none", "loss.terms.force.stiffness=0.1"]) == 0
     (folder,) = (path.parent for path in outputs.glob("*/rounds"))
-    added = read_frames(Round(folder, 0).added)
+    added = read_frames(RoundFolder(folder, 0).added)
     assert added.source == "mylab: the mean force at x"
-    candidates = Trajectory.load(Round(folder, 0).path / "trajectory").coords
+    candidates = Trajectory.load(RoundFolder(folder, 0).path / "trajectory").coords
     assert added.coords.max() < np.median(candidates)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import cgexp
-from cgexp.active.rounds import Round, records_of
+from cgexp.active.rounds import RoundFolder, rounds_of
 from cgexp.cli.main import main
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
@@ -56,7 +56,7 @@ def finished(outputs: Path) -> RunFolder:
 
 
 def data_hash(folder: RunFolder) -> str:
-    return str(records_of(folder.path)[-1]["data_hash"])
+    return str(rounds_of(folder.path)[-1].data_hash)
 
 
 def test_a_run_has_a_model_metrics_and_a_table_of_its_rounds(finished: RunFolder) -> None:
@@ -78,9 +78,9 @@ def test_a_run_has_a_model_metrics_and_a_table_of_its_rounds(finished: RunFolder
 
 def test_all_rounds_train_for_the_same_number_of_steps(finished: RunFolder) -> None:
     for number in range(3):
-        folder = RunFolder(Round(finished.path, number).path)
+        folder = RunFolder(RoundFolder(finished.path, number).path)
         assert folder.read_history()["step"].tolist() == [10, 20]
-        assert folder.prior.read_bytes() == RunFolder(Round(finished.path, 0).path).prior.read_bytes()
+        assert folder.prior.read_bytes() == RunFolder(RoundFolder(finished.path, 0).path).prior.read_bytes()
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
@@ -92,12 +92,12 @@ def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
 def test_a_model_is_judged_from_the_initial_frames_and_proposes_from_all(tmp_path: Path, finished: RunFolder) -> None:
     folder = run_active(configure(tmp_path, "active.proposals={n_steps:50,n_replicas:6}"), quiet)
     for number in range(3):
-        place = Round(folder.path, number).path
+        place = RoundFolder(folder.path, number).path
         judged, proposing = (Trajectory.load(one / "trajectory") for one in (place, place / "proposals"))
         assert judged.coords.shape[:2] == (4, 10)
         assert proposing.coords.shape[:2] == (2, 6)
-    assert not (Round(finished.path, 0).path / "proposals").exists()
-    assert (Round(finished.path, 1).path / "proposals").is_dir()
+    assert not (RoundFolder(finished.path, 0).path / "proposals").exists()
+    assert (RoundFolder(finished.path, 1).path / "proposals").is_dir()
 
 
 @pytest.mark.parametrize("proposals", ["null", "{n_steps:50,n_replicas:6}"])
@@ -105,7 +105,7 @@ def test_all_arms_are_judged_alike(proposals: str, tmp_path: Path) -> None:
     judged = []
     for arm in (["active.arm=learning"], ["active.arm=plain", "acquisition=none"]):
         folder = run_active(configure(tmp_path, "active.n_rounds=1", f"active.proposals={proposals}", *arm), quiet)
-        place = RunFolder(Round(folder.path, 1).path)
+        place = RunFolder(RoundFolder(folder.path, 1).path)
         settings = Trajectory.load(place.trajectory).settings
         assert settings["n_steps"] == 100
         judged.append(settings["starts"])
@@ -144,7 +144,7 @@ def test_stopped_after_each_stage_it_ends_with_the_same_data(
 @pytest.mark.slow
 def test_a_warm_round_begins_with_the_last_ones_weights(tmp_path: Path) -> None:
     folder = run_active(configure(tmp_path, "active.mode=warm", "active.n_rounds=1", "scheduler.max_lr=1e-9"), quiet)
-    first, second = (cgexp.load(Round(folder.path, number).path).potential.network for number in (0, 1))
+    first, second = (cgexp.load(RoundFolder(folder.path, number).path).potential.network for number in (0, 1))
     assert first is not None
     assert second is not None
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
@@ -156,7 +156,7 @@ def test_an_online_loop_keeps_its_optimiser(tmp_path: Path, monkeypatch: pytest.
     overrides = ("active.mode=online", "scheduler=none")
     folder = run_active(configure(tmp_path / "whole", *overrides), quiet)
     for number in range(3):
-        place = RunFolder(Round(folder.path, number).path)
+        place = RunFolder(RoundFolder(folder.path, number).path)
         assert place.read_history()["step"].tolist() == [10.0 * epoch for epoch in range(1, 2 * number + 3)]
         (state,) = ArrayCheckpointIO().load_checkpoint(place.training / "last.ckpt")["optimizer_states"]
         assert int(state["state"][0]["step"]) == 20 * (number + 1)
@@ -189,9 +189,9 @@ def test_an_ensemble_serves_the_rules_that_ask_for_one(tmp_path: Path) -> None:
 def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
     leaving = ("simulation.health.max_abs_coord=1.5", "dataset.within=[0.9,1.2]")  # the well is at 3
     folder = run_active(configure(tmp_path, *leaving, "simulation.n_steps=2000"), quiet)
-    record = records_of(folder.path)[0]
-    assert record["metrics"]["replicas_failed_fraction"] == 1.0
-    assert record["n_added"] == 4
+    record = rounds_of(folder.path)[0]
+    assert record.metrics["replicas_failed_fraction"] == 1.0
+    assert record.n_added == 4
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cgexp.active.rounds import records_of
+from cgexp.active.rounds import rounds_of
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.datasets.packaged import load_packaged
@@ -46,9 +46,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def test_each_round_is_judged_against_the_teachers_ensemble(finished: RunFolder) -> None:
-    records = records_of(finished.path)
-    assert [record["n_frames"] for record in records] == [100, 103, 106]
-    assert all("w1_tica_resolution" in record["metrics"] for record in records)
+    records = rounds_of(finished.path)
+    assert [record.n_frames for record in records] == [100, 103, 106]
+    assert all("w1_tica_resolution" in record.metrics for record in records)
 
 
 def test_labels_are_the_teachers_forces(finished: RunFolder) -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cgexp.active.rounds import Round
+from cgexp.active.rounds import RoundFolder
 from cgexp.cli.main import main
 from cgexp.config.compose import Config
 from cgexp.datasets.packaged import load_packaged
@@ -24,6 +24,7 @@ from cgexp.store import write_frames, write_json
 from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, load_code, reproduce, violations
 from cgexp.studies.results import Results
 from cgexp.studies.study import Study
+from tests.active.fakes import round_with
 
 STUDY = """
 title: Small
@@ -271,8 +272,8 @@ def test_rounds_that_are_kept_are_resumed_from_on_another_machine(
         folder = folder_of(config)
         folder.write_config(config)
         for number in range(2):
-            place = Round(folder.path, number)
-            write_json(place.record, {"round": number, "metrics": {"w1_x": 0.5}, "stop": None})
+            place = RoundFolder(folder.path, number)
+            write_json(place.record, round_with(round=number, metrics={"w1_x": 0.5}).to_json())
             write_frames(place.added, load_packaged("chignolin_mini").select(slice(2)))
             place.selection.write_bytes(b"")
         write_json(folder.metrics, {"rounds": 3.0})
@@ -280,7 +281,7 @@ def test_rounds_that_are_kept_are_resumed_from_on_another_machine(
 
     module = ModuleType("cgexp.runs.active")
     module.run_active = run_active  # type: ignore[attr-defined]
-    module.final_metrics = lambda records: {**records[-1]["metrics"], "rounds": 3.0}  # type: ignore[attr-defined]
+    module.final_metrics = lambda rounds: {**rounds[-1].metrics, "rounds": 3.0}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "cgexp.runs.active", module)
     folder = tmp_path / "small"
     shutil.copytree(experiments / "small", folder)

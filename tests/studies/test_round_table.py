@@ -7,39 +7,41 @@ from typing import Any
 
 import pytest
 
+from cgexp.active.round import Round
 from cgexp.errors import InputError
 from cgexp.studies.round_table import RoundTable, keys_of
 from cgexp.studies.study import Study
+from tests.active.fakes import round_with
 
 FIRST, SECOND = ("plain", 1, "aa"), ("plain", 2, "bb")
 
 
-def records(n: int, value: float = 0.25) -> list[dict[str, Any]]:
+def rounds(n: int, value: float = 0.25) -> list[Round]:
+    metrics, rejected = {"w1_x": value, "nan": 1e-9}, {"3": "it's too far, 5 Å"}
     return [
-        {"round": i, "data_hash": f"e{i}", "n_frames": 10 + i, "stop": None, "metrics": {"w1_x": value, "nan": 1e-9}}
-        for i in range(n)
+        round_with(round=i, data_hash=f"123e{i}", n_frames=10 + i, metrics=metrics, rejected=rejected) for i in range(n)
     ]
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     table = RoundTable(tmp_path / "rounds.csv")
     assert table.finished() == {}
-    table.add(SECOND, records(3))
-    table.add(FIRST, records(2, 0.5))
-    assert table.finished() == {FIRST: records(2, 0.5), SECOND: records(3)}
+    table.add(SECOND, rounds(3))
+    table.add(FIRST, rounds(2, 0.5))
+    assert table.finished() == {FIRST: rounds(2, 0.5), SECOND: rounds(3)}
     assert [line.split(",")[1] for line in table.path.read_text().splitlines()] == ["seed", "1", "1", "2", "2", "2"]
 
 
 def test_a_run_that_is_done_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     table = RoundTable(tmp_path / "rounds.csv")
-    table.add(FIRST, records(3))
-    table.add(("plain", 1, "cc"), records(2))
-    assert table.finished() == {("plain", 1, "cc"): records(2)}
+    table.add(FIRST, rounds(3))
+    table.add(("plain", 1, "cc"), rounds(2))
+    assert table.finished() == {("plain", 1, "cc"): rounds(2)}
 
 
 def test_a_run_without_all_its_rounds_is_not_finished(tmp_path: Path) -> None:
     table = RoundTable(tmp_path / "rounds.csv")
-    table.add(FIRST, records(3))
+    table.add(FIRST, rounds(3))
     table.path.write_text("".join(table.path.read_text().splitlines(keepends=True)[:-1]))
     assert table.finished() == {}
 

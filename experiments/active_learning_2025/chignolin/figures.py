@@ -18,21 +18,21 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     """Metrics of the first model, and of every round."""
     found: dict[str, Sequence[float]] = {}
     for arm in results.by_arm:
-        records = results.records(arm)
+        of_arm = results.rounds(arm)
         for metric in METRICS:
-            found[f"{arm}.{metric}_before"] = [one[0]["metrics"][metric] for one in records]
-            for number in range(min(len(one) for one in records)):
-                found[f"{arm}.{metric}_round_{number}"] = [one[number]["metrics"][metric] for one in records]
-        found[f"{arm}.coverage_before"] = [one[0]["coverage_max"] for one in records]
+            found[f"{arm}.{metric}_before"] = [one[0]["metrics"][metric] for one in of_arm]
+            for number in range(min(len(one) for one in of_arm)):
+                found[f"{arm}.{metric}_round_{number}"] = [rounds[number].metrics[metric] for rounds in of_arm]
+        found[f"{arm}.coverage_before"] = [rounds[0].coverage_max for rounds in of_arm]
     return found
 
 
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
-    records = {results.arm(arm).label: results.records(arm) for arm in results.by_arm}
+    of_arm = {results.arm(arm).label: results.rounds(arm) for arm in results.by_arm}
     arms = {
         results.arm(arm).label: [(run.folder.path, frames_of(run.folder.path)) for run in runs]
         for arm in results.by_arm
         if (runs := results.runs_here(arm))
     }
-    return {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(arms)}
+    return {"rounds": rounds_figure(round_curves(of_arm, "molecular")), **peptide_figures(arms)}

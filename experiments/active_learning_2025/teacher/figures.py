@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.active.rounds import Round, records_of
+from cgexp.active.rounds import RoundFolder, rounds_of
 from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.build import build
 from cgexp.datasets.teacher_data import TeacherData
@@ -58,9 +58,9 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
     arms = (*RULES, *CONTROLS)
-    records = {results.arm(arm).label: results.records(arm) for arm in arms}
+    rounds = {results.arm(arm).label: results.rounds(arm) for arm in arms}
     shown = {results.arm(arm).label: runs for arm in SHOWN if (runs := _runs(results, arm))}
-    drawn = {"rounds": rounds_figure(round_curves(records, "molecular")), **peptide_figures(shown)}
+    drawn = {"rounds": rounds_figure(round_curves(rounds, "molecular")), **peptide_figures(shown)}
     for metric, values in _metrics(results).items():
         drawn[f"gains_{metric}"] = _gains(results, values, f"gain in {NAMES[metric]}", metric)
     return drawn
@@ -107,14 +107,14 @@ def _force_errors(results: Results, arms: Sequence[str]) -> dict[str, Values]:
 
 def _errors(run: Run, coords: NDArray[np.float32], exact: Values) -> list[float]:
     """Of the first and of the last round."""
-    last = len(records_of(run.folder.path)) - 1
-    potentials = [load_potential(RunFolder(Round(run.folder.path, n).path).potential).double() for n in (0, last)]
+    last = len(rounds_of(run.folder.path)) - 1
+    potentials = [load_potential(RunFolder(RoundFolder(run.folder.path, n).path).potential).double() for n in (0, last)]
     return [float(np.sqrt(np.mean((forces_of(one, coords) - exact) ** 2))) for one in potentials]
 
 
 def _by_round(results: Results, arm: str) -> Values:
     """W1 of every seed and round, [n_seeds, n_rounds + 1]."""
-    return np.array([[record["metrics"]["w1_tica"] for record in one] for one in results.records(arm)])
+    return np.array([[done.metrics["w1_tica"] for done in rounds] for rounds in results.rounds(arm)])
 
 
 def _runs(results: Results, arm: str) -> list[tuple[Path, Frames]]:

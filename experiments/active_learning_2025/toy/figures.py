@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cgexp.active.rounds import records_of
+from cgexp.active.rounds import rounds_of
 from cgexp.build import build
 from cgexp.report.active_figures import pmf_rounds_figure, rounds_figure
 from cgexp.runs.active import frames_of
@@ -27,8 +27,8 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     errors = {}
     for arm in results.by_arm:
         runs = results.runs(arm)
-        records = [records_of(run.folder.path) for run in runs]
-        errors[arm] = np.array([[record["metrics"]["pmf_rmse_integration"] for record in one] for one in records])
+        of_runs = [rounds_of(run.folder.path) for run in runs]
+        errors[arm] = np.array([[done.metrics["pmf_rmse_integration"] for done in rounds] for rounds in of_runs])
         found[f"{arm}.pmf_rmse_before"] = errors[arm][:, 0].tolist()
         found[f"{arm}.pmf_rmse_ratio"] = (errors[arm][:, -1] / errors[arm][:, 0]).tolist()
         found[f"{arm}.labels_in_left_well"] = [_labels_on_the_left(run) for run in runs]
@@ -48,12 +48,12 @@ def figures(results: Results) -> dict[str, Figure]:
     middling = int(np.argsort(by_random)[len(by_random) // 2])
     for arm, label in SHOWN.items():
         folder = results.runs(arm)[middling].folder.path
-        arms[label] = (folder, records_of(folder), frames_of(folder))
-    records = {
-        results.arm(arm).label: [records_of(run.folder.path) for run in results.runs(arm)] for arm in results.by_arm
+        arms[label] = (folder, rounds_of(folder), frames_of(folder))
+    rounds = {
+        results.arm(arm).label: [rounds_of(run.folder.path) for run in results.runs(arm)] for arm in results.by_arm
     }
     return {
-        "rounds": rounds_figure(round_curves(records, "reduced")),
+        "rounds": rounds_figure(round_curves(rounds, "reduced")),
         "pmf": pmf_rounds_figure(pmf_curve(system, arms)),
     }
 
