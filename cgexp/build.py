@@ -14,11 +14,13 @@ from typing import Any, Generic, TypeVar, cast
 
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.parts.allowed import not_allowed
+from cgexp.parts.ranges import PLACES
 from cgexp.parts.signatures import Signature, read_signature
 from cgexp.parts.sources import find_class
-from cgexp.parts.values import LISTS, MAPPINGS, UnknownAnnotation, is_mapping, items_of, kinds, mismatch
+from cgexp.parts.values import LISTS, MAPPINGS, UnknownAnnotation, is_float, is_mapping, items_of, kinds, mismatch
 
 TARGET = "_target_"
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of what file systems take
 Kinds = tuple[str, ...]  # dotted names of classes, one of which fits
 T = TypeVar("T")
 
@@ -82,7 +84,8 @@ def _value(value: Any, hint: Any) -> Any:
         return {key: _value(child, inner) for key, child in value.items() if child is not None or not kinds(inner)}
     if isinstance(value, list | tuple):
         return [_value(child, items_of(hint, LISTS)) for child in value]
-    return value
+    # torch takes no integer beyond 64 bits where it wants a number
+    return float(value) if isinstance(value, int) and abs(value) >= 2**63 and is_float(hint) else value
 
 
 def problems(spec: Mapping[str, Any], kind: Kinds, where: str = "", provided: Collection[str] = ()) -> Iterator[str]:
@@ -124,6 +127,9 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     if value == "???":
         yield f"{place} is missing a value: set {place}=<value>"
         return
+    if not PLACES.isdisjoint(signature.marks(name)) and isinstance(value, str) and not _is_short_path(value):
+        yield f"{place}={shown(value)} is not valid: expected a path whose names have at most {LONGEST_NAME} letters"
+        return
     hint = signature.parameters.get(name)
     try:
         expected = mismatch(hint, value)
@@ -138,10 +144,16 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     yield from _nested_problems(place, value, hint)
 
 
+def _is_short_path(path: str) -> bool:
+    return len(path) < LONGEST_PATH and all(len(name.encode()) <= LONGEST_NAME for name in path.split("/"))
+
+
 def _nested_problems(place: str, value: Any, hint: Any) -> Iterator[str]:
     """Problems of an object, or of a list or mapping of objects, in which null switches one off."""
     if is_spec(value):
         yield from problems(value, tuple(kind.dotted for kind in kinds(hint)), place)
+    elif is_mapping(value) and kinds(hint):
+        yield f"{place} has no {TARGET}: expected an object ({kinds(hint)[0].__name__}) with {TARGET}"
     elif is_mapping(value):
         inner = items_of(hint, MAPPINGS)
         objects = [str(name) for name, child in value.items() if is_spec(child)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST_WORD = 1000  # letters, of a sentence
+
 
 class InputError(ValueError):
     """A mistake in the input; its text is one sentence and the command line exits with code 2."""
@@ -28,8 +30,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def sentence_of(error: BaseException) -> str:
     """What went wrong and what to do, in one line: the error's own words, or its type where it is no InputError."""
     notes: list[str] = getattr(error, "__notes__", [])
-    text = " ".join(str(error).split())
+    text = _with_short_words(" ".join(str(error).split()))
     if isinstance(error, InputError):
         return "; ".join([text, *notes])
     said = f"failed with {type(error).__name__}: {text or 'no message'}"
     return "; ".join([said, *notes, "CGEXP_TRACEBACK=1 prints the traceback"])
+
+
+def _with_short_words(text: str) -> str:
+    """Where no place has cut what it echoes: no path and no number is as long as this."""
+    return " ".join(word if len(word) <= LONGEST_WORD else f"{word[:200]}..." for word in text.split(" "))

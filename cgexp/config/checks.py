@@ -58,6 +58,9 @@ def _form(config: Config, groups: Collection[str]) -> Iterator[str]:
             yield f"{key}={shown(config[key])} is not valid: expected {expected}"
     for name in groups:
         group, node = all_groups()[name], config.get(name)
+        if name not in config:
+            yield f"{name} is missing: choose {name}=<option>"
+            continue
         if node is None and group.optional:
             continue
         if not is_spec(node):
@@ -115,7 +118,8 @@ def _time_step(config: Config) -> Iterator[str]:
             simulation["dt"], stiffness, mass, dataset["units"], dataset["n_beads"], _overdamped_friction(simulation)
         )
         if problem:
-            yield f"simulation.dt={simulation['dt']} {problem}"
+            facts = f"dataset.stiffness={stiffness:g} and dataset.lightest_mass={mass:g}"
+            yield f"simulation.dt={simulation['dt']} {problem}; this follows from {facts}"
 
 
 def _overdamped_friction(simulation: Config) -> float | None:
@@ -168,10 +172,15 @@ def _prior_of_other_data(config: Config) -> Iterator[str]:
 
 def _has_forces(config: Config) -> Iterator[str]:
     dataset = config["dataset"]
-    if not fact(dataset[TARGET], "ships", False) or not fact(config["model"][TARGET], "trains", True):
+    if not fact(dataset[TARGET], "ships", False):
         return
-    name = dataset["name"]
-    if name in packaged_names() and load_card(name)["force_rms"] is None:
+    name, known = dataset["name"], packaged_names()
+    if name not in known:
+        yield (
+            f"dataset.name={name} is no data set that ships with the package{did_you_mean(name, known)}: expected one "
+            f"of {', '.join(known)}"
+        )
+    elif fact(config["model"][TARGET], "trains", True) and load_card(name)["force_rms"] is None:
         yield f"dataset {name} has no forces to train on: choose another dataset, or model=none for the prior alone"
 
 
@@ -180,8 +189,8 @@ def _starts(config: Config) -> Iterator[str]:
     kinds = (*STARTS, *(fact(dataset["system"]["_target_"], "start_kinds") or ()))
     if kind not in kinds:
         yield (
-            f"simulation.starts={kind} is not made for dataset {dataset['name']}{did_you_mean(kind, kinds)}: expected "
-            f"one of {', '.join(kinds)}"
+            f"simulation.starts={shown(kind)} is not made for dataset {dataset['name']}{did_you_mean(kind, kinds)}: "
+            f"expected one of {', '.join(kinds)}"
         )
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cgexp.errors import InputError
-from cgexp.parts.ranges import Mark
+from cgexp.parts.ranges import PLACES
 from cgexp.parts.signatures import read_signature
 
 VARIABLE = "CGEXP_CONFIG_DIR"
-PLACES = {Mark.PLACE, Mark.CONTENT, Mark.RUN}
 PACKAGE = Path(__file__).resolve().parents[1]
 
 

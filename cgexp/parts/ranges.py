@@ -62,6 +62,8 @@ class Mark(Enum):
     LATER = "a key that came later: with its default the id is the one that there was without it"
 
 
+PLACES = {Mark.PLACE, Mark.CONTENT, Mark.RUN}  # marks of what names a file or folder
+
 ExecutionOnly = Annotated[T, Mark.EXECUTION]
 EvaluationOnly = Annotated[T, Mark.EVALUATION]
 ContentFile = Annotated[T, Mark.CONTENT]

@@ -175,6 +175,15 @@ def items_of(hint: Any, outer: tuple[Any, ...]) -> Any:
     return get_args(hint)[-1 if outer is MAPPINGS else 0] if get_origin(hint) in outer else None
 
 
+def is_float(hint: Any) -> bool:
+    """Whether an annotation asks for a number that need not be whole, ``X | None`` included."""
+    if get_origin(hint) is Annotated:
+        return is_float(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(is_float(argument) for argument in get_args(hint))
+    return hint is float
+
+
 def require_known(hint: Any) -> None:
     """Raise UnknownAnnotation if any part of an annotation says nothing that a value could be checked against."""
     if get_origin(hint) is Literal or hint is Ellipsis:

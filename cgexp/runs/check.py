@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
 from cgexp.datasets.recipe import Recipe
+from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.messages import only_from
 from cgexp.models.potential import Potential, take_weights
+from cgexp.priors.prior import Prior
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System
@@ -57,11 +60,24 @@ def report(config: Config) -> Iterator[str]:
     if n_parameters:
         value, norm = one_step(network, experiment.loss.make(), frames)
         yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
-    forces = Potential(network, prior).forces(torch.tensor(frames.coords, dtype=torch.float32))
-    yield f"potential  forces {list(forces.shape)}, finite: {bool(torch.isfinite(forces).all())}"
+    coords = torch.tensor(frames.coords, dtype=torch.float32)
+    forces = Potential(network, prior).forces(coords)
+    if not torch.isfinite(forces).all():
+        raise InputError(
+            f"{', '.join(not_finite(prior, coords))} gives forces that are not finite at ordinary "
+            "configurations: choose other numbers"
+        )
+    yield f"potential  forces {list(forces.shape)}, all finite"
     if n_parameters:
         update(experiment, network)
     yield f"run        {experiment.name}/{experiment.run_id}"
+
+
+def not_finite(prior: Prior, coords: Tensor) -> list[str]:
+    """What of a potential gives forces that are not finite: terms of the prior, or else the model."""
+    leaf = coords.clone().requires_grad_()
+    forces = {name: torch.autograd.grad(term.energy(leaf).sum(), leaf)[0] for name, term in prior.items()}
+    return [f"prior.terms.{name}" for name, force in forces.items() if not torch.isfinite(force).all()] or ["model"]
 
 
 def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:

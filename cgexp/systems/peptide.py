@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.errors import InputError, did_you_mean
+from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.parts.ranges import OwnFile
 from cgexp.systems.base import Start, Symmetry, System
 from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
@@ -61,7 +61,8 @@ class Peptide(System):
         unknown = sorted(set(sequence) - set(RESIDUES))
         if unknown or len(sequence) < 2:
             raise InputError(
-                f"sequence '{sequence}' is not a peptide: expected at least two of the one-letter codes {RESIDUES}"
+                f"sequence '{shown(sequence)}' is not a peptide: expected at least two of the one-letter codes "
+                f"{RESIDUES}"
             )
         if beads not in MAPPINGS:
             raise InputError(

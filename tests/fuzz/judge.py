@@ -16,6 +16,7 @@ import pytest
 from cgexp.cli import jobs
 from cgexp.cli.main import main
 from cgexp.config.compose import Config, compose
+from cgexp.config.jobs import Jobs
 from tests.fuzz.cases import Case
 
 SECONDS = 20  # CPU time of a case
@@ -31,7 +32,7 @@ class Verdict:
     answer: str
 
 
-def judge(case: Case, code: int, errors: str, printed: str) -> str:
+def judge(case: Case, code: int, errors: str) -> str:
     """What is wrong with an exit code and what was said, or ''."""
     lines = [line for line in errors.splitlines() if line.startswith("cgexp: ")]
     if code not in (0, 2):
@@ -45,18 +46,16 @@ def judge(case: Case, code: int, errors: str, printed: str) -> str:
             return "a sentence of more than 2,000 letters"
         names = [case.path[-1].removesuffix("x"), *case.path[:-1][-1:]]
         return "" if any(name in lines[0] for name in names) else "without the key's name"
-    if case.nonsense:
-        return "accepted nonsense"
-    return "accepted what gives forces that are not finite" if "finite: False" in printed else ""
+    return "accepted nonsense" if case.nonsense else ""
 
 
-def run_case(case: Case, config: Config) -> tuple[int, str, str]:
-    """Exit code, standard error and output of `cgexp check` of a case, in this process."""
+def run_case(case: Case, config: Config) -> tuple[int, str]:
+    """Exit code and standard error of `cgexp check` of a case, in this process."""
     errors, printed = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors), contextlib.redirect_stdout(printed):
-        patch.setattr(jobs, "compose", lambda overrides: case.apply(config))
+        patch.setattr(jobs, "jobs_of", lambda *_: Jobs([case.apply(config)], []))
         code = main(["check"])
-    return code, errors.getvalue(), printed.getvalue()
+    return code, errors.getvalue()
 
 
 def verdicts(cases: Sequence[Case]) -> Iterator[Verdict]:
@@ -101,9 +100,9 @@ def _work(cases: Sequence[Case], pipe: io.TextIOBase | io.TextIOWrapper) -> None
         if case.base not in configs:
             configs[case.base] = compose(case.base)
         signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
-        code, errors, printed = run_case(case, configs[case.base])
+        code, errors = run_case(case, configs[case.base])
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        pipe.write(json.dumps([judge(case, code, errors, printed), errors[:300]]) + "\n")
+        pipe.write(json.dumps([judge(case, code, errors), errors[:300]]) + "\n")
         pipe.flush()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
-from cgexp.errors import InputError
+from cgexp.errors import InputError, sentence_of
 from cgexp.runs.check import report
 
 
@@ -72,3 +72,38 @@ def test_force_fields_that_cannot_be_joined_or_computed_are_refused(overrides: l
     check(config)
     with pytest.raises(InputError, match=named):
         list(report(config))
+
+
+def test_a_term_whose_forces_overflow_is_named() -> None:
+    config = compose(["experiment=chignolin_first", "prior.terms.repulsion.sigma=1e25"])
+    check(config)
+    with pytest.raises(InputError, match=r"prior\.terms\.repulsion gives forces that are not finite"):
+        list(report(config))
+
+
+def test_integers_that_hold_more_than_64_bits_are_numbers() -> None:
+    config = compose([f"prior.terms.wall.force_constant={10**25}", f"loss.terms.force.weight={10**30}"])
+    check(config)
+    assert "all finite" in " ".join(report(config))
+
+
+@pytest.mark.parametrize("node", [{}, {"kind": "toy"}])
+def test_a_mapping_that_names_no_class_is_no_object(node: dict[str, str]) -> None:
+    config = compose([])
+    config["dataset"]["system"] = node
+    with pytest.raises(InputError, match=r"dataset\.system has no _target_: expected an object \(\w+\)"):
+        check(config)
+
+
+def test_a_path_that_no_file_system_takes_is_refused() -> None:
+    with pytest.raises(InputError, match=r"dataset\.path=.*names have at most 255 letters"):
+        check(compose(["experiment=chignolin_first", "dataset=peptide_file", f"dataset.path={'a' * 300}"]))
+
+
+def test_the_facts_that_a_time_step_follows_from_are_named() -> None:
+    with pytest.raises(InputError, match=r"dataset\.stiffness=1e\+25 and dataset\.lightest_mass="):
+        check(compose(["experiment=chignolin_first", "dataset.stiffness=1e25"]))
+
+
+def test_words_that_nobody_has_cut_are_cut() -> None:
+    assert len(sentence_of(InputError("a" * 5000 + " is no name"))) < 250

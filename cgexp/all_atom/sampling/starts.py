@@ -76,7 +76,8 @@ class QuenchedSeeds(Protocol):
         n_frames = round(self.hot_ps / self.save_ps)
         if self.n_hot > n_frames:
             raise InputError(
-                f"n_hot={self.n_hot} but a hot run of {self.hot_ps} ps has {n_frames} frames: raise hot_ps"
+                f"n_hot={self.n_hot} but a hot run of hot_ps={self.hot_ps} has {n_frames} frames, one each "
+                f"save_ps={self.save_ps}: raise hot_ps"
             )
 
     @property
