@@ -15,7 +15,7 @@ import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, shown
 from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -34,17 +34,9 @@ TEXT_SEAL = "# sha256: "  # begins the first line of a text with a checksum
 log = logging.getLogger(__name__)
 # what NumPy and zipfile raise for files that are damaged or something else
 UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    KeyError,
-    EOFError,
-    OSError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-)
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, TypeError, AttributeError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
@@ -113,6 +105,25 @@ def read_record(path: Path, *keys: str) -> dict[str, Any]:
     if missing := sorted(set(keys) - content.keys()):
         raise InputError(f"{path} lacks {', '.join(missing)}: delete it and run the stage that writes it again")
     return content
+
+
+def claim(path: Path, settings: Mapping[str, Any], later: Collection[str] = ()) -> None:
+    """Record, in the file ``path`` of a folder, what the folder is for; or make sure that it was begun with the same.
+
+    later: settings that one side may lack, since older versions did not write them. Raises InputError if the folder was
+    begun with others, or its record is damaged.
+    """
+    if not Path(path).is_file():
+        write_record(path, settings)
+        return
+    stored, own = read_record(path), _plain(settings)
+    unsaid = {name for name in later if name not in stored or name not in own}
+    names = sorted(n for n in (own.keys() | stored.keys()) - unsaid if stored.get(n) != own.get(n))
+    if names:
+        was, now = (", ".join(f"{n}={shown(of.get(n))}" for n in names[:3]) for of in (stored, own))
+        raise InputError(
+            f"{Path(path).parent} was begun with {was}, not with {now}: choose another folder or delete this one"
+        )
 
 
 def write_sealed_text(path: Path, text: str) -> None:
@@ -320,8 +331,13 @@ class Chunks:
 
 def _seal(content: Mapping[str, Any]) -> str:
     """SHA-256 of a record's content, whatever its layout as text."""
-    plain = json.loads(json.dumps(content))  # as it is read back
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_plain(content), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's content as it is read back."""
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
 
 
 def _digest(arrays: Arrays, meta: Mapping[str, Any]) -> str:

@@ -8,11 +8,13 @@ import pytest
 from cgexp.errors import InputError
 from cgexp.store import (
     Chunks,
+    claim,
     dequantise,
     quantise,
     read_arrays,
     read_frames,
     read_json,
+    read_record,
     write_arrays,
     write_frames,
     write_json,
@@ -118,3 +120,21 @@ def test_quantised_values_come_back_within_half_a_step() -> None:
     back = dequantise(quantise(values, 0.01), 0.01)
     assert back.dtype == np.float32
     assert np.abs(back - values).max() <= 0.005 + 1e-6
+
+
+def test_a_folder_is_claimed_once_and_for_the_same_settings_again(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "settings.json"
+    settings = {"ladder": (300.0, 350.0), "seed": 1, "tempering": None}
+    claim(path, settings)
+    claim(path, settings)  # a tuple is read back as a list
+    claim(path, {"ladder": [300.0, 350.0], "seed": 1})  # null is as good as nothing
+    with pytest.raises(
+        InputError, match=r"run was begun with seed=1, not with seed=2: choose another folder or delete this one"
+    ):
+        claim(path, {**settings, "seed": 2})
+    with pytest.raises(InputError, match=r"was begun with seed=1, not with seed=None"):
+        claim(path, {"ladder": [300.0, 350.0]})
+    claim(path, {**settings, "force_field": "ff14SB"}, later=("force_field",))  # begun by an older version
+    with pytest.raises(InputError, match=r"was begun with force_field=None, not with force_field=ff14SB"):
+        claim(path, {**settings, "force_field": "ff14SB"})
+    assert read_record(path)["seed"] == 1

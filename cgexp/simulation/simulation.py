@@ -24,7 +24,7 @@ from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.tempering import Ladders, Tempering
 from cgexp.simulation.trajectory import HEADER, BackgroundWriter
-from cgexp.store import Chunks, read_arrays, read_record, write_record
+from cgexp.store import Chunks, claim, read_arrays
 from cgexp.units import unit_system
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -185,18 +185,9 @@ class Simulation(Part):
 
 def _claim(folder: Path, header: dict[str, Any]) -> None:
     """Write the header of a new simulation, or refuse a folder that holds another one."""
-    if not (folder / HEADER).is_file():
-        if len(Chunks(folder)):
-            raise InputError(f"{folder} lacks {HEADER}, which says what it holds: delete the folder and run again")
-        write_record(folder / HEADER, header)
-        return
-    there = read_record(folder / HEADER)
-    there.setdefault("potential", header["potential"])  # older versions did not write it
-    different = sorted(name for name in header.keys() | there.keys() if header.get(name) != there.get(name))
-    if different:
-        raise InputError(
-            f"{folder} holds a simulation with another {', '.join(different)}: delete the folder or choose another one"
-        )
+    if not (folder / HEADER).is_file() and len(Chunks(folder)):
+        raise InputError(f"{folder} lacks {HEADER}, which says what it holds: delete the folder and run again")
+    claim(folder / HEADER, header, later=("potential",))
 
 
 def content_hash(potential: nn.Module) -> str:

@@ -100,16 +100,16 @@ def test_a_finished_simulation_computes_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_with_another_simulation_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
-    with pytest.raises(InputError, match="another dt, seed"):
+    with pytest.raises(InputError, match=r"was begun with dt=.*, seed=0, not with dt=0\.05, seed=1: choose another"):
         run(tmp_path, dt=0.05, seed=1)
-    with pytest.raises(InputError, match="another starts"):
+    with pytest.raises(InputError, match="was begun with starts="):
         run(tmp_path, starts=torch.ones(4, 2, 3))
 
 
 def test_resuming_with_another_potential_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     sorted(tmp_path.glob("chunk-*"))[-1].unlink()
-    with pytest.raises(InputError, match="another potential"):
+    with pytest.raises(InputError, match="was begun with potential="):
         run(tmp_path, Harmonic(2.0))
 
 

@@ -299,7 +299,7 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"n_replicas x tempering.n_rungs, .* with 12 replicas"):
         run(tmp_path / "few", simulation(4), starts=torch.zeros(3, 1, 1))
     run(tmp_path / "there", simulation(4))
-    with pytest.raises(InputError, match="another tempering"):
+    with pytest.raises(InputError, match="was begun with tempering="):
         run(tmp_path / "there", simulation(4, highest=5.0))
-    with pytest.raises(InputError, match="another shape, starts, tempering"):
+    with pytest.raises(InputError, match=r"was begun with shape=.*, starts=.*, tempering="):
         run(tmp_path / "there", simulation(None))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.store import Chunks, read_arrays, read_record, write_record
+from cgexp.store import Chunks, claim, read_arrays, read_record, write_record
 from cgexp.units import BOLTZMANN
 
 Floats = NDArray[np.float64]
@@ -165,7 +165,7 @@ def pack_exchange(folder: Path, target: Path) -> None:
     rounds = [part for part in parts if len(part["levels"])]
     if not rounds:
         raise InputError(f"{folder} holds no round yet: run the sampling first")
-    _check_same_settings(folder, target)
+    claim(Path(target) / SETTINGS_FILE, read_record(Path(folder) / SETTINGS_FILE))
     own, kept = int(rounds[-1]["n_cycles"]), n_cycles(target)
     if own < kept:
         raise InputError(
@@ -185,21 +185,9 @@ def take_longer(packed: Path, folder: Path) -> None:
     Raises InputError if they have other settings.
     """
     if n_cycles(packed) > n_cycles(folder):
-        _check_same_settings(packed, folder)
+        claim(Path(folder) / SETTINGS_FILE, read_record(Path(packed) / SETTINGS_FILE))
         Chunks(folder).truncate(0)  # last chunk first: a kill leaves a shorter run, which is replaced next time
         pack_exchange(packed, folder)
-
-
-def _check_same_settings(folder: Path, target: Path) -> None:
-    if not (Path(target) / SETTINGS_FILE).exists():
-        return
-    stored, own = read_record(Path(target) / SETTINGS_FILE), read_record(Path(folder) / SETTINGS_FILE)
-    for name in sorted(own.keys() | stored.keys()):
-        if own.get(name) != stored.get(name):
-            raise InputError(
-                f"{target} holds a run with {name}={stored.get(name)} and {folder} one with {own.get(name)}: choose "
-                "another folder"
-            )
 
 
 FOLDED, UNFOLDED = 2.0, 4.0  # Å of C-alpha RMSD to the native structure: below, above

@@ -27,7 +27,7 @@ from cgexp.errors import InputError
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive
 from cgexp.progress import Report
-from cgexp.store import Chunks, read_record, write_record
+from cgexp.store import Chunks, claim
 
 HOT, STUDY = 0, 1  # stages, for the seeds
 PROTOCOL_FILE = "protocol.json"
@@ -186,17 +186,7 @@ def _check_settings(task: Task, protocol: Protocol) -> None:
         "temperature": task.temperature,
         **protocol.settings,
     }
-    path = task.folder / PROTOCOL_FILE
-    if not path.exists():
-        write_record(path, settings)
-        return
-    stored = read_record(path)
-    for name, value in settings.items():
-        if stored.get(name) != value:
-            raise InputError(
-                f"{path.parent} was begun with {name}={stored.get(name)}, not {value}: "
-                f"choose another folder or delete this one"
-            )
+    claim(task.folder / PROTOCOL_FILE, settings)
 
 
 def _steps(ps: float) -> int:

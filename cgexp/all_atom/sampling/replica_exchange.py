@@ -25,7 +25,7 @@ from cgexp.all_atom.sampling.segment import Segment, SegmentResult, Unstable, pa
 from cgexp.all_atom.sampling.walker import WORKER_ENDED
 from cgexp.errors import InputError
 from cgexp.progress import Report
-from cgexp.store import Chunks, read_arrays, read_record, write_record
+from cgexp.store import Chunks, claim, read_arrays
 from cgexp.units import NM_IN_ANGSTROM
 
 QUENCH, DYNAMICS, SWAPS = 0, 1, 2  # what a random number is for
@@ -133,20 +133,11 @@ def n_rounds_done(chunks: Chunks, protocol: ReplicaExchange) -> int:
 
 
 def _check_settings(path: Path, protocol: ReplicaExchange, force_field: str) -> None:
+    """Raise InputError if the folder was begun with other settings; record them if it is new."""
     settings = {**asdict(protocol), "temperatures": list(protocol.temperatures)}
     if force_field:
         settings["force_field"] = force_field
-    if not path.exists():
-        write_record(path, settings)
-        return
-    stored = read_record(path)
-    for name, value in settings.items():
-        unsaid = name == "force_field" and name not in stored  # of runs begun before it was kept
-        if stored.get(name) != value and not unsaid:
-            raise InputError(
-                f"{path.parent} was begun with {name}={stored.get(name)}, not {value}: "
-                "choose another folder or delete this one"
-            )
+    claim(path, settings, later=("force_field",))
 
 
 def _relaxed(

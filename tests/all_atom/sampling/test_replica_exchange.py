@@ -140,7 +140,7 @@ def test_chosen_atoms_alone_are_stored(tmp_path: Path) -> None:
 
 def test_another_ladder_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     run(tmp_path, 1)
-    with pytest.raises(InputError, match=r"was begun with friction=5\.0, not 1\.0"):
+    with pytest.raises(InputError, match=r"was begun with friction=5\.0, not with friction=1\.0"):
         run(tmp_path, 1, replace(PROTOCOL, friction=1.0))
 
 
