@@ -133,7 +133,7 @@ class Frames:
         per_frame = ("coords", *PER_FRAME, *LIKE_COORDS)
         return replace(self, **{name: array[chosen] for name, array in self.arrays.items() if name in per_frame})
 
-    def _require_index(self, chosen: NDArray[Any]) -> None:
+    def _require_index(self, chosen: NDArray[np.generic]) -> None:
         if chosen.ndim == 1 and chosen.dtype == np.bool_ and len(chosen) == len(self):
             return
         if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
@@ -214,7 +214,7 @@ def _readonly(value: ArrayLike) -> NDArray[Any]:
     return kept
 
 
-def _can_be_changed(array: NDArray[Any]) -> bool:
+def _can_be_changed(array: NDArray[np.generic]) -> bool:
     owner: Any = array
     while isinstance(owner, np.ndarray):
         if owner.flags.writeable:

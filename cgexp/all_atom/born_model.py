@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.all_atom.modules import import_openmm
+
+if TYPE_CHECKING:
+    import openmm
 
 SURFACE = 28.3919551  # kJ/mol/nm^2: 4 pi times 0.54 kcal/mol/nm^2 of the ACE term
 OBC_OFFSET, NECK_OFFSET = 0.009, 0.0195141  # nm, by which reduced radii are smaller
@@ -60,13 +63,13 @@ class BornModel:
     surface: float
 
 
-def born_model(force: Any) -> BornModel:
+def born_model(force: openmm.Force) -> BornModel:
     """What a GBSAOBCForce, or the CustomGBForce of OpenMM's obc2.xml or gbn2.xml, computes."""
     mm, _, _ = import_openmm()
     return _compiled(force) if isinstance(force, mm.GBSAOBCForce) else _custom(force)
 
 
-def _compiled(force: Any) -> BornModel:
+def _compiled(force: openmm.Force) -> BornModel:
     _, _, unit = import_openmm()
     n = force.getNumParticles()
     own = np.array([[getattr(x, "_value", x) for x in force.getParticleParameters(i)] for i in range(n)])
@@ -84,7 +87,7 @@ def _compiled(force: Any) -> BornModel:
     )
 
 
-def _custom(force: Any) -> BornModel:
+def _custom(force: openmm.Force) -> BornModel:
     names = [force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())]
     n, neck, constants = force.getNumParticles(), "radindex" in names, _constants(force)
     own = dict(zip(names, np.array([force.getParticleParameters(i) for i in range(n)]).T, strict=True))
@@ -100,7 +103,7 @@ def _custom(force: Any) -> BornModel:
     )
 
 
-def _necks(force: Any, index: Doubles) -> dict[str, Any]:
+def _necks(force: openmm.Force, index: Doubles) -> dict[str, Any]:
     tables = {}
     for k in range(force.getNumTabulatedFunctions()):
         n_x, n_y, values = force.getTabulatedFunction(k).getFunctionParameters()
@@ -122,7 +125,7 @@ def _no_necks(n: int) -> dict[str, Any]:
     }
 
 
-def is_known_custom(force: Any) -> bool:
+def is_known_custom(force: openmm.Force) -> bool:
     """Whether a force is the CustomGBForce of obc2.xml or gbn2.xml without salt, with the ACE term or without.
 
     Its formulas are compared to the letter: another number in one of them is another model.
@@ -150,7 +153,7 @@ def is_known_custom(force: Any) -> bool:
     return found == values and terms in ([own, pair], [own, surface, pair])
 
 
-def charges_of(force: Any) -> Doubles:
+def charges_of(force: openmm.Force) -> Doubles:
     """Charges of the particles of a generalised Born force, [n_atoms]."""
     mm, _, _ = import_openmm()
     rows = [force.getParticleParameters(i) for i in range(force.getNumParticles())]
@@ -160,11 +163,11 @@ def charges_of(force: Any) -> Doubles:
     return np.array([row[names.index("charge")] for row in rows])
 
 
-def _energies(force: Any) -> list[str]:
+def _energies(force: openmm.Force) -> list[str]:
     return [force.getEnergyTermParameters(k)[0] for k in range(force.getNumEnergyTerms())]
 
 
-def _constants(force: Any) -> dict[str, float]:
+def _constants(force: openmm.Force) -> dict[str, float]:
     """The constants that the energies of a CustomGBForce define; NaN for what is no number."""
     definitions = [text.partition("=") for text in _energies(force)[0].split(";")[1:]]
     return {key.strip(): _number(value) for key, _, value in definitions}

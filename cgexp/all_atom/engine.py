@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from cgexp.all_atom.native_force import replaceable, with_native_force
 from cgexp.errors import InputError
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import openmm
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +37,14 @@ NATIVE_HOST: PlatformName = (
 
 
 def make_context(
-    system: Any,
+    system: openmm.System,
     temperature: float,
     seed: int,
     *,
     friction: float = FRICTION,
     time_step: float = TIME_STEP,
     platform: PlatformName = "auto",
-) -> Any:
+) -> openmm.Context:
     """Return a fresh openmm.Context with Langevin dynamics (LangevinMiddle).
 
     system: openmm.System. temperature: K. seed: positive; the dynamics repeat exactly for the same seed, state and
@@ -56,7 +59,7 @@ def make_context(
     return mm.Context(system, integrator, _platform(name), PLATFORMS[name])
 
 
-def on_platform(system: Any, platform: PlatformName) -> tuple[Any, PlatformName]:
+def on_platform(system: openmm.System, platform: PlatformName) -> tuple[openmm.System, PlatformName]:
     """The system as it is computed on a platform, and the name of OpenMM's platform for it.
 
     'native' needs a system in implicit solvent, and a compiler.
@@ -73,7 +76,7 @@ def on_platform(system: Any, platform: PlatformName) -> tuple[Any, PlatformName]
     return on_cpu(system) if gpu == "CPU" else (system, gpu)
 
 
-def on_cpu(system: Any) -> tuple[Any, PlatformName]:
+def on_cpu(system: openmm.System) -> tuple[openmm.System, PlatformName]:
     """As ``on_platform`` without a GPU: the kernel, or OpenMM's CPU platform, after a sentence, without a compiler."""
     if replaceable(system) is not None:
         try:
@@ -111,7 +114,7 @@ def fastest_platform() -> Literal["CUDA", "OpenCL", "CPU"]:
     return "CPU"
 
 
-def energy_and_forces(context: Any, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
+def energy_and_forces(context: openmm.Context, positions: NDArray[np.floating]) -> tuple[float, NDArray[np.float64]]:
     """Potential energy (kcal/mol) and forces [n_atoms, 3] (kcal/mol/Å) at ``positions`` [n_atoms, 3] (Å)."""
     context.setPositions(positions.astype(np.float64) / NM_IN_ANGSTROM)
     state = context.getState(energy=True, forces=True)
@@ -119,7 +122,7 @@ def energy_and_forces(context: Any, positions: NDArray[np.floating]) -> tuple[fl
     return float(state.getPotentialEnergy()._value) / KCAL_IN_KJ, forces
 
 
-def save_state(context: Any) -> dict[str, NDArray[np.float64]]:
+def save_state(context: openmm.Context) -> dict[str, NDArray[np.float64]]:
     """Positions, velocities and, with periodic boundaries, the box to go on from, exactly as OpenMM holds them."""
     state = context.getState(positions=True, velocities=True)
     saved = {
@@ -131,7 +134,7 @@ def save_state(context: Any) -> dict[str, NDArray[np.float64]]:
     return saved
 
 
-def restore_state(context: Any, state: Mapping[str, NDArray[Any]]) -> None:
+def restore_state(context: openmm.Context, state: Mapping[str, NDArray[Any]]) -> None:
     """Put the context where ``save_state`` found another."""
     if "state_box_nm" in state:
         context.setPeriodicBoxVectors(*state["state_box_nm"])
@@ -144,7 +147,7 @@ def derived_seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1) | 1
 
 
-def _platform(name: str) -> Any:
+def _platform(name: str) -> openmm.Platform:
     mm, _, _ = import_openmm()
     try:
         return mm.Platform.getPlatformByName(name)

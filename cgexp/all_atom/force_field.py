@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isclose
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,6 +24,9 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames
 from cgexp.units import KCAL_IN_KJ
+
+if TYPE_CHECKING:
+    import openmm.app
 
 Protein = Literal["ff14SBonlysc", "ff14SB"]
 Solvent = Literal["gbn2", "obc2", "tip3p"]
@@ -124,8 +127,12 @@ def force_field_of(frames: Frames) -> str:
 
 
 def make_system(
-    topology: Any, force_field: ForceField = DEFAULT, *, constrained: bool = True, native_gbsa: bool = True
-) -> Any:
+    topology: openmm.app.Topology,
+    force_field: ForceField = DEFAULT,
+    *,
+    constrained: bool = True,
+    native_gbsa: bool = True,
+) -> openmm.System:
     """Return the openmm.System of a topology, with 4 amu hydrogens on the solute.
 
     A topology in TIP3P is one from ``solvate``; its water is rigid. constrained: bonds to hydrogen are rigid (HBonds).
@@ -150,7 +157,7 @@ def make_system(
     return system
 
 
-def constraint_pairs(system: Any) -> NDArray[np.int64]:
+def constraint_pairs(system: openmm.System) -> NDArray[np.int64]:
     """Atom indices of the constrained bonds of an openmm.System, [n_constraints, 2]."""
     pairs = [system.getConstraintParameters(index)[:2] for index in range(system.getNumConstraints())]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -163,7 +170,7 @@ def _files(protein: Protein, solvent: Solvent) -> Any:
     return app.ForceField(FF14SB if protein == "ff14SB" else onlysc_xml(), SOLVENT_FILES[solvent])
 
 
-def _use_native_gbsa(system: Any, surface_term: SurfaceTerm) -> None:
+def _use_native_gbsa(system: openmm.System, surface_term: SurfaceTerm) -> None:
     """Replace the CustomGBForce of implicit/obc2.xml by the compiled GBSAOBCForce, in place."""
     mm, _, _ = import_openmm()
     (index,) = (i for i, force in enumerate(system.getForces()) if isinstance(force, mm.CustomGBForce))

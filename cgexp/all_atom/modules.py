@@ -1,10 +1,13 @@
-"""OpenMM, imported when used: the only place that does."""
+"""OpenMM, imported when used: the only place that does; elsewhere its names are in annotations alone."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cgexp.errors import InputError
+
+if TYPE_CHECKING:
+    import openmm as openmm  # for annotations elsewhere
 
 
 class OpenMM(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from cgexp.all_atom.born_model import born_model, charges_of, is_known_custom
 from cgexp.all_atom.modules import import_openmm
 from cgexp.kernels.native_library import NoNativeKernel, native_library
+
+if TYPE_CHECKING:
+    import openmm
 
 COULOMB = 138.935456  # kJ/mol nm, of NonbondedForce
 BORN_COULOMB = 138.935485  # the same in OpenMM's generalised Born energies
@@ -30,7 +33,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-def replaceable(system: Any) -> tuple[int, int] | None:
+def replaceable(system: openmm.System) -> tuple[int, int] | None:
     """Indices of the nonbonded and the generalised Born force, if the kernel can take their place; else None."""
     mm, _, _ = import_openmm()
     forces = system.getForces()
@@ -50,7 +53,7 @@ def replaceable(system: Any) -> tuple[int, int] | None:
     return (nonbonded[0], born[0]) if plain else None
 
 
-def bonded_forces(system: Any, group: int = 0) -> list[int]:
+def bonded_forces(system: openmm.System, group: int = 0) -> list[int]:
     """Indices of the forces of bonds, angles and dihedrals in a force group, which the kernel takes over too."""
     mm, _, _ = import_openmm()
     kinds = (mm.HarmonicBondForce, mm.HarmonicAngleForce, mm.PeriodicTorsionForce)
@@ -64,12 +67,12 @@ def bonded_forces(system: Any, group: int = 0) -> list[int]:
     ]
 
 
-def _has_other_orders(torsions: Any) -> bool:
+def _has_other_orders(torsions: openmm.PeriodicTorsionForce) -> bool:
     orders = (torsions.getTorsionParameters(index)[4] for index in range(torsions.getNumTorsions()))
     return any(not 1 <= order <= MAX_ORDER for order in orders)
 
 
-def with_native_force(system: Any) -> Any:
+def with_native_force(system: openmm.System) -> openmm.System:
     """A copy of an openmm.System in which the kernel has taken the place of its forces, or the system itself if it has
     none that the kernel replaces. Raises NoNativeKernel if the C++ cannot be had here, or OpenMM is too old for it."""
     mm, _, _ = import_openmm()
@@ -97,7 +100,9 @@ class ImplicitSolventKernel:
     ``bonded_forces``.
     """
 
-    def __init__(self, nonbonded: Any, solvent: Any, bonded: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, nonbonded: openmm.NonbondedForce, solvent: openmm.Force, bonded: Sequence[openmm.Force] = ()
+    ) -> None:
         model = born_model(solvent)
         n = len(model.charge)
         stride = (n + PAD - 1) // PAD * PAD
@@ -142,7 +147,7 @@ class ImplicitSolventKernel:
         energy = self._at(positions)
         return energy, self._forces.copy()
 
-    def of_state(self, state: Any) -> tuple[float, Doubles]:
+    def of_state(self, state: openmm.State) -> tuple[float, Doubles]:
         """The same as an openmm.PythonForce wants it."""
         return self._at(state.getPositions(asNumpy=True)._value), self._forces
 
@@ -161,7 +166,7 @@ class BondedTerms:
     k (1 + cos(n phi - phi0)) is k + k cos(phi0) cos(n phi) + k sin(phi0) sin(n phi).
     """
 
-    def __init__(self, forces: Sequence[Any]) -> None:
+    def __init__(self, forces: Sequence[openmm.Force]) -> None:
         mm, _, _ = import_openmm()
         harmonic: dict[int, list[tuple[tuple[int, ...], float, float]]] = {2: [], 3: []}
         series: dict[tuple[int, ...], NDArray[np.float64]] = {}
@@ -233,13 +238,13 @@ def _padded(values: Doubles, stride: int) -> Floats:
     return wide
 
 
-def _own(nonbonded: Any) -> Doubles:
+def _own(nonbonded: openmm.NonbondedForce) -> Doubles:
     """Charge, sigma and epsilon of every atom, [n_atoms, 3]."""
     n = nonbonded.getNumParticles()
     return np.array([[x._value for x in nonbonded.getParticleParameters(i)] for i in range(n)]).reshape(n, 3)
 
 
-def _pairs(nonbonded: Any) -> tuple[Doubles, Doubles, Doubles, NDArray[np.int64], Doubles]:
+def _pairs(nonbonded: openmm.NonbondedForce) -> tuple[Doubles, Doubles, Doubles, NDArray[np.int64], Doubles]:
     """sigma and epsilon of every atom, which pairs count [n, n], and atoms and terms of the exceptions."""
     own = _own(nonbonded)
     kept = 1.0 - np.eye(len(own))

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.errors import InputError
 from cgexp.systems.peptide import Peptide
 from cgexp.units import NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import openmm.app
 
 _RANDOM = threading.RLock()  # the generator is shared by all threads
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
@@ -203,7 +206,7 @@ def solvate(peptide: AllAtom, padding: float | None = None) -> AllAtom:
     return AllAtom(peptide.sequence, modeller.topology, positions)
 
 
-def with_barostat(system: Any, temperature: float, seed: int) -> Any:
+def with_barostat(system: openmm.System, temperature: float, seed: int) -> openmm.System:
     """A copy of an openmm.System with a Monte Carlo barostat (1 bar; temperature in K)."""
     mm, _, _ = import_openmm()
     copy = mm.XmlSerializer.clone(system)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
 def stream(seed: int, name: str) -> np.random.Generator:
     """Random numbers of one part of an analysis, so that a part added or switched off does not change the others."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def bootstrap_sem(
@@ -41,7 +44,7 @@ def bootstrap_sem(
 
 
 def mean_and_sem(
-    values: NDArray[Any],
+    values: NDArray[np.floating] | NDArray[np.bool_],
     block: NDArray[np.integer],
     n_bootstrap: int,
     rng: np.random.Generator,
@@ -72,7 +75,10 @@ class UnitMeans:
 
     @classmethod
     def of(
-        cls, values: NDArray[Any], block: NDArray[np.integer], weights: NDArray[np.floating] | None = None
+        cls,
+        values: NDArray[np.floating] | NDArray[np.bool_],
+        block: NDArray[np.integer],
+        weights: NDArray[np.floating] | None = None,
     ) -> UnitMeans:
         """Of values [n_frames, ...] in units named by block [n_frames]; weights [n_frames], None for all alike."""
         order = np.argsort(block, kind="stable")
@@ -146,7 +152,7 @@ def not_below_runs(sem: NDArray[np.float64] | float | None, of_runs: Sequence[Ar
     return np.asarray(half if sem is None else np.maximum(sem, half))
 
 
-def independent_units(samples: NDArray[Any], min_units: int = MIN_UNITS) -> NDArray[Any]:
+def independent_units(samples: NDArray[Scalar], min_units: int = MIN_UNITS) -> NDArray[Scalar]:
     """Cut few long replicas into blocks: samples [n_frames, n_replicas, ...] -> [n_frames', n_units, ...].
 
     Replicas are the units if there are at least ``min_units``; else each is cut in time into equal blocks (a remainder

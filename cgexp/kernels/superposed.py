@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import isqrt
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from cgexp.kernels.coverage import Coverage
 from cgexp.kernels.native_library import NoNativeKernel, native_library
 from cgexp.systems.base import System
+
+Result = TypeVar("Result")
 
 LANES = 8  # frames in a block, as in native/superposed.cpp
 CHUNK = 512  # candidates, or blocks of them, that a thread takes at a time
@@ -161,11 +163,11 @@ def _blocks(n_frames: int) -> int:
     return -(-int(n_frames) // LANES)
 
 
-def _address(array: NDArray[Any]) -> ctypes.c_void_p:
+def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def _in_threads(work: Callable[[int, int], Any], n: int, size: int) -> list[Any]:
+def _in_threads(work: Callable[[int, int], Result], n: int, size: int) -> list[Result]:
     """Call work(first, last) for all stretches of ``size`` in n: ctypes lets go of Python's lock."""
     stretches = list(pairwise([*range(0, n, size), n]))
     with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="superposed") as pool:

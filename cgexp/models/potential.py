@@ -44,8 +44,8 @@ class Potential(nn.Module):
     @overload
     def energy(self, coords: Tensor) -> Tensor: ...
     @overload
-    def energy(self, coords: NDArray[Any]) -> NDArray[np.floating]: ...
-    def energy(self, coords: Any) -> Any:
+    def energy(self, coords: NDArray[np.floating]) -> NDArray[np.floating]: ...
+    def energy(self, coords: Tensor | NDArray[np.floating]) -> Tensor | NDArray[np.floating]:
         """Energies [n_frames], or of one frame [], in the energy unit; InputError for a direct-force network."""
         taken = self._taken(coords)
         if taken.requires_grad:
@@ -66,8 +66,10 @@ class Potential(nn.Module):
     @overload
     def forces(self, coords: Tensor, create_graph: bool = False) -> Tensor: ...
     @overload
-    def forces(self, coords: NDArray[Any]) -> NDArray[np.floating]: ...
-    def forces(self, coords: Any, create_graph: bool = False) -> Any:
+    def forces(self, coords: NDArray[np.floating]) -> NDArray[np.floating]: ...
+    def forces(
+        self, coords: Tensor | NDArray[np.floating], create_graph: bool = False
+    ) -> Tensor | NDArray[np.floating]:
         """Forces, shaped as coords; with ``create_graph`` they can be differentiated in the parameters."""
         with torch.inference_mode(False), torch.enable_grad():
             leaf = _leaf(self._taken(coords))
@@ -88,7 +90,7 @@ class Potential(nn.Module):
         terms = ", ".join(getattr(self.prior, "terms", None) or ()) or "none"
         return f"<Potential: {network}, {n_parameters:,} parameters; prior terms: {terms}>"
 
-    def _taken(self, coords: Any) -> Tensor:
+    def _taken(self, coords: object) -> Tensor:
         """Coordinates as a tensor [n_frames, n_beads, n_dims] on the device and in the precision of the potential."""
         if not isinstance(coords, Tensor | np.ndarray):
             raise InputError(
@@ -148,7 +150,7 @@ def _leaf(coords: Tensor) -> Tensor:
     return coords if coords.requires_grad else coords.detach().requires_grad_()
 
 
-def _given_back(result: Tensor, coords: Any) -> Any:
+def _given_back(result: Tensor, coords: Tensor | NDArray[np.floating]) -> Tensor | NDArray[np.floating]:
     """A result [n_frames, ...] as the kind of coordinates that it is of: tensor or array, many frames or one."""
     result = result if coords.ndim == 3 else result[0]
     return result if isinstance(coords, Tensor) else result.detach().cpu().numpy()

@@ -12,7 +12,7 @@ starts, in proportion. Each start is therefore annealed first, with the beads fr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.sampling.segment import Quench, Segment, pack_system, run_quench, run_segment
 from cgexp.errors import InputError
 from cgexp.units import KCAL_IN_KJ, NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    from cgexp.all_atom.modules import openmm
 
 N_BLOCKS = 8  # of each start's series, for the error within it
 MINIMISER_ITERATIONS = 100
@@ -98,7 +101,7 @@ class MeanForce(NamedTuple):
 
 
 def force_series(
-    system: Any,
+    system: openmm.System,
     beads: Indices,
     start: NDArray[np.floating],
     matrix: NDArray[np.float64],
@@ -173,7 +176,7 @@ def whole(length: float, unit: float, name: str, unit_name: str) -> int:
     return round(number)
 
 
-def freeze(system: Any, atoms: Indices) -> Any:
+def freeze(system: openmm.System, atoms: Indices) -> openmm.System:
     """A copy of an openmm.System that holds ``atoms``, none of them constrained, still: their mass is 0."""
     frozen = import_openmm().mm.XmlSerializer.clone(system)
     for atom in atoms:
@@ -181,7 +184,9 @@ def freeze(system: Any, atoms: Indices) -> Any:
     return frozen
 
 
-def restrain(system: Any, atoms: Indices, places: NDArray[np.floating], force_constant: float) -> Any:
+def restrain(
+    system: openmm.System, atoms: Indices, places: NDArray[np.floating], force_constant: float
+) -> openmm.System:
     """A copy of an openmm.System with 1/2 k |r - place|^2 on ``atoms``.
 
     places: [n, 3], Å. force_constant: k, kcal/mol/Å^2.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cgexp.analysis.structures import Structures
 from cgexp.frames import Frames
 from cgexp.report.findings import in_words
 from cgexp.report.html import Cell, Table, pictures, render
-from cgexp.report.html_summary import key_table, metrics_table, summary, warnings
+from cgexp.report.html_summary import RunFacts, key_table, metrics_table, summary, warnings
 from cgexp.report.html_viewer import of_run
 
 NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher")
@@ -25,13 +25,15 @@ NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher")
 class RunContent:
     """What the page of a run is made from.
 
-    experiment, run_id: its name. config: resolved, with choices and overrides. provenance: as in provenance.json.
-    code: version and commit of what evaluates it now. notes: the remarks of the analysis. figures: name -> PNG file.
-    structures: of a peptide. n_frames_prior: frames that the prior was fitted on, if others than the run's; else None.
+    experiment, run_id: its name. facts: what it was made of. config: resolved, with choices and overrides. provenance:
+    as in provenance.json. code: version and commit of what evaluates it now. notes: the remarks of the analysis.
+    figures: name -> PNG file. structures: of a peptide. n_frames_prior: frames that the prior was fitted on, if others
+    than the run's; else None.
     """
 
     experiment: str
     run_id: str
+    facts: RunFacts
     config: Mapping[str, Any]
     metrics: Mapping[str, float]
     frames: Frames
@@ -53,14 +55,14 @@ def run_page(run: RunContent) -> bytes:
         run_id=run.run_id,
         sentences=[
             *in_words(run.metrics, units, run.structures),
-            *summary(run.config, run.metrics, run.frames, run.notes, run.n_frames_prior),
+            *summary(run.facts, run.metrics, run.frames, run.notes, run.n_frames_prior),
         ],
-        warnings=warnings(run.config, run.metrics, run.notes, run.provenance["data"].get("force_map", "")),
+        warnings=warnings(run.facts, run.metrics, run.notes, run.provenance["data"].get("force_map", "")),
         key=key_table(run.metrics, units),
         metrics=metrics_table(run.metrics, units),
         pictures=pictures(run.figures),
         viewer=None if run.structures is None else of_run(run.structures),
-        command=command(run.config),
+        command=command(run.config["overrides"]),
         stages=_stages(run.provenance, run.code),
         facts=_facts(run),
         config=yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True),
@@ -68,10 +70,10 @@ def run_page(run: RunContent) -> bytes:
     )
 
 
-def command(config: Mapping[str, Any]) -> str:
+def command(overrides: Sequence[str]) -> str:
     """The command that makes the run again, without what concerns the place and the manner alone."""
-    overrides = [o for o in config["overrides"] if not o.lstrip("+").startswith(NOT_REPEATED)]
-    return shlex.join(["cgexp", "run", *overrides])
+    repeated = [override for override in overrides if not override.lstrip("+").startswith(NOT_REPEATED)]
+    return shlex.join(["cgexp", "run", *repeated])
 
 
 def _stages(provenance: Mapping[str, Any], code: Mapping[str, Any]) -> Table:
@@ -97,7 +99,7 @@ def _stages(provenance: Mapping[str, Any], code: Mapping[str, Any]) -> Table:
 
 def _facts(run: RunContent) -> Table:
     facts = {
-        "data set": run.config["dataset"]["name"],
+        "data set": run.facts.data,
         "SHA-256 of the data": run.provenance["data"]["content_hash"],
         "force map of the data": run.provenance["data"].get("force_map"),
         "system": run.frames.system,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cgexp.analysis.curves import Notes
 from cgexp.frames import Frames
 from cgexp.report.findings import not_converged
 from cgexp.report.html import Cell, Table
 from cgexp.report.table import BOUNDS, RESOLUTION, SEM, unit_of, with_error, without_bound
+
+if TYPE_CHECKING:
+    from cgexp.simulation.simulation import Simulation
 
 # The numbers to look at first, in this order, and how to read them; docs/metrics.md has the formulas.
 KEY = {
@@ -79,19 +83,37 @@ def _value(metrics: Mapping[str, float], name: str, kind: str = "number") -> Cel
     return Cell(with_error(metrics[name], metrics.get(name + SEM)), metrics[name], kind=kind)
 
 
-Config = Mapping[str, Any]
 Metrics = Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run was made of, as far as its page tells it.
+
+    data: name of the data set; basin: the one that its frames are restricted to, or None. network: name of its class.
+    prior_terms: their names. fitted_on: the data set of the prior, None: the run's own. start_from: where the weights
+    began, or None. simulation: None if there was none. debug: 'none' but for a rehearsal.
+    """
+
+    data: str
+    network: str
+    prior_terms: Sequence[str]
+    simulation: Simulation | None
+    basin: str | None = None
+    fitted_on: str | None = None
+    start_from: str | None = None
+    debug: str = "none"
+
+
 def summary(
-    config: Config, metrics: Metrics, frames: Frames, notes: Notes | None, n_frames_prior: int | None = None
+    run: RunFacts, metrics: Metrics, frames: Frames, notes: Notes | None, n_frames_prior: int | None = None
 ) -> list[str]:
     """Sentences about a run.
 
     notes: the remarks of its analysis, None if it has none. n_frames_prior: of the set that prior.fitted_on
     names; None if it names none.
     """
-    done = [_training(config, metrics, frames, n_frames_prior), _simulation(config, metrics, frames)]
+    done = [_training(run, metrics, frames, n_frames_prior), _simulation(run.simulation, metrics, frames)]
     return [*done, *_comparison(metrics, frames, notes), *left_out(notes), *no_markov_model(metrics, notes)]
 
 
@@ -111,7 +133,7 @@ def no_markov_model(metrics: Metrics, notes: Notes | None) -> list[str]:
     return [_sentence(notes.msm)]
 
 
-def warnings(config: Config, metrics: Metrics, notes: Notes | None, force_map: str = "") -> list[str]:
+def warnings(run: RunFacts, metrics: Metrics, notes: Notes | None, force_map: str = "") -> list[str]:
     """What a reader must not overlook. force_map: what is known of the data's, in words (Recipe.verdict)."""
     found = not_converged(metrics)
     if force_map.startswith("not verifiable"):
@@ -119,46 +141,42 @@ def warnings(config: Config, metrics: Metrics, notes: Notes | None, force_map: s
             f"Whether the force map of the data is biased could not be told ({force_map.partition(': ')[2]}): if it "
             "is, the model has learned another ensemble."
         )
-    if config["choices"].get("debug", "none") != "none":
-        found.append(f"This run is a rehearsal (debug={config['choices']['debug']}): its numbers mean nothing.")
+    if run.debug != "none":
+        found.append(f"This run is a rehearsal (debug={run.debug}): its numbers mean nothing.")
     if notes is not None and not notes.reference_is_equilibrium:
         found.append(
             "The reference is not an equilibrium ensemble: nearness to it is not nearness to equilibrium, and no "
             "population may be read from it."
         )
     failed = metrics.get("replicas_failed", 0.0)
-    if failed:
+    if failed and run.simulation is not None:
         found.append(
-            f"{failed:,.0f} of {_n_replicas(config['simulation']):,} replicas failed; what is left out of the "
-            "comparison may be what the model gets wrong."
+            f"{failed:,.0f} of {run.simulation.n_walkers:,} replicas failed; what is left out of the comparison may be "
+            "what the model gets wrong."
         )
     return found
 
 
-def _training(config: Config, metrics: Metrics, frames: Frames, n_frames_prior: int | None) -> str:
-    terms = _listed([name.replace("_", " ") for name in config["prior"]["terms"]])
+def _training(run: RunFacts, metrics: Metrics, frames: Frames, n_frames_prior: int | None) -> str:
+    terms = _listed([name.replace("_", " ") for name in run.prior_terms])
     n_beads = frames.coords.shape[1]
     beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
     warmth = f"kT = {frames.temperature:g}" if frames.units == "reduced" else f"{frames.temperature:g} K"
-    basin = config["dataset"].get("basin")
     data = (
-        f"{len(frames):,} frames of {f'the {basin} basin of ' if basin else ''}{config['dataset']['name']} "
+        f"{len(frames):,} frames of {f'the {run.basin} basin of ' if run.basin else ''}{run.data} "
         f"({frames.source}; {beads}, {warmth}, force map {frames.force_map.replace('_', ' ')})"
     )
-    fitted = (
-        None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {config['prior']['fitted_on']}"
-    )
+    fitted = None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {run.fitted_on}"
     if not metrics.get("epochs"):
         text = f"The potential is a prior of {terms or 'nothing'} alone, {fitted or f'fitted to {data}'}; nothing was "
         return text + ("trained." if fitted is None else f"trained. The data set of the run is {data}.")
-    network = config["model"]["_target_"].rsplit(".", 1)[-1]
     prior = f"on top of a prior of {terms}{f' {fitted}' if fitted else ''}" if terms else "without a prior"
     size = f"{metrics['n_parameters']:,.0f} parameters"
-    return f"{network} with {size}, {prior}, was trained by force matching on {data}. {_epochs(config, metrics)}"
+    trained = f"{run.network} with {size}, {prior}, was trained by force matching on {data}."
+    return f"{trained} {_epochs(run.start_from, metrics)}"
 
 
-def _epochs(config: Config, metrics: Metrics) -> str:
-    start = config["trainer"]["start_from"]
+def _epochs(start: str | None, metrics: Metrics) -> str:
     begun = f", which began with the weights of {start}," if start else ""
     return (
         f"Of {metrics['epochs']:,.0f} epochs{begun} the weights of epoch {metrics['checkpoint_epoch']:,.0f}, counted "
@@ -166,31 +184,24 @@ def _epochs(config: Config, metrics: Metrics) -> str:
     )
 
 
-def _simulation(config: Config, metrics: Metrics, frames: Frames) -> str:
-    settings, unit = config["simulation"], "time units" if frames.units == "reduced" else frames.unit_system.time
+def _simulation(settings: Simulation | None, metrics: Metrics, frames: Frames) -> str:
+    unit = "time units" if frames.units == "reduced" else frames.unit_system.time
     if settings is None:
         return "It was not simulated."
     failed = metrics.get("replicas_failed", 0.0)
     fate = f"{failed:,.0f} of them failed" if failed else "none of them failed"
-    length = settings["n_steps"] * settings["dt"]
-    steps = f"({settings['n_steps']:,} steps of {settings['dt']:g} {unit})"
-    tempering = settings.get("tempering")
-    if tempering is None or tempering["n_rungs"] == 1:
-        return (
-            f"{settings['n_replicas']:,} replicas of it were simulated for {length:,.6g} {unit} each {steps}; {fate}."
-        )
-    ends = f"{settings['temperature']:g} to {tempering['highest']:g}"
+    length = settings.n_steps * settings.dt
+    steps = f"({settings.n_steps:,} steps of {settings.dt:g} {unit})"
+    tempering = settings.tempering
+    if tempering is None or tempering.n_rungs == 1:
+        return f"{settings.n_replicas:,} replicas of it were simulated for {length:,.6g} {unit} each {steps}; {fate}."
+    ends = f"{settings.temperature:g} to {tempering.highest:g}"
     ladder = f"kT = {ends}" if frames.units == "reduced" else f"{ends} K"
     return (
-        f"{_n_replicas(settings):,} replicas of it were simulated by parallel tempering for {length:,.6g} {unit} each "
-        f"{steps}, in {settings['n_replicas']:,} ladders of {tempering['n_rungs']:,} temperatures ({ladder}), of which "
+        f"{settings.n_walkers:,} replicas of it were simulated by parallel tempering for {length:,.6g} {unit} each "
+        f"{steps}, in {settings.n_replicas:,} ladders of {tempering.n_rungs:,} temperatures ({ladder}), of which "
         f"the lowest alone is kept and analysed; {fate}."
     )
-
-
-def _n_replicas(settings: Mapping[str, Any]) -> int:
-    """Replicas of a simulation, those of all temperatures."""
-    return int(settings["n_replicas"] * (settings.get("tempering") or {"n_rungs": 1})["n_rungs"])
 
 
 def _comparison(metrics: Metrics, frames: Frames, notes: Notes | None) -> list[str]:

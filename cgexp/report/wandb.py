@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import Label, Project
+
+if TYPE_CHECKING:
+    import wandb
 
 INIT_TIMEOUT_S = 15.0
 LONGEST_TAG, LONGEST_GROUP = 64, 128  # letters that W&B takes
@@ -34,7 +37,7 @@ class WandbSettings(Part):
 class WandbRun:
     """What a stage may tell W&B; every method does nothing where W&B is off, or from its first failure on."""
 
-    def __init__(self, run: Any = None) -> None:
+    def __init__(self, run: wandb.Run | None = None) -> None:
         self._run = run
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -48,14 +51,14 @@ class WandbRun:
     def images(self, paths: Mapping[str, Path]) -> None:
         """Log figures by name."""
 
-        def tell(run: Any) -> None:
+        def tell(run: wandb.Run) -> None:
             import wandb
 
             run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in paths.items()})
 
         self._tell(tell)
 
-    def _tell(self, call: Callable[[Any], None]) -> None:
+    def _tell(self, call: Callable[[wandb.Run], None]) -> None:
         if self._run is None:
             return
         try:

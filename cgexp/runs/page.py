@@ -8,7 +8,10 @@ from pathlib import Path
 from cgexp.analysis.curves import Notes
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.structures import structures_of
+from cgexp.build import TARGET
 from cgexp.report.html_run import RunContent, run_page
+from cgexp.report.html_summary import RunFacts
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.provenance import code_version
 from cgexp.runs.stages import Context, frames_of_prior
 from cgexp.simulation.trajectory import Trajectory
@@ -38,13 +41,15 @@ def write_page(
         run = None if equilibrium is None else equilibrium.run
         structures = structures_of(system, reference, trajectory, burn_in, draws, seed, run)
         write_arrays(folder.structures, *structures.to_arrays(), compress=True)
+    facts = facts_of(experiment)
     content = RunContent(
         experiment=experiment.name,
         run_id=folder.path.name,
+        facts=facts,
         config=experiment.config,
         metrics=metrics,
         frames=context.frames,
-        n_frames_prior=len(frames_of_prior(context)) if experiment.prior.make().fitted_on else None,
+        n_frames_prior=len(frames_of_prior(context)) if facts.fitted_on else None,
         provenance=folder.read_provenance(),
         code=code_version(),
         notes=notes,
@@ -52,3 +57,18 @@ def write_page(
         structures=structures,
     )
     write_bytes(folder.report, run_page(content))
+
+
+def facts_of(experiment: Experiment) -> RunFacts:
+    """What the page of a run tells of the parts of its experiment."""
+    prior = experiment.prior.make()
+    return RunFacts(
+        data=experiment.dataset.name,
+        network=experiment.model.spec[TARGET].rpartition(".")[2],
+        prior_terms=[name for name, _ in prior.items()],
+        simulation=experiment.simulation,
+        basin=getattr(experiment.dataset, "basin", None),
+        fitted_on=prior.fitted_on,
+        start_from=experiment.trainer.start_from,
+        debug=experiment.option("debug") or "none",
+    )

@@ -63,7 +63,7 @@ class ResidentData(pl.LightningDataModule):
     def __init__(
         self,
         frames: Frames,
-        prior_forces: NDArray[Any],
+        prior_forces: NDArray[np.floating],
         batch_size: int,
         validation_fraction: float,
         seed: int,
@@ -193,7 +193,7 @@ class IndexBatches:
 
     def __init__(
         self,
-        index: NDArray[Any],
+        index: NDArray[np.integer],
         batch_size: int,
         seed: int | None,
         device: torch.device | None = None,

@@ -111,7 +111,7 @@ class Training(Part):
 def fit(
     network: EnergyTerm,
     frames: Frames,
-    prior_forces: NDArray[Any],
+    prior_forces: NDArray[np.floating],
     settings: Training,
     loss: Loss,
     optimizer: Template[Optimizer],
@@ -240,7 +240,9 @@ def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str
     return numbers
 
 
-def loss_levels(frames: Frames, prior_forces: NDArray[Any], validation_index: NDArray[Any]) -> dict[str, float]:
+def loss_levels(
+    frames: Frames, prior_forces: NDArray[np.floating], validation_index: NDArray[np.integer]
+) -> dict[str, float]:
     """The losses (force^2) of predicting no force and of the prior alone, which tell what a loss means.
 
     On the validation frames where there are some, so that they compare with ``loss_validation``.
@@ -256,7 +258,7 @@ def loss_levels(frames: Frames, prior_forces: NDArray[Any], validation_index: ND
 
 
 def untrained(
-    frames: Frames, prior_forces: NDArray[Any], settings: Training, folder: Path, seed: int
+    frames: Frames, prior_forces: NDArray[np.floating], settings: Training, folder: Path, seed: int
 ) -> dict[str, float]:
     """The numbers of ``fit`` for the prior alone, on the same split of the frames; writes a history of one row.
 

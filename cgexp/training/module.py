@@ -154,7 +154,7 @@ class ForceMatching(pl.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "loss_validation"},
         }
 
-    def loss_of(self, data: ResidentData, index: NDArray[Any]) -> float:
+    def loss_of(self, data: ResidentData, index: NDArray[np.integer]) -> float:
         """Mean squared force error (force^2) of the present weights on the frames at ``index``."""
         total = 0.0
         for part in np.array_split(index, max(1, len(index) // EVALUATION_BATCH)):

@@ -14,7 +14,7 @@ from PIL import Image
 from cgexp.report.html_run import run_page
 from cgexp.report.html_study import study_page
 from tests.browser.chromium import BROWSER, Page, chromium
-from tests.report.pages import EVIL, METRICS, config, run_content, structures, study_content
+from tests.report.pages import CONFIG, EVIL, METRICS, facts, run_content, structures, study_content
 
 pytestmark = [pytest.mark.skipif(not BROWSER, reason="there is no Chromium"), pytest.mark.timeout(600)]
 NARROW, WIDE = 390, 1100
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     content = run_content(folder, structures=structures(n_shown=20))
     (folder / "run.html").write_bytes(run_page(content))
-    evil = replace(content, experiment=EVIL, config=config(dataset={"name": EVIL}, overrides=[EVIL]))
+    evil = replace(content, experiment=EVIL, facts=facts(data=EVIL), config={**CONFIG, "overrides": [EVIL]})
     (folder / "evil.html").write_bytes(run_page(evil))
     (folder / "study.html").write_bytes(study_page(study_content(folder)))
     return folder

@@ -16,6 +16,9 @@ from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
 from cgexp.frames import Frames
 from cgexp.report.html_run import RunContent
 from cgexp.report.html_study import RunOfStudy, StudyContent
+from cgexp.report.html_summary import RunFacts
+from cgexp.simulation.integrators import Baoab
+from cgexp.simulation.simulation import Simulation
 from cgexp.systems.peptide import Peptide
 
 EVIL = "</script></style><script>window.hit = 1</script>\"'><img src=x onerror='window.hit = 1'>&amp;{{ 7 * 7 }}"
@@ -25,19 +28,26 @@ VOID = {"meta", "link", "img", "input", "br", "wbr"}
 BLOCKS = {"p", "div", "table", "figure", "section", "pre", "details", "h1", "h2", "h3", "header", "main", "footer"}
 
 
-def config(**changes: Any) -> dict[str, Any]:
-    found = {
-        "dataset": {"name": "some_data", "units": "molecular"},
-        "model": {"_target_": "cgexp.models.cgnet.CGnet"},
-        "prior": {"terms": {"bonds": {}, "angles": {}, "repulsion": {}}},
-        "trainer": {"start_from": None},
-        "simulation": {"n_replicas": 4, "n_steps": 1000, "dt": 0.002, "burn_in": 0.1},
-        "analysis": {"n_bootstrap": 20, "seed": 0},
-        "choices": {"experiment": "some", "debug": "none"},
-        "overrides": ["experiment=some", "model.width=64", "outputs=elsewhere", "+force=true"],
-        "seed": 1,
-    }
-    return {**found, **changes}
+CONFIG: dict[str, Any] = {
+    "dataset": {"name": "some_data", "units": "molecular"},
+    "model": {"_target_": "cgexp.models.cgnet.CGnet"},
+    "prior": {"terms": {"bonds": {}, "angles": {}, "repulsion": {}}},
+    "trainer": {"start_from": None},
+    "simulation": {"n_replicas": 4, "n_steps": 1000, "dt": 0.002, "burn_in": 0.1},
+    "analysis": {"n_bootstrap": 20, "seed": 0},
+    "choices": {"experiment": "some", "debug": "none"},
+    "overrides": ["experiment=some", "model.width=64", "outputs=elsewhere", "+force=true"],
+    "seed": 1,
+}
+
+
+def simulation(**changes: Any) -> Simulation:
+    settings = {"integrator": Baoab(1.0), "dt": 0.002, "temperature": 300.0, "n_replicas": 4, "n_steps": 1000}
+    return Simulation(**{**settings, "save_every": 10, **changes})
+
+
+def facts(**changes: Any) -> RunFacts:
+    return replace(RunFacts("some_data", "CGnet", ["bonds", "angles", "repulsion"], simulation()), **changes)
 
 
 def frames(units: str = "molecular") -> Frames:
@@ -92,7 +102,7 @@ def picture(path: Path) -> Path:
 def run_content(folder: Path, **changes: Any) -> RunContent:
     figures = {name: picture(folder / f"{name}.png") for name in ("tica", "training")}
     content = RunContent(
-        "some", "0123abcdef", config(), METRICS, frames(), PROVENANCE, CODE, NOTES, figures, structures()
+        "some", "0123abcdef", facts(), CONFIG, METRICS, frames(), PROVENANCE, CODE, NOTES, figures, structures()
     )
     return replace(content, **changes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cgexp.report.html_run import command, run_page
-from tests.report.pages import EVIL, METRICS, NOTES, Reader, config, frames, picture, run_content
+from tests.report.pages import CONFIG, EVIL, METRICS, NOTES, Reader, facts, frames, picture, run_content
 
 
 def test_a_whole_page_is_valid_and_has_all_parts(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_run_without_a_simulation_shows_the_reference(tmp_path: Path) -> None:
         trajectory=np.zeros((0, 10, 3)),
         replica=None,
     )
-    found = Reader(run_page(replace(whole, structures=alone, config=config(simulation=None))))
+    found = Reader(run_page(replace(whole, structures=alone, facts=facts(simulation=None))))
     assert found.problems == []
     assert "A short trajectory" not in found.text
     assert "It was not simulated." in found.text
@@ -74,7 +74,8 @@ def test_whatever_a_run_holds_stays_text(tmp_path: Path) -> None:
         tmp_path,
         experiment=EVIL,
         run_id=EVIL,
-        config=config(dataset={"name": EVIL}, overrides=[f"a={EVIL}"], trainer={"start_from": EVIL}),
+        facts=facts(data=EVIL, start_from=EVIL),
+        config={**CONFIG, "overrides": [f"a={EVIL}"]},
         metrics={**METRICS, EVIL: 1.0, "nan": float("nan"), "inf": float("inf")},
         notes=replace(NOTES, reference=EVIL),
         figures={EVIL: picture(tmp_path / "evil.png")},
@@ -89,9 +90,9 @@ def test_whatever_a_run_holds_stays_text(tmp_path: Path) -> None:
 
 
 def test_characters_that_no_file_can_hold_do_not_stop_it(tmp_path: Path) -> None:
-    assert Reader(run_page(run_content(tmp_path, config=config(overrides=["a=\udcff"])))).problems == []
+    assert Reader(run_page(run_content(tmp_path, config={**CONFIG, "overrides": ["a=\udcff"]}))).problems == []
 
 
 def test_the_command_can_be_pasted_into_a_shell() -> None:
     overrides = ["experiment=some", "+figures=none", "outputs=x", "logger=csv", "force=true", "a='$(rm -rf x)'"]
-    assert command({"overrides": overrides}) == """cgexp run experiment=some 'a='"'"'$(rm -rf x)'"'"''"""
+    assert command(overrides) == """cgexp run experiment=some 'a='"'"'$(rm -rf x)'"'"''"""

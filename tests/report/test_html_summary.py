@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from cgexp.report.html_summary import summary, warnings
-from tests.report.pages import METRICS, NOTES, config, frames
+from cgexp.simulation.tempering import Tempering
+from tests.report.pages import METRICS, NOTES, facts, frames, simulation
 
 
 def words(**changes: object) -> str:
-    parts = {"config": config(), "metrics": METRICS, "frames": frames(), "notes": NOTES, **changes}
-    given = (parts["config"], parts["metrics"], parts["frames"], parts["notes"], parts.get("n_frames_prior"))
+    parts = {"facts": facts(), "metrics": METRICS, "frames": frames(), "notes": NOTES, **changes}
+    given = (parts["facts"], parts["metrics"], parts["frames"], parts["notes"], parts.get("n_frames_prior"))
     return " ".join(summary(*given))
 
 
@@ -44,33 +45,33 @@ def test_a_toy_has_no_kelvin_and_the_exact_answer() -> None:
 def test_data_that_are_no_equilibrium_are_said_to_be_none() -> None:
     notes = replace(NOTES, reference_is_equilibrium=False)
     assert "not an equilibrium ensemble" in words(notes=notes)
-    assert any("no population" in text for text in warnings(config(), METRICS, notes))
-    assert warnings(config(), METRICS, NOTES) == []
+    assert any("no population" in text for text in warnings(facts(), METRICS, notes))
+    assert warnings(facts(), METRICS, NOTES) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"simulation": None}, "It was not simulated."),
-        ({"trainer": {"start_from": "outputs/other"}}, "which began with the weights of outputs/other,"),
-        ({"prior": {"terms": {}}}, "CGnet with 44,800 parameters, without a prior, was"),
-        ({"prior": {"terms": {"wall": {}}}}, "on top of a prior of wall, was"),
+        ({"start_from": "outputs/other"}, "which began with the weights of outputs/other,"),
+        ({"prior_terms": []}, "CGnet with 44,800 parameters, without a prior, was"),
+        ({"prior_terms": ["wall"]}, "on top of a prior of wall, was"),
     ],
 )
 def test_settings(changes: dict[str, object], expected: str) -> None:
-    assert expected in words(config=config(**changes))
+    assert expected in words(facts=facts(**changes))
 
 
 def test_tempering_is_said_to_be_tempering() -> None:
-    settings = {**config()["simulation"], "temperature": 300.0, "tempering": {"n_rungs": 3, "highest": 600.0}}
-    text = words(config=config(simulation=settings))
+    tempered = facts(simulation=simulation(tempering=Tempering(highest=600.0, n_rungs=3, every=10)))
+    text = words(facts=tempered)
     assert (
         "12 replicas of it were simulated by parallel tempering for 2 ps each (1,000 steps of 0.002 ps), in 4 " in text
     )
     assert "4 ladders of 3 temperatures (300 to 600 K), of which the lowest alone is kept and analysed; none of" in text
-    (text,) = warnings(config(simulation=settings), {**METRICS, "replicas_failed": 5.0}, NOTES)
+    (text,) = warnings(tempered, {**METRICS, "replicas_failed": 5.0}, NOTES)
     assert text.startswith("5 of 12 replicas failed")
-    assert "4 replicas of it" in words(config=config(simulation={**settings, "tempering": None}))
+    assert "4 replicas of it" in words(facts=facts())
 
 
 def test_a_markov_model_that_is_missing_has_a_reason() -> None:
@@ -87,16 +88,13 @@ def test_the_prior_alone() -> None:
 
 
 def test_a_prior_of_another_data_set_is_said_to_be_of_it_and_the_basin_is_named() -> None:
-    settings = config(
-        dataset={"name": "some_data", "units": "molecular", "basin": "folded"},
-        prior={"terms": {"bonds": {}}, "fitted_on": "whole_data"},
-    )
-    text = words(config=settings, n_frames_prior=57600)
+    settings = facts(basin="folded", prior_terms=["bonds"], fitted_on="whole_data")
+    text = words(facts=settings, n_frames_prior=57600)
     assert (
         "on top of a prior of bonds fitted to 57,600 frames of whole_data, was trained by force matching on 6 " in text
     )
     assert "6 frames of the folded basin of some_data (a test;" in text
-    text = words(config=settings, n_frames_prior=57600, metrics={"epochs": 0.0})
+    text = words(facts=settings, n_frames_prior=57600, metrics={"epochs": 0.0})
     assert text.startswith(
         "The potential is a prior of bonds alone, fitted to 57,600 frames of whole_data; nothing was trained. The data "
         "set of the run is 6 frames of the folded basin of some_data (a test;"
@@ -106,7 +104,7 @@ def test_a_prior_of_another_data_set_is_said_to_be_of_it_and_the_basin_is_named(
 def test_failed_replicas_and_rehearsals_are_named() -> None:
     failed = {**METRICS, "replicas_failed": 3.0}
     assert "3 of them failed." in words(metrics=failed)
-    (text,) = warnings(config(), failed, NOTES)
+    (text,) = warnings(facts(), failed, NOTES)
     assert text.startswith("3 of 4 replicas failed")
-    (text,) = warnings(config(choices={"debug": "fast"}), METRICS, NOTES)
+    (text,) = warnings(facts(debug="fast"), METRICS, NOTES)
     assert "its numbers mean nothing" in text

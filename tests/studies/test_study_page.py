@@ -13,7 +13,7 @@ from cgexp.runs.load import Run
 from cgexp.store import write_arrays, write_json
 from cgexp.studies.results import Results, captions, write_study_page
 from cgexp.studies.study import Arm, Study
-from tests.report.pages import Reader, config, picture, structures
+from tests.report.pages import CONFIG, Reader, picture, structures
 
 README = (
     "# Title\n\n![The anatomy of it](figures/anatomy.png)\n\n[![linked](figures/other.png)](x) ![](figures/none.png)"
@@ -23,7 +23,7 @@ README = (
 def made(path: Path, seed: int, with_page: bool) -> Run:
     folder = RunFolder(path)
     write_json(folder.metrics, {"w1_tica": 0.1 * seed})
-    folder.config.write_text(yaml.safe_dump(config(seed=seed, outputs=str(path.parents[1]))))
+    folder.config.write_text(yaml.safe_dump({**CONFIG, "seed": seed, "outputs": str(path.parents[1])}))
     if with_page:
         folder.report.write_text("a page")
         write_arrays(folder.structures, *structures(seed=seed).to_arrays())

@@ -5,7 +5,7 @@ OpenMM works in nm, kJ/mol and ps here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.sampling.segment import pack_system
 from cgexp.all_atom.structure import AllAtom
 from cgexp.units import KCAL_IN_KJ, NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import openmm.app
 
 STIFFNESS, FINAL_STIFFNESS = 1e4, 1e5  # kJ/mol/nm^2, of the harmonic restraints on the CA atoms
 STEREO_BARRIER = 400.0  # kJ/mol, of the torsions that keep peptide bonds trans and stereocentres natural
@@ -72,7 +75,9 @@ class Relaxer:
         energy = full.getState(energy=True, groups=~(1 << AUXILIARY)).getPotentialEnergy()._value / KCAL_IN_KJ
         return _positions(full) * NM_IN_ANGSTROM, float(energy)
 
-    def _context(self, packed: str, positions: NDArray[np.floating], ca: NDArray[np.floating], seed: int) -> Any:
+    def _context(
+        self, packed: str, positions: NDArray[np.floating], ca: NDArray[np.floating], seed: int
+    ) -> openmm.Context:
         """A fresh context at positions (nm), with restraints of stiffness ``stiffness`` to ca (Å)."""
         mm, _, _ = import_openmm()
         system = mm.XmlSerializer.deserialize(packed)
@@ -90,17 +95,17 @@ class Relaxer:
         return context
 
 
-def _minimise(context: Any, tolerance: float = TOLERANCE, **parameters: float) -> None:
+def _minimise(context: openmm.Context, tolerance: float = TOLERANCE, **parameters: float) -> None:
     for name, value in parameters.items():
         context.setParameter(name, value)
     import_openmm().mm.LocalEnergyMinimizer.minimize(context, tolerance, N_ITERATIONS)
 
 
-def _positions(context: Any) -> NDArray[np.float64]:
+def _positions(context: openmm.Context) -> NDArray[np.float64]:
     return np.array(context.getState(positions=True).getPositions(asNumpy=True)._value, dtype=np.float64)
 
 
-def _guard_stereochemistry(system: Any, peptide: AllAtom) -> None:
+def _guard_stereochemistry(system: openmm.System, peptide: AllAtom) -> None:
     """Add torsions that keep peptide bonds trans (proline's too) and stereocentres as built."""
     mm, _, _ = import_openmm()
     force = mm.CustomTorsionForce(f"{STEREO_BARRIER}*(1-cos(theta-natural))")
@@ -111,7 +116,7 @@ def _guard_stereochemistry(system: Any, peptide: AllAtom) -> None:
     system.addForce(force)
 
 
-def _soften(system: Any, topology: Any) -> None:
+def _soften(system: openmm.System, topology: openmm.app.Topology) -> None:
     """Replace charges, van der Waals and solvent by a finite repulsion between atoms more than three bonds apart."""
     mm, _, _ = import_openmm()
     for index in reversed(range(system.getNumForces())):

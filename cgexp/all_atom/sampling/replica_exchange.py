@@ -12,7 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.store import Chunks, claim, read_arrays
 from cgexp.units import NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import openmm
 
 QUENCH, DYNAMICS, SWAPS = 0, 1, 2  # what a random number is for
 QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 100  # kJ/mol/nm and iterations
@@ -87,7 +90,7 @@ class ReplicaExchange:
 
 
 def run_replica_exchange(
-    system: Any,
+    system: openmm.System,
     starts: Sequence[NDArray[np.floating]],
     protocol: ReplicaExchange,
     folder: Path,

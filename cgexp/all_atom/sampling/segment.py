@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.structure import with_barostat
 from cgexp.errors import InputError
 from cgexp.units import KCAL_IN_KJ, KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM, NM_IN_ANGSTROM
+
+if TYPE_CHECKING:
+    import openmm
 
 Indices = NDArray[np.integer]
 QUENCH_TOLERANCE, QUENCH_STEPS = 20.0, 30  # kJ/mol/nm and iterations: relaxes clashes, keeps the structure
@@ -133,19 +136,19 @@ def run_segment(segment: Segment) -> SegmentResult:
         return _result(context, np.array(coords, np.float32), kept_forces, segment, begin)
 
 
-def pack_system(system: Any) -> str:
+def pack_system(system: openmm.System) -> str:
     """An openmm.System as text that can be sent to another process."""
     return str(import_openmm().mm.XmlSerializer.serialize(system))
 
 
 @lru_cache(maxsize=8)
-def unpack_system(text: str) -> Any:
+def unpack_system(text: str) -> openmm.System:
     """The openmm.System of ``pack_system``; not to be changed, for it is kept."""
     return import_openmm().mm.XmlSerializer.deserialize(text)
 
 
 @lru_cache(maxsize=8)
-def _unpacked_on(text: str, platform: PlatformName) -> tuple[Any, PlatformName, str]:
+def _unpacked_on(text: str, platform: PlatformName) -> tuple[openmm.System, PlatformName, str]:
     """The system of ``pack_system`` as a platform computes it, that platform and the engine.
 
     It is kept: making the C++ kernel's takes a while.
@@ -155,7 +158,7 @@ def _unpacked_on(text: str, platform: PlatformName) -> tuple[Any, PlatformName, 
     return system, host, str(host) if system is original else "native"
 
 
-def _context(work: Quench | Segment, *, barostat: bool = False) -> Any:
+def _context(work: Quench | Segment, *, barostat: bool = False) -> openmm.Context:
     system, platform, _ = _unpacked_on(work.system, work.platform)
     if barostat:
         system = with_barostat(system, work.temperature, work.seed)
@@ -170,7 +173,7 @@ def _context(work: Quench | Segment, *, barostat: bool = False) -> Any:
 
 
 def _result(
-    context: Any,
+    context: openmm.Context,
     coords: NDArray[np.float32],
     forces: NDArray[np.float32] | None,
     work: Quench | Segment,

@@ -80,7 +80,7 @@ class AtomFolders(Published):
         check_shape(forces_path, forces, self.n_atoms, "atoms", len(coords))
         return coords, forces
 
-    def _groups(self, coords: NDArray[Any]) -> list[list[int]]:
+    def _groups(self, coords: NDArray[np.floating]) -> list[list[int]]:
         """Atoms whose forces a bead gets; coords [n, n_atoms, 3] in the unit of the file."""
         if len(self.ca_atoms) != self.n_beads or not all(0 <= atom < self.n_atoms for atom in self.ca_atoms):
             raise InputError(
@@ -102,7 +102,7 @@ class AtomFolders(Published):
             groups.append(near)
         return groups
 
-    def _test_lengths(self, coords: NDArray[Any]) -> None:
+    def _test_lengths(self, coords: NDArray[np.floating]) -> None:
         """Ask about the unit of length before hydrogens are looked for."""
         beads = np.asarray(coords[:, self.ca_atoms])
         zeros = np.zeros(len(beads), dtype=np.int64)

@@ -74,7 +74,7 @@ class Download:
         return InputError(f"{path} is truncated or no NumPy file: {self.advice(path)}")
 
 
-def check_shape(path: Path, array: NDArray[Any], n_points: int, what: str, n_frames: int | None = None) -> None:
+def check_shape(path: Path, array: NDArray[np.generic], n_points: int, what: str, n_frames: int | None = None) -> None:
     """Raise InputError unless the array in ``path`` is [n_frames, n_points, 3] numbers; what: 'beads' or 'atoms'."""
     advice = "map atoms to beads first, or take the file that belongs to this set" if what == "beads" else ""
     if array.ndim != 3 or array.shape[1:] != (n_points, 3) or not len(array):

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from cgexp.frames import Frames
 from cgexp.parts.ranges import OwnFile, Positive, PositiveInt
 from cgexp.systems.peptide import Peptide
 from cgexp.units import LENGTHS, force_factors
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 N_CHECKED = 50_000  # frames, evenly spaced, on which units are tested: enough for 1 K
 
@@ -130,5 +132,5 @@ def spread(n_frames: int, n: int) -> Index:
     return np.linspace(0, n_frames - 1, min(n, n_frames)).round().astype(np.int64)
 
 
-def _at(values: NDArray[Any] | None, index: Index) -> NDArray[Any] | None:
+def _at(values: NDArray[Scalar] | None, index: Index) -> NDArray[Scalar] | None:
     return None if values is None else values[index]
