@@ -111,16 +111,6 @@ def short_trajectory(
     return int(np.argmax([len(np.unique(basin[:, replica])) for replica in range(n_replicas)])), shown
 
 
-def superposed(coords: NDArray[np.floating], target: Array) -> Array:
-    """Every configuration [n, n_points, 3] turned and moved best onto ``target`` [n_points, 3] (Kabsch 1976)."""
-    coords = np.asarray(coords, dtype=np.float64)
-    centre = target.mean(axis=0)
-    centred = coords - coords.mean(axis=1, keepdims=True)
-    left, _, right = np.linalg.svd(np.einsum("npi,pj->nij", centred, target - centre))
-    left[..., 2] *= np.sign(np.linalg.det(left @ right))[:, None]  # no mirror image
-    return centred @ (left @ right) + centre
-
-
 def principal(coords: Array) -> Array:
     """A configuration [n_points, 3] about its centre, turned: its longest extent along x, its shortest along z."""
     centred = coords - coords.mean(axis=0)

@@ -16,11 +16,11 @@ from cgexp.analysis.representatives import (
     principal,
     representatives,
     short_trajectory,
-    superposed,
 )
 from cgexp.analysis.result import Simulated
 from cgexp.frames import Frames
 from cgexp.systems.base import System
+from cgexp.systems.metric import superposed
 
 DECIMALS = 3  # of coordinates in a file, Å
 REFERENCE, SIMULATION = "reference", "simulation"

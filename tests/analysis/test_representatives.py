@@ -12,9 +12,8 @@ from cgexp.analysis.representatives import (
     principal,
     representatives,
     short_trajectory,
-    superposed,
 )
-from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.metric import superposed, superposed_rmsd
 from cgexp.systems.peptide import BASINS, Peptide
 
 NATIVE = Peptide().native()
