@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -35,9 +36,9 @@ POTENTIAL_FILE = "potential.npz"  # of a finished run's folder
 def potential_file(path: str, group: str) -> Path:
     """The file of the potential that ``<group>.path`` names: a run's folder, or a file. InputError if there is none."""
     file = Path(path) / POTENTIAL_FILE if Path(path).is_dir() else Path(path)
-    if not file.is_file():
+    if not file.is_file() or not is_zipfile(file):
         raise InputError(
-            f"{group}.path={path} holds no potential: give a finished run's folder or the file of a potential"
+            f"{group}.path={path} holds no potential: give a finished run's folder or its {POTENTIAL_FILE}"
         )
     return file
 

@@ -17,12 +17,12 @@ from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
-from cgexp.runs.active_stages import RoundStages, proposing
+from cgexp.runs.active_stages import RoundStages
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, check_same_data, recording, relative
-from cgexp.runs.stages import remove
+from cgexp.runs.stages import proposing, remove
 from cgexp.store import write_bytes, write_json
 
 Say = Callable[[str], None]

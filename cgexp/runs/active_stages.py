@@ -18,7 +18,7 @@ from cgexp.runs import provenance
 from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
-from cgexp.runs.stages import Context, claim_training, complete, fit_prior, simulate, train, training_numbers
+from cgexp.runs.stages import Context, claim_training, complete, fit_prior, proposing, simulate, train, training_numbers
 from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import file_hash, read_arrays, write_bytes, write_json, write_record
@@ -141,12 +141,6 @@ class RoundStages:
             model_hash=file_hash(folder.potential),
             tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,
         )
-
-
-def proposing(experiment: Experiment) -> Experiment:
-    """The experiment with the simulation that proposes candidates."""
-    proposals = experiment.active.proposals if experiment.active is not None else None
-    return experiment.changed(simulation=proposals) if proposals else experiment
 
 
 def _simulate(context: Context, into: RunFolder) -> None:

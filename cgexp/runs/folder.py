@@ -10,8 +10,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from cgexp.build import is_spec
 from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import experiment_name, run_id
+from cgexp.config.schema import groups
 from cgexp.errors import InputError
 from cgexp.simulation.trajectory import HEADER, is_finished
 from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_text, tell_unsealed, write_sealed_text
@@ -159,6 +161,14 @@ class RunFolder:
             raise InputError(f"{self.config} is not valid YAML: restore it or run again") from error
         if not isinstance(config, dict) or not {"choices", "overrides", "dataset", "model", "outputs"} <= config.keys():
             raise InputError(f"{self.config} holds no config: restore it or run again")
+        config.setdefault("parts", [])
+        for name, group in groups().items():
+            if group.optional:
+                config.setdefault(name, None)  # of an older version, which did not have it
+            if not is_spec(config.get(name)) and not (group.optional and config[name] is None):
+                raise InputError(f"{self.config} holds no {name} that could be used: restore it or run again")
+        if missing := [key for key in ("seed", "kernel") if key not in config]:
+            raise InputError(f"{self.config} lacks {', '.join(missing)}: restore it or run again")
         return config
 
     def read_history(self) -> dict[str, NDArray[np.float64]]:

@@ -55,7 +55,10 @@ def fit_prior(context: Context) -> None:
     """
     prior = context.experiment.prior.make()
     prior.fit(frames_of_prior(context), context.experiment.system)
-    _check_time_step(context, prior)
+    experiment = context.experiment
+    require_time_step(experiment, prior)
+    if experiment.active is not None and experiment.active.proposals:
+        require_time_step(proposing(experiment), prior, "active.proposals")
     prior.save(context.folder.prior)
 
 
@@ -154,7 +157,7 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     place = folder if into is None else into
     simulation, system, seed = experiment.simulation, experiment.system, experiment.seed
     assert simulation is not None
-    _check_time_step(context, Prior.load(folder.prior))
+    require_time_step(experiment, Prior.load(folder.prior), "simulation" if into is None else "active.proposals")
     starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, seed)
     potential, began = load_potential(folder.potential), time.perf_counter()
     _claim_trajectory(place.trajectory, potential)
@@ -242,8 +245,9 @@ def training_numbers(folder: RunFolder) -> dict[str, Any]:
     return read_record(folder.training_metrics)
 
 
-def _check_time_step(context: Context, prior: Prior) -> None:
-    stiffness, simulation, system = prior.stiffness(), context.experiment.simulation, context.experiment.system
+def require_time_step(experiment: Experiment, prior: Prior, place: str = "simulation") -> None:
+    """Raise InputError if the stiffest term of a fitted prior forbids the time step, which ``place`` sets."""
+    stiffness, simulation, system = prior.stiffness(), experiment.simulation, experiment.system
     if stiffness is None or simulation is None:
         return
     problem = time_step_problem(
@@ -251,4 +255,10 @@ def _check_time_step(context: Context, prior: Prior) -> None:
         simulation.integrator.overdamped_friction,
     )  # fmt: skip
     if problem:
-        raise InputError(f"simulation.dt={simulation.dt} {problem}")
+        raise InputError(f"{place}.dt={simulation.dt} {problem}")
+
+
+def proposing(experiment: Experiment) -> Experiment:
+    """The experiment with the simulation that proposes candidates for active learning."""
+    proposals = experiment.active.proposals if experiment.active is not None else None
+    return experiment.changed(simulation=proposals) if proposals else experiment

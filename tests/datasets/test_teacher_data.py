@@ -134,6 +134,9 @@ def test_the_teachers_content_is_part_of_the_identity(toy: Path, tmp_path: Path)
 def test_what_does_not_fit_is_refused(toy: Path, peptide: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^dataset\.path=.* holds no potential: give a finished run's folder"):
         recipe(tmp_path, option="teacher").make(tmp_path)
+    (tmp_path / "notes.txt").write_text("a text")
+    with pytest.raises(InputError, match=r"^dataset\.path=.*notes\.txt holds no potential: give"):
+        recipe(tmp_path / "notes.txt", option="teacher").make(tmp_path)
     with pytest.raises(InputError, match=r"dataset\.temperature=300\.0 but the potential .* is of 350\.0"):
         recipe(peptide, "dataset.temperature=300.0", option="teacher").make(tmp_path)
     with pytest.raises(InputError, match="is no finished run's folder, so that there are no frames to start from"):

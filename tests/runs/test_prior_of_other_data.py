@@ -14,7 +14,7 @@ from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.report.wandb import WandbRun
-from cgexp.runs.check import report
+from cgexp.runs.check import made_up_frames, report
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
@@ -70,6 +70,13 @@ def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
         fit_prior(context)
     with pytest.raises(InputError, match="has units molecular but dataset toy_julia has reduced"):
         configure(tmp_path, "experiment=toy_julia", "prior.fitted_on=chignolin_mini")
+
+
+def test_a_time_step_of_proposals_is_refused_when_the_prior_is_fitted(tmp_path: Path) -> None:
+    experiment = Experiment.of(compose(["experiment=active_toy", "active.proposals={dt: 10}", f"outputs={tmp_path}"]))
+    context = Context(experiment, RunFolder(tmp_path), made_up_frames(experiment.dataset), WandbRun())
+    with pytest.raises(InputError, match=r"active\.proposals\.dt=10 is too long for the stiffest wall"):
+        fit_prior(context)
 
 
 def test_a_check_refuses_data_that_are_not_there_or_unfit(tmp_path: Path) -> None:

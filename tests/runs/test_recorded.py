@@ -113,3 +113,22 @@ def test_somebody_elses_config_is_not_resolved(home: Path, tmp_path: Path) -> No
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(InputError, match="holds the interpolation"):
         compose_on(RunFolder(path.parent).read_config(), ["analysis.n_bins=20"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"), [("loss", "holds no loss"), ("model", "no model"), ("seed", "lacks seed")]
+)
+def test_a_config_that_lost_what_a_run_needs_is_named(changed: str, part: str, tmp_path: Path) -> None:
+    config = compose([])
+    for lost in ({}, {changed: "nonsense"} if changed != "seed" else {}):
+        folder = RunFolder(tmp_path / "run")
+        folder.write_config({key: value for key, value in config.items() if key != changed} | lost)
+        with pytest.raises(InputError, match=rf"config\.yaml .*{part}.*: restore it or run again"):
+            folder.read_config()
+
+
+def test_a_config_from_before_a_group_that_may_be_none_is_read(tmp_path: Path) -> None:
+    config = compose([])
+    folder = RunFolder(tmp_path)
+    folder.write_config({key: value for key, value in config.items() if key not in ("oracle", "active", "parts")})
+    assert folder.read_config() == config

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.curves import NAME, Notes, PeptideCurves, TicaMaps
+from cgexp.config.compose import compose
 from cgexp.runs import summary
 from cgexp.runs.folder import RunFolder
 from cgexp.store import write_arrays, write_json
@@ -38,9 +39,7 @@ def test_the_screen_says_why_there_is_no_markov_model(
     is_said: bool,
 ) -> None:
     folder = RunFolder(tmp_path)
-    folder.write_config(
-        {"dataset": {"units": "molecular"}, "model": {}, "choices": {}, "overrides": [], "outputs": "outputs"}
-    )
+    folder.write_config(compose(["experiment=chignolin_first"]))
     write_json(folder.metrics, {"w1_tica": 0.5, **metrics})
     if notes is not None:
         write_arrays(folder.definition(NAME), *PeptideCurves(TICA, {}, {}, notes).to_arrays())
