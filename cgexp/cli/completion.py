@@ -12,8 +12,10 @@ from argcomplete.completers import BaseCompleter
 
 from cgexp.cli.export import FORMATS, KEYS
 from cgexp.cli.parser import VERBS, Parser
+from cgexp.cli.runs import KEYS as KEYS_OF_RUNS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
+from cgexp.studies.catalogue import STATES
 from cgexp.studies.study import experiments_in, parts_of
 
 SHELLS = ("bash", "zsh")
@@ -46,18 +48,36 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = list(VERBS)
     elif before[0] == "completion":
         options = list(SHELLS)
-    elif before[0] == "export":
+    elif before[0] == "export" and not word.startswith("run="):
         options = [f"{key}=" for key in KEYS] if "=" not in word else [f"format={name}" for name in FORMATS]
     elif before == ["reproduce"] and "=" not in word:
         options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
         options = [f"part={part}" for part in parts_of(Path("experiments") / before[1])]
+    elif before[0] == "runs":
+        options = _of_runs(word)
+    elif word.startswith("run="):
+        options = ["run=latest", *(f"run={path}" for path in _runs())]
     elif "=" in word:
         group = word.split("=")[0]
         options = [f"{group}={option}" for option in group_options(group)]
     else:
         options = list(_keys(_chosen(before)))
     return sorted(option for option in options if option.startswith(word))
+
+
+def _of_runs(word: str) -> list[str]:
+    """Words of the verb that lists runs; after ``key=`` the values there are."""
+    values = {"state": STATES, "experiment": sorted({path.parent.name for path in _runs()})}
+    key, equals, _ = word.partition("=")
+    if equals:
+        return [f"{key}={value}" for value in values.get(key, ())]
+    return ["remove", *(f"{key}=" for key in (*values, "where", *KEYS_OF_RUNS)), *map(str, _runs())]
+
+
+def _runs() -> list[Path]:
+    """The folders of the runs in ./outputs."""
+    return [path.parent for path in sorted(Path("outputs").glob("*/*/config.yaml"))]
 
 
 def _chosen(before: Sequence[str]) -> dict[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from cgexp.cli.parser import make_parser, parse
+from cgexp.cli.parser import WORDS, make_parser, parse
 from cgexp.errors import InputError, sentence_of
+
+LATEST = "run=latest"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,9 +57,22 @@ def _dispatch(arguments: list[str]) -> int:
     os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's own backend may not be installed here
     from cgexp.messages import on_screen
 
-    module = given.verb if given.verb in ("completion", "export", "reproduce") else "jobs"
+    module = given.verb if given.verb in WORDS else "jobs"
+    given.words = [*_with_latest(given.words)]
     with on_screen():
         return int(importlib.import_module(f"cgexp.cli.{module}").main(given))
+
+
+def _with_latest(words: Sequence[str]) -> Iterator[str]:
+    """The words with ``run=latest`` as the folder that it stands for."""
+    for word in words:
+        if word == LATEST:
+            from cgexp.runs.folder import newest
+
+            outputs = [w.removeprefix("outputs=") for w in words if w.startswith("outputs=")]
+            yield f"run={newest(Path(outputs[-1] if outputs else 'outputs'))}"
+        else:
+            yield word
 
 
 def _tell(error: Exception) -> None:

@@ -21,11 +21,13 @@ VERBS = {
     "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
     "check": "check a config, build its parts and try one training step; with run=<folder>, its files; writes nothing",
     "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
+    "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
 WORDS = {
     "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
+    "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
 }
@@ -42,6 +44,11 @@ OF_STUDIES = {
     "--update": ("store_true", "keep figures, numbers and the README's table in the experiment's folder"),
     "--resume": ("store_true", "do not run again what its rounds.csv holds"),
 }
+OF_LISTS = {
+    "--json": ("store_true", "print JSON"),
+    "--yes": ("store_true", "remove without asking"),
+}
+OWN = {"reproduce": OF_STUDIES, "runs": OF_LISTS}  # of the verbs that compose no config
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
 what an earlier one left. `cgexp VERB --help` lists options and groups.
@@ -50,7 +57,8 @@ Examples:
   cgexp run                                    the toy of CGnet 2019, from data to figures
   cgexp run experiment=chignolin_first         CGSchNet on Chignolin, with the data set that ships
   cgexp run -m seed=1,2,3 model.activation=tanh,silu
-  cgexp evaluate run=outputs/toy_cgnet/<id>    metrics and figures again
+  cgexp evaluate run=outputs/toy_cgnet/<id>    metrics and figures again; run=latest is the run changed last
+  cgexp runs state=failed                      which runs failed, and why
 
 Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run again to go on).
 """
@@ -126,6 +134,4 @@ def groups_help() -> str:
 
 def _options_of(verb: str) -> dict[str, tuple[str, str]]:
     """The options of a verb, as OF_CONFIGS."""
-    if verb in WORDS:
-        return OF_STUDIES if verb == "reproduce" else {}
-    return OF_CONFIGS
+    return OWN.get(verb, {}) if verb in WORDS else OF_CONFIGS

@@ -28,8 +28,7 @@ STAGES = {
 
 def run_id(config: Config) -> str:
     """Ten hexadecimal digits that name the run of this config."""
-    groups = (*STAGES["evaluate"], *(ACTIVE if config.get("active") is not None else ()))
-    return digest({group: _physics(config[group], "evaluate") for group in groups})
+    return digest({group: _physics(config[group], "evaluate") for group in _groups(config)})
 
 
 def experiment_name(config: Config) -> str:
@@ -66,6 +65,26 @@ def differences(first: Config, second: Config, stage: str) -> list[str]:
     for group in STAGES[stage]:
         found += _differing(_physics(first[group], stage), _physics(second[group], stage), group)
     return found
+
+
+def flat_physics(config: Config) -> dict[str, Any]:
+    """What determines the physics of a run, as dotted key -> value: text, number, None, or a list as JSON text."""
+    return flat({group: _physics(config[group], "evaluate") for group in _groups(config)})
+
+
+def flat(node: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted key -> value; a list is JSON text, an empty mapping ``{}``."""
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{above}{key}.")
+        else:
+            found[f"{above}{key}"] = json.dumps(value) if isinstance(value, list | Mapping) else value
+    return found
+
+
+def _groups(config: Config) -> tuple[str, ...]:
+    return (*PHYSICS, *(ACTIVE if config.get("active") is not None else ()))
 
 
 def _physics(node: Any, stage: str, inside: bool = False) -> Any:

@@ -11,6 +11,19 @@ SEM, RESOLUTION = "_sem", "_resolution"
 BOUNDS = {"_above": ">", "_below": "<"}  # endings of metrics of which one side alone is known
 DISTANCES = ("w1_", "js_", "kl_")
 TICA_UNIT = "TICA units"
+# what a table of many runs shows unless it is told otherwise
+HEADLINES = (
+    "loss_validation",
+    "loss_excess_relative",
+    "force_rmse_relative",
+    "pmf_rmse_integration",
+    "pmf_rmse_simulation",
+    "w1_tica",
+    "w1_tica_resolution",
+    "folded_fraction",
+    "replicas_failed",
+    "train_seconds",
+)
 # The longest prefix of a metric's name decides; {force} and {length} are those of the unit system.
 UNITS = {
     "loss_": "({force})²",
@@ -64,9 +77,9 @@ def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> 
         (without_bound(name), shown(metrics, name), unit_of(name, units)) for name in names if name not in distances
     ]
     lines = [title] if title else []
-    lines += _aligned(rows, "lll")
+    lines += aligned(rows, "lll")
     if distances:
-        lines += ["", *_aligned(_distance_rows(metrics, distances, units), "lllll")]
+        lines += ["", *aligned(_distance_rows(metrics, distances, units), "lllll")]
     return "\n".join(lines)
 
 
@@ -81,7 +94,7 @@ def runs_table(rows: Sequence[tuple[str, Mapping[str, float]]], metrics: Sequenc
             values = [found[name] for other, found in rows if other == label and name in found]
             if values:
                 table.append((label, name, mean_and_spread(values), unit_of(name, units), str(len(values))))
-    return "\n".join(_aligned(table, "lllll"))
+    return "\n".join(aligned(table, "lllll"))
 
 
 def arms_table(rows: Sequence[tuple[str, Mapping[str, Sequence[float]]]], metrics: Sequence[str], units: str) -> str:
@@ -146,7 +159,8 @@ def with_error(value: float, error: float | None = None) -> str:
     return f"{value:.{max(decimals, 0)}f} ± {error:.{max(decimals, 0)}f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+    """Rows of cells as lines of columns; alignment: ``l`` or ``r`` for each."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(alignment))] if rows else []
     lines = []
     for row in rows:

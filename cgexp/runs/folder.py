@@ -20,6 +20,10 @@ from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_t
 
 STAGES = ("prior", "train", "simulate", "evaluate")
 DATA = "data"
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast, where it is there
+
+
+MARKS = ("config.yaml", "failed.json", "provenance.json")  # one of them makes a folder a run's
 
 
 class RunFolder:
@@ -46,6 +50,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.metrics = path / "metrics.json"
         self.log = path / "log.txt"
+        self.failed = path / "failed.json"  # what ended the last attempt, until one goes on
 
     def definition(self, name: str) -> Path:
         """What the metrics are measured in, for example the TICA coordinates."""
@@ -152,7 +157,7 @@ class RunFolder:
     def read_config(self) -> Config:
         """The config this run was made with."""
         try:
-            config = yaml.safe_load(read_sealed_text(self.config))
+            config = yaml.load(read_sealed_text(self.config), Loader=YAML)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{self.path} is not a run: it has no config.yaml; give the folder that `cgexp run` printed"
@@ -181,6 +186,13 @@ class RunFolder:
         renamed = {"loss_train": "loss_train_running"}  # in histories written before
         return {renamed.get(name, name): table[name] for name in table.dtype.names or ()}
 
+    def read_failure(self) -> dict[str, str] | None:
+        """What ended the last attempt at this run: ``sentence``, ``stage``, ``time``; None if nothing did.
+
+        Raises InputError if the record is damaged.
+        """
+        return read_record(self.failed, "sentence", "stage", "time") if self.failed.is_file() else None
+
     def data_hash(self) -> str | None:
         """Hash of the data that this run was begun with; None if nothing says so. Raises InputError as provenance."""
         if self.provenance.is_file():
@@ -198,6 +210,19 @@ class RunFolder:
         if not isinstance(content[DATA], dict) or not {"content_hash", "path"} <= content[DATA].keys():
             raise InputError(f"{self.provenance} holds no record of the data: delete it and run again")
         return content
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return any((path / mark).is_file() for mark in MARKS)
+
+
+def newest(outputs: Path) -> Path:
+    """The folder of the run in ``outputs`` that was changed last. Raises InputError if there is none."""
+    marks = [path for mark in MARKS for path in outputs.glob(f"*/*/{mark}")]
+    if not marks:
+        raise InputError(f"there is no run in {outputs}: give the folder of one, or outputs=<folder> where runs are")
+    return max(marks, key=lambda path: path.stat().st_mtime).parent
 
 
 def command(stage: str, path: Path) -> str:

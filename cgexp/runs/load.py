@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.cards import packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.runs.folder import STAGES, RunFolder, newest
 
 if TYPE_CHECKING:
     from cgexp.models.potential import Potential
@@ -77,8 +77,8 @@ class Run:
 
 
 def load(folder: str | Path) -> Run:
-    """Open a run. Raises InputError if ``folder`` holds none."""
-    run = RunFolder(Path(folder))
+    """Open a run; ``latest``: the one of ./outputs changed last. Raises InputError if ``folder`` holds none."""
+    run = RunFolder(newest(Path("outputs")) if folder == "latest" else Path(folder))
     if not run.config.is_file():
         raise InputError(f"{folder} is not a run: it has no config.yaml; give the folder that `cgexp run` printed")
     return Run(run)

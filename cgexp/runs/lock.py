@@ -55,6 +55,21 @@ def require_writable(folder: Path) -> None:
         ) from error
 
 
+def held_by(folder: Path) -> str | None:
+    """Who holds the lock of ``folder``, as far as can be known; None if nobody does. Writes nothing."""
+    if not (folder / HOLDER).is_file():
+        return None
+    probe = FileLock(folder / LOCK)
+    try:
+        probe.acquire(blocking=False)
+    except Timeout:
+        return _read(folder / HOLDER)
+    except OSError:  # somebody else's folder
+        return None
+    probe.release()
+    return None  # a process that was killed has left its name
+
+
 def _read(holder: Path) -> str:
     try:
         return holder.read_text(errors="replace")[:200] or "unknown"

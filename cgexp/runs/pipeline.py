@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
-from cgexp.errors import InputError
+from cgexp.errors import InputError, sentence_of
 from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun, open_wandb
 from cgexp.runs import provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import STAGES, RunFolder, changes, command, folder_of
+from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import Chunks, file_hash, write_bytes, write_record
+
+log = logging.getLogger(__name__)
 
 
 def inherit(parent: RunFolder, folder: RunFolder, config: Config) -> None:
@@ -96,18 +100,43 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
 
 @contextmanager
 def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
-    """Hold the run's lock; an error that is no InputError leaves its traceback in the run's log.txt."""
+    """Hold the run's lock. An error leaves its sentence in failed.json, one that is no InputError a traceback, too."""
     with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
         say(f"{folder.path}")
+        folder.failed.unlink(missing_ok=True)
         try:
             yield
-        except InputError:
-            raise
         except Exception as error:
-            write_bytes(folder.log, traceback.format_exc().encode())
-            error.add_note(f"the traceback is in {folder.log}")
+            if not isinstance(error, InputError):
+                write_bytes(folder.log, traceback.format_exc().encode())
+                error.add_note(f"the traceback is in {folder.log}")
+            _record_failure(folder, config, error)
             raise
         folder.log.unlink(missing_ok=True)  # of an earlier failure
+
+
+def _record_failure(folder: RunFolder, config: Config, error: Exception) -> None:
+    """Write failed.json, and config.yaml where the run ended before it had one; a full disk changes nothing."""
+    try:
+        if not folder.config.is_file():
+            folder.write_config(config)
+        failure = {"sentence": sentence_of(error), "stage": _stage_at(folder, config)}
+        write_record(folder.failed, {**failure, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+    except InputError:
+        log.warning("%s: what went wrong could not be written down", folder.path)
+
+
+def _stage_at(folder: RunFolder, config: Config) -> str:
+    """The first stage not recorded as done; ``data`` before there is a record; ``rounds`` of active learning."""
+    try:
+        done = folder.read_provenance()["stages"] if folder.provenance.is_file() else None
+    except InputError:
+        done = None
+    if done is None:
+        return DATA
+    if config.get("active") is not None:
+        return "rounds"
+    return next((stage for stage in stages_of(config, "run") if stage not in done), STAGES[-1])
 
 
 @contextmanager

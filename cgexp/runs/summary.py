@@ -13,24 +13,12 @@ from cgexp.config.identity import experiment_name
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
-from cgexp.report.table import metrics_table, runs_table
+from cgexp.report.table import HEADLINES, metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import resolve
 from cgexp.store import read_record
 
 NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
-HEADLINES = (
-    "loss_validation",
-    "loss_excess_relative",
-    "force_rmse_relative",
-    "pmf_rmse_integration",
-    "pmf_rmse_simulation",
-    "w1_tica",
-    "w1_tica_resolution",
-    "folded_fraction",
-    "replicas_failed",
-    "train_seconds",
-)
 
 
 def print_table(config: Config) -> None:

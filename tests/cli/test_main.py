@@ -184,7 +184,7 @@ def test_the_sweeps_objective_is_returned(tmp_path: Path) -> None:
 
 
 def test_completion() -> None:
-    assert candidates([], "r") == ["reproduce", "run"]
+    assert candidates([], "r") == ["reproduce", "run", "runs"]
     assert candidates(["reproduce"], "no_such") == []
     assert candidates(["run"], "model=cg") == ["model=cgnet", "model=cgschnet"]
     assert "model.width=" in candidates(["run"], "model.w")

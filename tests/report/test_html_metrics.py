@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgexp.report.html_summary import KEY, key_table, metrics_table
-from cgexp.runs.summary import HEADLINES
+from cgexp.report.table import HEADLINES
 from tests.report.pages import METRICS
 
 

@@ -1,0 +1,53 @@
+"""Words of the verbs that choose among runs: settings of the verb, conditions, folders and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cgexp.errors import InputError
+from cgexp.studies.catalogue import Entry
+from cgexp.studies.query import chosen, conditions
+
+COMPARES = ("=", "<", ">")
+
+
+@dataclass(frozen=True)
+class Words:
+    """settings: key -> value, for the keys that the verb knows. where: conditions. places: all other words."""
+
+    settings: dict[str, str]
+    where: list[str]
+    places: list[str]
+
+    @classmethod
+    def read(cls, words: Sequence[str], keys: Sequence[str]) -> Words:
+        """Sort the words. Raises InputError for a setting without a value."""
+        found = cls({}, [], [])
+        for word in words:
+            key, equals, value = word.partition("=")
+            if key == "where":
+                found.where.append(value)
+            elif key in keys:
+                if not value or not equals:
+                    raise InputError(f"{word} lacks a value: expected {key}=<value>")
+                found.settings[key] = value
+            elif any(sign in word for sign in COMPARES) and not Path(word).is_dir():
+                found.where.append(word)
+            else:
+                found.places.append(word)
+        return found
+
+    def entries(self) -> list[Entry]:
+        """The runs that are meant. Raises InputError for a key that no run has."""
+        where = [condition for text in self.where for condition in conditions(text)]
+        return chosen(Path(self.settings.get("outputs", "outputs")), self.places, where)
+
+
+def listed(text: str, key: str) -> list[str]:
+    """The parts of ``a,b,c``. Raises InputError for an empty part."""
+    parts = [part.strip() for part in text.strip("[]").split(",")]
+    if not all(parts):
+        raise InputError(f"{key}={text} is not valid: expected names with commas between them")
+    return parts
