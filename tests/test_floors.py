@@ -15,7 +15,7 @@ import cgexp
 
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
-    ("units", "frames", "build", "errors", "parts", "stability", "progress", "cards", "messages", "curves"),
+    ("units", "frames", "build", "errors", "parts", "stability", "progress", "cards", "messages", "curves", "executor"),
     ("config", "systems", "geometry", "store"),
     ("energy",),
     ("priors", "models", "analysis"),

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +11,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.executor import begin_worker
 from cgexp.frames import ARRAYS, Frames
 from cgexp.oracles.oracle import Coords, Oracle
 from cgexp.store import read_arrays, write_arrays
@@ -191,10 +188,7 @@ def ask_apart(
 
 def _serve(connection: Connection, oracle: Oracle, store: Path) -> None:
     """What the process does: say that it is there, then answer until the other side is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends this one
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENMM_CPU_THREADS": "1"}
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     connection.send(time.process_time())
     while True:
         try:
@@ -205,13 +199,6 @@ def _serve(connection: Connection, oracle: Oracle, store: Path) -> None:
             connection.send(error)
         else:
             connection.send((answer, time.process_time()))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _children_s() -> float:

@@ -28,9 +28,9 @@ from cgexp.all_atom.mapping.force_maps import FITTED, FORCE_MAPS, make_map
 from cgexp.all_atom.mapping.linear_map import LinearMap, read_map, write_map
 from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.all_atom.modules import import_openmm
-from cgexp.all_atom.sampling.executor import local_executor
 from cgexp.all_atom.structure import AllAtom, build_peptide
 from cgexp.errors import InputError
+from cgexp.executor import local_executor
 from cgexp.frames import Frames
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.jobs import Job, Outcome, Rejection, run_jobs

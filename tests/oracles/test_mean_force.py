@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from cgexp.all_atom.mapping.linear_map import LinearMap, write_map
-from cgexp.all_atom.sampling.executor import InlineExecutor
 from cgexp.all_atom.structure import build_peptide
 from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
+from cgexp.executor import InlineExecutor
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels, Oracle

@@ -1,17 +1,19 @@
 """Executors: where units of work run. Any ``concurrent.futures.Executor`` will do; here are the local ones.
 
-A cluster engine stands behind the same interface, for example ``dask.distributed.Client(...).get_executor()``.
+A cluster engine stands behind the same interface, for example ``dask.distributed.Client(...).get_executor()``. What no
+executor can do, to end one unit of work that takes too long and go on, ``active.workers`` does.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -49,7 +51,7 @@ class ProcessPool(ProcessPoolExecutor):
         context = get_context("spawn")
         # Workers watch one end of a pipe whose other end only this process holds: it closes when the process dies.
         self._watched, self._held = context.Pipe(duplex=False)
-        super().__init__(n_processes, mp_context=context, initializer=_begin_worker, initargs=(self._watched,))
+        super().__init__(n_processes, mp_context=context, initializer=begin_worker, initargs=(self._watched,))
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
         # Processes begin here and inherit what is blocked: Ctrl-C is for the main process, which ends them.
@@ -69,13 +71,21 @@ class ProcessPool(ProcessPoolExecutor):
         self._watched.close()
 
 
-def _begin_worker(watched: Connection) -> None:
-    """Set a worker up: libraries get one thread, and the worker ends with its parent."""
-    for name in ("OMP_NUM_THREADS", "OPENMM_CPU_THREADS"):
-        os.environ[name] = "1"
-    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
+def begin_worker(watched: Connection | None = None) -> None:
+    """Set this process up as a worker: one thread, deaf to Ctrl-C, which is for its parent; it ends with its parent.
+
+    watched: one end of a pipe on which nothing is sent; the worker also ends when the other end is closed.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENMM_CPU_THREADS": "1"}
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    parent = parent_process()
+    assert parent is not None
+    ends = [parent.sentinel, *([] if watched is None else [watched])]
+    threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
 
 
-def _end_with_parent(watched: Connection) -> None:
-    watched.poll(None)  # nothing is ever sent: it returns when the other end is closed
+def _end_with(ends: list[Any]) -> None:
+    wait(ends)
     os._exit(1)
