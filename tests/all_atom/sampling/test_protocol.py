@@ -142,9 +142,9 @@ def test_another_seed_gives_other_frames(undisturbed: list[Chunks], tmp_path: Pa
 
 def test_a_folder_of_another_protocol_is_refused(undisturbed: list[Chunks]) -> None:
     folder = undisturbed[0].folder.parent
-    with pytest.raises(InputError, match=r"begun with temperature=350.0, not 300.0"):
+    with pytest.raises(InputError, match=r"begun with temperature=350.0, not with temperature=300.0"):
         run(folder, temperature=300.0)
-    with pytest.raises(InputError, match=r"begun with seed=3, not 4"):
+    with pytest.raises(InputError, match=r"begun with seed=3, not with seed=4"):
         run(folder, replace(PROTOCOL, seed=4))
 
 
