@@ -6,7 +6,7 @@ import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from cgexp.all_atom.structure import AllAtom
 from cgexp.errors import InputError
 from cgexp.store import UNREADABLE
 from cgexp.systems.peptide import without_alternates
+
+Content = TypeVar("Content")
 
 Atom = tuple[int, str]  # residue index, atom name
 PDB, MMCIF = (".pdb", ".ent"), (".cif", ".mmcif")
@@ -85,7 +87,9 @@ def file_order(path: Path, peptide: AllAtom) -> tuple[Any, NDArray[np.int64]]:
         raise InputError(f"{path}: {error}") from error
 
 
-def reading(path: Path, read: Callable[[], Any], advice: str = "give a complete file in the format of its name") -> Any:
+def reading(
+    path: Path, read: Callable[[], Content], advice: str = "give a complete file in the format of its name"
+) -> Content:
     """What ``read`` returns; InputError naming the file if it is missing or cannot be read."""
     if not path.is_file():
         raise InputError(f"{path} does not exist: give the file of your data")

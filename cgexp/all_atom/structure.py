@@ -25,6 +25,7 @@ from cgexp.units import NM_IN_ANGSTROM
 
 if TYPE_CHECKING:
     import openmm.app
+    from PeptideBuilder import Geometry
 
 _RANDOM = threading.RLock()  # the generator is shared by all threads
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
@@ -166,7 +167,7 @@ def _heavy_atoms(sequence: str, torsions: Torsions) -> str:
     return text.getvalue()
 
 
-def _turn_side_chain(residue: Any, chi: Sequence[float]) -> None:
+def _turn_side_chain(residue: Geometry.Geo, chi: Sequence[float]) -> None:
     """Give a residue of PeptideBuilder these side-chain torsions (degrees).
 
     It has one dihedral an atom: those with the same first three atoms are the branches of one torsion and turn

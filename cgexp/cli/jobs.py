@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Job = Callable[[Config], float | None]
 log = logging.getLogger(__name__)
+# overrides in which runs of one label may differ
+NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -54,7 +56,7 @@ def stages(config: Config, verb: str) -> float | None:
     from cgexp.runs.pipeline import run
     from cgexp.runs.summary import objective
 
-    return objective(run(config, verb), config)
+    return objective(run(config, verb), config["sweep"]["objective"])
 
 
 def active(config: Config) -> float | None:
@@ -62,7 +64,7 @@ def active(config: Config) -> float | None:
     from cgexp.runs.active import run_active
     from cgexp.runs.summary import objective
 
-    return objective(run_active(config), config)
+    return objective(run_active(config), config["sweep"]["objective"])
 
 
 def data(config: Config) -> None:
@@ -135,12 +137,20 @@ def _to_check(config: Config) -> Config:
 
 def _print_results(configs: list[Config]) -> None:
     """All metrics of one run, or mean and spread over seeds of many."""
+    from cgexp.config.identity import experiment_name
+    from cgexp.runs.pipeline import resolve
     from cgexp.runs.summary import print_runs, print_table
 
-    if len(configs) == 1:
-        print_table(configs[0])
-    else:
-        print_runs(configs)
+    folders = [resolve(config)[1] for config in configs]
+    if len(folders) == 1:
+        print_table(folders[0])
+        return
+    labels = [
+        " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
+        or experiment_name(config)
+        for config in configs
+    ]
+    print_runs(list(zip(labels, folders, strict=True)))
 
 
 def _told(failed: Sequence[Failed], total: int, overrides: Sequence[str]) -> int:

@@ -99,11 +99,13 @@ def runs_of(name: str, card: dict[str, Any]) -> list[dict[str, Any]]:
     return runs
 
 
-def find_equilibria(folder: Path = DATA, **facts: Any) -> list[str]:
-    """Names of the shipped equilibrium ensembles whose cards state ``facts``, as system and temperature_K."""
+def find_equilibria(folder: Path = DATA, *, system: str | None = None, temperature_K: float | None = None) -> list[str]:
+    """Names of the shipped equilibrium ensembles, those of a system and at a temperature alone if these are given."""
     cards = {name: load_card(name, folder) for name in packaged_names(folder)}
     return [
-        n for n, card in cards.items() if RUNS in card and all(card[fact] == value for fact, value in facts.items())
+        name
+        for name, card in cards.items()
+        if RUNS in card and system in (None, card["system"]) and temperature_K in (None, card["temperature_K"])
     ]
 
 

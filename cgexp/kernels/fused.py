@@ -74,7 +74,8 @@ class Passes:
         return self.run_prepared(weights, pointers, shape, prepared, coords, task, reference, error_weights)
 
     def run_prepared(
-        self, weights: Sequence[Tensor], pointers: Any, shape: ctypes.Structure, prepared: Tensor, coords: Tensor,
+        self, weights: Sequence[Tensor], pointers: ctypes.Array[ctypes.c_void_p], shape: ctypes.Structure,
+        prepared: Tensor, coords: Tensor,
         task: int, reference: Tensor | None, error_weights: Tensor | None,
     ) -> Result:  # fmt: skip
         """As ``__call__``, with weights that were packed before; all arrays contiguous."""
@@ -221,7 +222,7 @@ def _plain(value: Tensor | None) -> Tensor | None:
     return None if value is None else value.detach().contiguous()
 
 
-def _pointers(weights: Sequence[Tensor]) -> Any:
+def _pointers(weights: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * len(weights))(*[weight.data_ptr() for weight in weights])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
 from cgexp.datasets.recipe import Recipe
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
@@ -80,7 +80,7 @@ def not_finite(prior: Prior, coords: Tensor) -> list[str]:
     return [f"prior.terms.{name}" for name, force in forces.items() if not torch.isfinite(force).all()] or ["model"]
 
 
-def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:
+def one_step(network: EnergyTerm, loss: Loss, frames: Frames) -> tuple[float, float]:
     """Loss and gradient norm of one force-matching step with the reference kernel."""
     coords = torch.tensor(frames.coords, dtype=torch.float32)
     sem = torch.ones_like(coords) if loss.needs_force_sem else None
@@ -92,7 +92,7 @@ def one_step(network: Any, loss: Loss, frames: Frames) -> tuple[float, float]:
     return float(value.detach()), float(torch.stack([g.norm() for g in gradients]).norm())
 
 
-def update(experiment: Experiment, network: Any) -> None:
+def update(experiment: Experiment, network: EnergyTerm) -> None:
     """Take a step with optimizer and scheduler, as a training makes them."""
     optimizer = experiment.optimizer.make(params=list(network.parameters()))
     scheduler = experiment.scheduler

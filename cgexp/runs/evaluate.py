@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.forces import mean_force_metrics
 from cgexp.analysis.result import Analysis, Evaluation
-from cgexp.config.compose import Config
-from cgexp.config.identity import teacher_id
 from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
 from cgexp.datasets.packaged import find_packaged, load_packaged
 from cgexp.datasets.teacher_data import TeacherData
@@ -49,7 +47,7 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None
     """
     name, recipe = getattr(experiment.analysis, "reference", None), experiment.dataset
     if isinstance(recipe, TeacherData) and name in (AUTO, TEACHER):
-        return teacher_equilibrium(recipe, experiment.config)
+        return teacher_equilibrium(recipe, experiment.teacher_folder)
     if name == TEACHER:
         raise InputError(
             f"analysis.reference={TEACHER} but the data set '{recipe.name}' is not of a teacher: "
@@ -70,9 +68,8 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None
     return equilibrium
 
 
-def teacher_equilibrium(recipe: TeacherData, config: Config) -> Equilibrium:
-    """The ensemble of a data set's teacher, made under a lock by the first run that asks for it."""
-    folder = Path(config["outputs"]) / "data" / f"{recipe.name}-ensemble-{teacher_id(config)}"
+def teacher_equilibrium(recipe: TeacherData, folder: Path) -> Equilibrium:
+    """The ensemble of a data set's teacher, made in ``folder`` under a lock by the first run that asks for it."""
     with lock(folder, wait=True):
         return make_equilibrium(recipe, folder)
 

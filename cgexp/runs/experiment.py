@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from torch.optim import Optimizer
@@ -19,7 +20,7 @@ from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.result import Analysis
 from cgexp.build import Template, build
 from cgexp.config.compose import Config
-from cgexp.config.identity import experiment_name, run_id
+from cgexp.config.identity import experiment_name, run_id, teacher_id
 from cgexp.config.schema import groups, settings
 from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
@@ -100,6 +101,11 @@ class Experiment(Parts):
     @cached_property
     def run_id(self) -> str:
         return run_id(self.config)
+
+    @property
+    def teacher_folder(self) -> Path:
+        """Where the ensemble of a data set's teacher is kept, for all runs that share it."""
+        return Path(self.outputs) / "data" / f"{self.dataset.name}-ensemble-{teacher_id(self.config)}"
 
     @property
     def data_set(self) -> DataSet:

@@ -83,17 +83,18 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
             "active=none"
         )
     config, folder, parent = resolve(config)
-    stages = stages_of(config, verb)
+    simulates = config["simulation"] is not None
+    stages = stages_of(verb, simulates)
     if all(folder.done(stage) for stage in stages) and not config["force"]:
         _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
     if parent is None:
-        _require_earlier(config, folder, verb)
+        _require_earlier(folder, verb, simulates)
     with at_work(folder, config, say):
         if parent is not None:
             inherit(parent, folder, config)
-            _require_earlier(config, folder, verb, parent)
+            _require_earlier(folder, verb, simulates, parent)
         _work(Experiment.of(config), folder, verb)
     return folder
 
@@ -136,7 +137,9 @@ def _stage_at(folder: RunFolder, config: Config) -> str:
         return DATA
     if config.get("active") is not None:
         return "rounds"
-    return next((stage for stage in stages_of(config, "run") if stage not in done), STAGES[-1])
+    return next(
+        (stage for stage in stages_of("run", config["simulation"] is not None) if stage not in done), STAGES[-1]
+    )
 
 
 @contextmanager
@@ -180,18 +183,18 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     return (merged, folder, None) if folder.path == parent.path else (merged, folder, parent)
 
 
-def stages_of(config: Config, verb: str) -> tuple[str, ...]:
-    """The stages that ``verb`` does with this config; with ``simulation=none`` there is none to simulate."""
-    if config["simulation"] is not None:
+def stages_of(verb: str, simulates: bool) -> tuple[str, ...]:
+    """The stages that ``verb`` does; simulates: whether the config has a simulation."""
+    if simulates:
         return VERBS[verb]
     if verb == "simulate":
         raise InputError("the config has no simulation (simulation=none): choose another option of that group")
     return tuple(stage for stage in VERBS[verb] if stage != "simulate")
 
 
-def _require_earlier(config: Config, folder: RunFolder, verb: str, parent: RunFolder | None = None) -> None:
+def _require_earlier(folder: RunFolder, verb: str, simulates: bool, parent: RunFolder | None = None) -> None:
     first = STAGES.index(VERBS[verb][0])
-    for stage in (stage for stage in STAGES[:first] if stage in stages_of(config, "run")):
+    for stage in (stage for stage in STAGES[:first] if stage in stages_of("run", simulates)):
         if folder.done(stage):
             continue
         if parent is not None and stage in ("prior", "train"):
@@ -216,7 +219,7 @@ def _why(folder: RunFolder, stage: str) -> str:
 
 
 def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
-    stages, trainer = stages_of(experiment.config, verb), experiment.trainer
+    stages, trainer = stages_of(verb, experiment.simulation is not None), experiment.trainer
     if experiment.simulation is None and experiment.analysis.needs_simulation:
         raise InputError(
             f"analysis={experiment.option('analysis')} compares a simulation with the data, but there is none "

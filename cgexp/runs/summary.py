@@ -8,22 +8,16 @@ from typing import Any
 
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import read_curves
-from cgexp.config.compose import Config
-from cgexp.config.identity import experiment_name
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
 from cgexp.report.table import HEADLINES, metrics_table, runs_table
 from cgexp.runs.folder import RunFolder
-from cgexp.runs.pipeline import resolve
 from cgexp.store import read_record
 
-NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
 
-
-def print_table(config: Config) -> None:
+def print_table(folder: RunFolder) -> None:
     """Print the metrics of a run on one screen, or those of its training if it is not evaluated yet."""
-    folder = resolve(config)[1]
     path = folder.metrics if folder.metrics.is_file() else folder.training_metrics
     if not path.is_file():
         return
@@ -47,15 +41,12 @@ def print_table(config: Config) -> None:
         print(f"report: {folder.report}")
 
 
-def print_runs(configs: Sequence[Config]) -> None:
-    """Print mean and spread over the runs that differ by their seed alone, for the metrics that matter most."""
+def print_runs(runs: Sequence[tuple[str, RunFolder]]) -> None:
+    """Print mean and spread over the runs of one label, for the metrics that matter most."""
     rows: dict[str, list[tuple[str, dict[str, float]]]] = {}
-    for config in configs:
-        folder = resolve(config)[1]
+    for label, folder in runs:
         if folder.metrics.is_file():
-            label = " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
-            row = (label or experiment_name(config), folder.read_metrics())
-            rows.setdefault(folder.read_config()["dataset"]["units"], []).append(row)
+            rows.setdefault(folder.read_config()["dataset"]["units"], []).append((label, folder.read_metrics()))
     for units, alike in rows.items():
         found = {name for _, metrics in alike for name in metrics}
         print(runs_table(alike, [name for name in HEADLINES if name in found], units))
@@ -70,9 +61,8 @@ def print_card(card: Mapping[str, Any], path: Path | None) -> None:
     print(f"{'file':<{width}}  {path or 'ships with the package'}")
 
 
-def objective(folder: RunFolder, config: Config) -> float | None:
-    """The metric that the sweep optimises. Raises InputError if the run has no such metric."""
-    name = config["sweep"]["objective"]
+def objective(folder: RunFolder, name: str | None) -> float | None:
+    """The metric that the sweep optimises; None: none. Raises InputError if the run has no such metric."""
     if name is None or not folder.metrics.is_file():
         return None
     metrics = folder.read_metrics()

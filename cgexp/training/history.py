@@ -125,18 +125,20 @@ class ArrayCheckpointIO(CheckpointIO):
     Tensors become arrays; the rest of the tree becomes JSON with tags for what JSON lacks (tuples, non-text keys).
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         arrays: dict[str, NDArray[Any]] = {}
         tree = encode(checkpoint, arrays)
         # not synced: twice an epoch that would cost small networks a tenth of their time; a damaged one is noticed
         write_arrays(Path(path), arrays, {"checkpoint": tree}, durable=False)
 
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         arrays, meta = read_arrays(Path(path))
         checkpoint: dict[str, Any] = decode(meta["checkpoint"], arrays)
         return checkpoint
 
-    def remove_checkpoint(self, path: Any) -> None:
+    def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
 
 

@@ -32,7 +32,6 @@ TICA = TicaMaps(np.zeros((2, 2)), "some_ensemble", np.arange(3.0), np.arange(3.0
 )
 def test_the_screen_says_why_there_is_no_markov_model(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     notes: Notes | None,
     metrics: dict[str, float],
@@ -43,6 +42,5 @@ def test_the_screen_says_why_there_is_no_markov_model(
     write_json(folder.metrics, {"w1_tica": 0.5, **metrics})
     if notes is not None:
         write_arrays(folder.definition(NAME), *PeptideCurves(TICA, {}, {}, notes).to_arrays())
-    monkeypatch.setattr(summary, "resolve", lambda config: (config, folder, None))
-    summary.print_table({})
+    summary.print_table(folder)
     assert ("No Markov model: the production has 3 saved frames" in capsys.readouterr().out) == is_said

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from cgexp.active.rounds import RoundFolder, rounds_of
 from cgexp.analysis.bootstrap import mean_and_interval
-from cgexp.build import build
-from cgexp.datasets.teacher_data import TeacherData
 from cgexp.frames import Frames
 from cgexp.models.potential import load_potential
 from cgexp.report.active_figures import rounds_figure
@@ -20,6 +18,7 @@ from cgexp.report.side_by_side_figures import points_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
 from cgexp.runs.evaluate import teacher_equilibrium
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
@@ -95,9 +94,8 @@ def _force_errors(results: Results, arms: Sequence[str]) -> dict[str, Values]:
     """RMS deviation from the teacher's forces, over frames of the teacher's ensemble: arm -> [n_seeds, 2]."""
 
     def make() -> dict[str, Values]:
-        any_run = results.runs(arms[0])[0]
-        recipe = build(any_run.config["dataset"], TeacherData)
-        frames = teacher_equilibrium(recipe, any_run.config).frames
+        experiment = Experiment.of(results.runs(arms[0])[0].config)
+        frames = teacher_equilibrium(experiment.dataset, experiment.teacher_folder).frames
         coords = frames.coords[np.linspace(0, len(frames) - 1, N_FRAMES).round().astype(int)]
         exact = forces_of(results.runs("teacher")[0].potential.double(), coords)
         return {arm: np.array([_errors(run, coords, exact) for run in results.runs(arm)]) for arm in arms}

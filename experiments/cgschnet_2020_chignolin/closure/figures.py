@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.analysis.curves import read_curves
-from cgexp.build import build
-from cgexp.datasets.teacher_data import TeacherData
 from cgexp.report.side_by_side_figures import Lines, lines_figure, points_figure
 from cgexp.runs.evaluate import teacher_equilibrium
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
 from cgexp.studies.results import Results
@@ -85,7 +84,8 @@ def _force_errors(results: Results) -> Mapping[str, NDArray[np.float64]]:
 
 def _ensemble(student: Run) -> NDArray[np.floating]:
     """Evenly spaced configurations of the teacher's ensemble, [N_FRAMES, n_beads, 3]."""
-    frames = teacher_equilibrium(build(student.config["dataset"], TeacherData), student.config).frames
+    experiment = Experiment.of(student.config)
+    frames = teacher_equilibrium(experiment.dataset, experiment.teacher_folder).frames
     return frames.coords[np.linspace(0, len(frames) - 1, N_FRAMES).round().astype(np.int64)]
 
 
