@@ -23,7 +23,7 @@ import numpy as np
 
 from cgexp.all_atom.engine import TIME_STEP
 from cgexp.all_atom.force_field import DEFAULT, HYDROGEN_MASS, ForceField
-from cgexp.all_atom.sampling.ensemble import NEGLIGIBLE, Pool, effective_size, weighty
+from cgexp.all_atom.sampling.ensemble import NEGLIGIBLE, Pool, effective_size, not_negligible
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE, ExchangeTrajectory, load_exchange
 from cgexp.analysis.bootstrap import UnitMeans
 from cgexp.analysis.ensemble import Ensemble
@@ -172,7 +172,7 @@ def _write(
 ) -> dict[str, Any]:
     pool = everything.select(everything.time_ps > burn_in)
     weights = pool.weights(temperature)
-    size, kept = effective_size(weights), weighty(weights)
+    size, kept = effective_size(weights), not_negligible(weights)
     n_all, blocks = len(pool), pool.n_stretches(STRETCH_PS)
     pool, weights = pool.select(kept), weights[kept]
     assert pool.n_stretches(STRETCH_PS) == blocks

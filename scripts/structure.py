@@ -20,7 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cgexp"
 TOP = 100  # floor of a room that has none
+READERS = ("config", "build", "cli")  # rooms whose work is the config itself
 UNTYPED = re.compile(r"\b(dict|Mapping|Config|Any)\b")
+CONFIG = re.compile(r"\bConfig\b")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,10 @@ def untyped_signatures(files: Sequence[Module], words: re.Pattern[str] = UNTYPED
     return places
 
 
+def others_than(rooms: Sequence[str], files: Sequence[Module]) -> list[Module]:
+    return [file for file in files if file.room not in rooms]
+
+
 def calls(files: Sequence[Module]) -> Iterator[tuple[Module, ast.Call, str]]:
     for file in files:
         for node in file.walk():
@@ -174,6 +180,7 @@ def counts() -> list[tuple[str, list[str] | str]]:
         ("files of 40 lines or fewer", [f.name for f, n in zip(files, lines, strict=True) if n <= 40]),
         ("signatures that take Config, Any, a dict or a Mapping", untyped_signatures(files)),
         ("  of these Config or Any", untyped_signatures(files, re.compile(r"\b(Config|Any)\b"))),
+        ("  of these a Config outside config, build and cli", untyped_signatures(others_than(READERS, files), CONFIG)),
         ("calls of build", builds(files)),
         ("isinstance on parts", isinstance_of_parts(files, parts(files))),
         ("endswith on class names", endings_of_class_names(files)),

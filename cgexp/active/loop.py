@@ -18,7 +18,7 @@ from cgexp.active.acquisition import Acquisition, Context
 from cgexp.active.labelling import accepted, label
 from cgexp.active.round import Round
 from cgexp.active.rounds import RoundFolder, data_of, next_hash, rounds_of, seed_of, write_added
-from cgexp.active.selection import Pool, Search, Selection, asked_in_vain, parents_of, plain_candidates
+from cgexp.active.selection import Candidates, Search, Selection, parents_of, plain_candidates, rejected_before
 from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent_calls, spent_seconds, stop_reason
 from cgexp.active.workers import Answers
 from cgexp.analysis.tica import Tica
@@ -51,7 +51,7 @@ class Judged:
     tica: Tica | None = None
 
 
-class Workshop(Protocol):
+class ModelMaker(Protocol):
     """Where models are made: the stages of a run, in a folder of their own for each round."""
 
     def judged(self, number: int, frames: Frames) -> Judged:
@@ -66,7 +66,7 @@ class Loop:
     """
 
     settings: ActiveLearning
-    workshop: Workshop
+    model_maker: ModelMaker
     oracle: Oracle | None
     rule: Acquisition | None
     simulation: Simulation
@@ -83,7 +83,7 @@ class Loop:
         while not rounds or rounds[-1].stop is None:
             place = RoundFolder(folder, len(rounds))
             frames, chain = data_of(folder, initial, place.number)
-            judged = self.workshop.judged(place.number, frames)
+            judged = self.model_maker.judged(place.number, frames)
             if not place.selection.is_file():
                 self._select(place, judged, frames, rounds).write(place.selection)
             selection = Selection.read(place.selection)
@@ -99,8 +99,8 @@ class Loop:
     def _select(self, place: RoundFolder, judged: Judged, frames: Frames, rounds: Sequence[Round]) -> Selection:
         """What the oracle is asked for: nothing in the last round."""
         settings, seed = self.settings, seed_of(self.seed, place.number)
-        pool = Pool.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
-        known = np.concatenate([frames.coords, *asked_in_vain(place.folder, place.number)])
+        pool = Candidates.of_trajectory(judged.trajectory, settings.pool_stride, settings.pool_size)
+        known = np.concatenate([frames.coords, *rejected_before(place.folder, place.number)])
         measured = make_coverage(self.system, pool.coords, known)
         coverage = float(np.sqrt(measured.squared[measured.most_distant(1)[0]]))
         stop = stop_reason(settings, rounds, judged.metrics, coverage)
@@ -113,7 +113,7 @@ class Loop:
             assert self.oracle is not None
             work = place.path / "plain"
             coords = plain_candidates(self.oracle, self.simulation, frames, n, work, seed, self.kernel)
-            pool = Pool.of_coords(coords)
+            pool = Candidates.of_coords(coords)
             chosen = np.arange(len(pool))
             model = None  # no model proposed them
         else:

@@ -20,7 +20,7 @@ from cgexp.store import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
-class Pool:
+class Candidates:
     """coords: [n, n_beads, n_dims], length unit. replica: [n], -1 where there was none. time: [n], ps or reduced.
 
     failed: [n], bool: the last healthy configuration of a replica that failed right after.
@@ -35,7 +35,7 @@ class Pool:
         return len(self.coords)
 
     @classmethod
-    def of_coords(cls, coords: NDArray[np.floating]) -> Pool:
+    def of_coords(cls, coords: NDArray[np.floating]) -> Candidates:
         """A pool that no simulation of the model made."""
         n = len(coords)
         return cls(
@@ -43,7 +43,7 @@ class Pool:
         )
 
     @classmethod
-    def of_trajectory(cls, trajectory: Trajectory, stride: int = 1, size: int | None = None) -> Pool:
+    def of_trajectory(cls, trajectory: Trajectory, stride: int = 1, size: int | None = None) -> Candidates:
         """Every ``stride``-th saved frame, at most ``size`` of them drawn evenly, and where replicas failed."""
         time, coords = trajectory.time, trajectory.coords
         # of a ladder of temperatures only the study rung is saved
@@ -123,7 +123,7 @@ class Selection:
     @classmethod
     def of(
         cls,
-        pool: Pool,
+        pool: Candidates,
         chosen: NDArray[np.int64],
         distance: NDArray[np.float64],
         parents: NDArray[np.int64],
@@ -157,7 +157,7 @@ def parents_of(starts: NDArray[np.floating] | None, n_replicas: int, frames: Fra
     return np.array([known.get(row.tobytes(), -1) for row in starts.astype(np.float32)], dtype=np.int64)
 
 
-def asked_in_vain(folder: Path, number: int) -> list[NDArray[np.float32]]:
+def rejected_before(folder: Path, number: int) -> list[NDArray[np.float32]]:
     """The configurations that rounds before ``number`` asked for and got no frames of.
 
     They count as known when the next ones are chosen: the oracle is not asked again for what it has rejected.

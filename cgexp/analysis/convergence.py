@@ -25,14 +25,14 @@ from cgexp.analysis.comparison import (
 from cgexp.analysis.comparison import NAME as SLICED
 from cgexp.analysis.curves import Convergence
 from cgexp.analysis.divergences import wasserstein_2d
-from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble
 from cgexp.analysis.folding import DRAWS, folded
 
 N_WINDOWS = 10
 
 
 def split_half(
-    replicas: Replicas, n_samples: int, folded_rmsd: float, n_bootstrap: int, rng: np.random.Generator
+    replicas: ReplicaEnsemble, n_samples: int, folded_rmsd: float, n_bootstrap: int, rng: np.random.Generator
 ) -> dict[str, float]:
     """The two halves of the production in time against each other. Nothing for a production of a single saved frame.
 
@@ -89,7 +89,7 @@ def _drift(
 
 def convergence_curve(
     reference: Ensemble,
-    replicas: Replicas,
+    replicas: ReplicaEnsemble,
     folded_rmsd: float,
     n_bootstrap: int,
     rng: np.random.Generator,

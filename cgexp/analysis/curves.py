@@ -37,7 +37,7 @@ class Pmf(Curve):
 
 
 @dataclass(frozen=True)
-class MeanForce(Curve):
+class ForceCurve(Curve):
     """Mean force of a toy, kT/length: exact and of the model at x [n]; forces of the data at data_x [n_dots]."""
 
     x: Array

@@ -92,7 +92,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
-class Replicas:
+class ReplicaEnsemble:
     """The healthy replicas of a simulation from its first saved frame on.
 
     frames: replica after replica, each in the order of time, [n_replicas * n_saved]. time: of the saved frames, ps,
@@ -111,7 +111,7 @@ class Replicas:
         trajectory: Simulated,
         burn_in: float,
         measure: Callable[[NDArray[np.floating], NDArray[np.integer]], Ensemble],
-    ) -> Replicas | None:
+    ) -> ReplicaEnsemble | None:
         """Measure a simulation.Trajectory by ``measure(coords, block)``; None if it has no frame of a healthy one."""
         coords = trajectory.production(0.0)
         if not coords.size:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.curves import MarkovCurve
-from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble
 from cgexp.analysis.folding import ABOVE, folded
 from cgexp.analysis.msm import N_TIMESCALES, Chain, Discrete, assign, chapman_kolmogorov, cluster
 
@@ -57,7 +57,7 @@ class Walkers:
     step: float
 
 
-def kinetics(replicas: Replicas, settings: KineticSettings, reference: Walkers | None = None) -> Kinetics:
+def kinetics(replicas: ReplicaEnsemble, settings: KineticSettings, reference: Walkers | None = None) -> Kinetics:
     """``msm_timescale_1``, ``msm_timescale_2`` (ps of CG time) and ``msm_ck_error``, with their curve and a note.
 
     The errors are from a bootstrap of the replicas. A timescale

@@ -16,7 +16,7 @@ from cgexp.analysis.convergence import convergence_curve, resolution_metrics, sp
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import Convergence, Notes, PeptideCurves
 from cgexp.analysis.divergences import N_DRAWS
-from cgexp.analysis.ensemble import Ensemble, Replicas, replica_metrics
+from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble, replica_metrics
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.folding import DRAWS, folded, folding_metrics
 from cgexp.analysis.kinetics import Kinetics, KineticSettings, Walkers, kinetics
@@ -118,7 +118,7 @@ class PeptideAnalysis(Analysis):
         reference = measure(frames.coords, frames.block, frames.weights)
         if equilibrium is not None:
             reference = replace(reference, run=equilibrium.run)
-        replicas = None if trajectory is None else Replicas.of(trajectory, burn_in, measure)
+        replicas = None if trajectory is None else ReplicaEnsemble.of(trajectory, burn_in, measure)
         model = None if replicas is None else replicas.production()
         bins = Bins.over(reference, self.n_bins, self.n_bins_tica)
         metrics = {} if trajectory is None else replica_metrics(trajectory)
@@ -200,12 +200,12 @@ class PeptideAnalysis(Analysis):
         )
 
     def _convergence(
-        self, reference: Ensemble, replicas: Replicas, name: str, resolution: float | None
+        self, reference: Ensemble, replicas: ReplicaEnsemble, name: str, resolution: float | None
     ) -> Convergence | None:
         rng = self._stream("convergence")
         return convergence_curve(reference, replicas, self.folded_rmsd, self.n_bootstrap, rng, name, resolution)
 
-    def _kinetics(self, reference: Ensemble, replicas: Replicas, equilibrium: Equilibrium | None) -> Kinetics:
+    def _kinetics(self, reference: Ensemble, replicas: ReplicaEnsemble, equilibrium: Equilibrium | None) -> Kinetics:
         settings = KineticSettings(self.msm_lag, self.msm_states, self.folded_rmsd, self.n_bootstrap, self.seed)
         step = None if equilibrium is None else equilibrium.step_ps()
         return kinetics(replicas, settings, None if step is None else Walkers(reference, step))

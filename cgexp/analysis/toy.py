@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.analysis.bootstrap import bootstrap_sem, independent_units
-from cgexp.analysis.curves import MeanForce, Pmf, Residuals
+from cgexp.analysis.curves import ForceCurve, Pmf, Residuals
 from cgexp.analysis.divergences import thin, wasserstein_1d
 from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.free_energy import exact_bin_pmf, histogram_pmf, integrate_force, pmf_rmse, remove_mean, rmse
@@ -135,9 +135,9 @@ class ToyAnalysis(Analysis):
         middle = 0.5 * (self.edges[1:] + self.edges[:-1])
         return metrics, replace(pmf, bin_x=middle, simulation=curves[0], simulation_sem=of_bins)
 
-    def _mean_force(self, residuals: Residuals, frames: Frames, rng: np.random.Generator) -> MeanForce:
+    def _mean_force(self, residuals: Residuals, frames: Frames, rng: np.random.Generator) -> ForceCurve:
         """The mean force, over some forces of the frames if they have any."""
-        curve = MeanForce(residuals.x, residuals.exact, residuals.model)
+        curve = ForceCurve(residuals.x, residuals.exact, residuals.model)
         if frames.forces is None:
             return curve
         x, force = frames.coords[:, 0, 0], frames.forces[:, 0, 0]

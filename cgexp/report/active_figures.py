@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class RoundsOfQuantity:
     """A quantity in each round. resolution: a level below which nothing can be told, or None. log: of its axis.
 
     arms: label -> its value and the ends of its interval, [n_rounds] each.
@@ -38,7 +38,7 @@ class Quantity:
 
 
 @styled
-def rounds_figure(curves: Sequence[Quantity]) -> Figure:
+def rounds_figure(curves: Sequence[RoundsOfQuantity]) -> Figure:
     """One panel for each quantity against the round."""
     n_columns = min(N_COLUMNS, len(curves))
     figure, axes = panels(-(-len(curves) // n_columns), n_columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from cgexp.analysis.curves import MeanForce, PlaneMaps, Pmf, Residuals
+from cgexp.analysis.curves import ForceCurve, PlaneMaps, Pmf, Residuals
 from cgexp.report.style import COLOURS, PANEL, axis_label, panels, styled
 
 X_LABEL = axis_label("x", "length")
@@ -30,7 +30,7 @@ def pmf_figure(curve: Pmf) -> Figure:
 
 
 @styled
-def force_figure(curve: MeanForce) -> Figure:
+def force_figure(curve: ForceCurve) -> Figure:
     """Mean force: exact and predicted, over the instantaneous forces of the data if they have any."""
     figure, (axes,) = panels(1, 1)
     figure.set_figwidth(2 * PANEL[0])  # a fine ripple needs room

@@ -26,7 +26,7 @@ from cgexp.report.active_figures import (
     CourseOfArm,
     PmfArm,
     PmfRounds,
-    Quantity,
+    RoundsOfQuantity,
     TicaArm,
     TicaRounds,
     before_after_figure,
@@ -85,7 +85,7 @@ def peptide_figures(arms: Arms) -> dict[str, Figure]:
     return figures | ({} if course is None else {"course": course_figure(course)})
 
 
-def round_curves(arms: Mapping[str, Sequence[Sequence[Round]]], units: str) -> list[Quantity]:
+def round_curves(arms: Mapping[str, Sequence[Sequence[Round]]], units: str) -> list[RoundsOfQuantity]:
     """What ``rounds_figure`` draws. arms: label -> rounds of each of its runs, as far as all of them got.
 
     Of several runs: mean, and its 95 % interval by Student's t over the runs.
@@ -98,7 +98,7 @@ def round_curves(arms: Mapping[str, Sequence[Sequence[Round]]], units: str) -> l
             last = [rounds[-1].metrics.get(f"{metric}_resolution") for runs in arms.values() for rounds in runs]
             told = [value for value in last if value is not None]
             resolution = float(np.mean(told)) if len(told) == len(last) else None
-            quantities.append(Quantity(name, unit_of(metric, units), log, resolution, shown))
+            quantities.append(RoundsOfQuantity(name, unit_of(metric, units), log, resolution, shown))
     return quantities
 
 

@@ -26,7 +26,7 @@ from cgexp.training.fit import LAST
 
 
 class RoundStages:
-    """Trains, simulates and evaluates the model of a round: the Workshop of the loop.
+    """Trains, simulates and evaluates the model of a round: the ModelMaker of the loop.
 
     The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. A model is judged by a
     simulation from these frames in every round and arm alike: what has been labelled says where replicas begin, and

@@ -1,4 +1,4 @@
-"""Oracles that misbehave, and a workshop that makes models in no time."""
+"""Oracles that misbehave, and a model_maker that makes models in no time."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def initial_frames(n: int = 50) -> Frames:
     return ExactSamples(system=CGnetToy(), n_frames=n, **facts).make(Path())
 
 
-class FakeWorkshop:
+class FakeModelMaker:
     """A model whose simulation depends on round and data alone. failing: replicas that fail, replica -> saved frame."""
 
     def __init__(self, n_replicas: int = 4, n_saved: int = 6, failing: dict[int, int] | None = None) -> None:

@@ -26,16 +26,18 @@ from cgexp.simulation.integrators import Baoab
 from cgexp.simulation.simulation import Simulation
 from cgexp.store import read_frames
 from cgexp.systems.cgnet_toy import CGnetToy
-from tests.active.fakes import FACTS, FakeWorkshop, calls, fake, initial_frames
+from tests.active.fakes import FACTS, FakeModelMaker, calls, fake, initial_frames
 
 INITIAL = initial_data(initial_frames())
 SIMULATION = Simulation(integrator=Baoab(1.0), dt=0.1, temperature=1.0, n_replicas=4, n_steps=10, save_every=10)
 
 
-def loop(oracle: Oracle | None = None, rule: Any = None, workshop: FakeWorkshop | None = None, **changed: Any) -> Loop:
+def loop(
+    oracle: Oracle | None = None, rule: Any = None, model_maker: FakeModelMaker | None = None, **changed: Any
+) -> Loop:
     settings = ActiveLearning(**{"n_rounds": 2, "n_per_round": 3, **changed})
     return Loop(
-        settings, workshop or FakeWorkshop(), oracle or fake(), rule or FarthestPoint(), SIMULATION, CGnetToy(), 7
+        settings, model_maker or FakeModelMaker(), oracle or fake(), rule or FarthestPoint(), SIMULATION, CGnetToy(), 7
     )
 
 
@@ -67,7 +69,7 @@ def test_rounds_add_what_the_oracle_labelled(tmp_path: Path) -> None:
 
 
 def test_every_frame_knows_who_proposed_it(tmp_path: Path) -> None:
-    run(tmp_path, loop(oracle=fake(rejects=(0,)), workshop=FakeWorkshop(failing={1: 2}), n_per_round=5))
+    run(tmp_path, loop(oracle=fake(rejects=(0,)), model_maker=FakeModelMaker(failing={1: 2}), n_per_round=5))
     frames, _ = data_of(tmp_path, INITIAL, 2)
     assert frames.parent is not None
     assert frames.round is not None
@@ -75,7 +77,7 @@ def test_every_frame_knows_who_proposed_it(tmp_path: Path) -> None:
         selection = Selection.read(RoundFolder(tmp_path, number).selection)
         known, _ = data_of(tmp_path, INITIAL, number)
         assert selection.search.model == f"model {number}"
-        starts = FakeWorkshop().judged(number, known).starts
+        starts = FakeModelMaker().judged(number, known).starts
         assert starts is not None
         assert (selection.replica >= 0).all()
         np.testing.assert_array_equal(known.coords[selection.parent], starts[selection.replica])
@@ -135,20 +137,20 @@ def test_stopped_at_any_write_it_ends_with_the_same_data_and_asks_for_nothing_tw
 
 
 def test_a_finished_loop_makes_no_more_models(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    first = run(tmp_path, loop(workshop=workshop))
-    assert run(tmp_path, loop(workshop=workshop)) == first
-    assert workshop.n_models == 3
+    model_maker = FakeModelMaker()
+    first = run(tmp_path, loop(model_maker=model_maker))
+    assert run(tmp_path, loop(model_maker=model_maker)) == first
+    assert model_maker.n_models == 3
 
 
 def test_a_rejected_configuration_is_not_chosen_again(tmp_path: Path) -> None:
-    class Stuck(FakeWorkshop):
+    class Stuck(FakeModelMaker):
         """The same simulation in every round."""
 
         def judged(self, number: int, frames: Any) -> Any:
             return super().judged(0, INITIAL)
 
-    rounds = run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), workshop=Stuck(), n_rounds=3))
+    rounds = run(tmp_path, loop(oracle=fake(rejects=tuple(range(-9, 9))), model_maker=Stuck(), n_rounds=3))
     chosen = np.concatenate([Selection.read(RoundFolder(tmp_path, number).selection).coords for number in range(3)])
     assert len(np.unique(chosen)) == 9
     assert len(data_of(tmp_path, INITIAL, 3)[0]) == 50

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble
 from cgexp.frames import Frames
 from cgexp.systems.peptide import Peptide
 
@@ -82,9 +82,9 @@ def ensemble_of(
     return Ensemble(observables, tica, touching, np.full(n, 9.0), np.arange(n) if block is None else block, weights)
 
 
-def replicas_of(tica: NDArray[np.floating], n_dropped: int = 0, continuous: bool = True) -> Replicas:
-    """Replicas at points [n_saved, n_replicas, 2] in the plane, saved every half ps; folded where IC 1 < 0."""
+def replicas_of(tica: NDArray[np.floating], n_dropped: int = 0, continuous: bool = True) -> ReplicaEnsemble:
+    """ReplicaEnsemble at points [n_saved, n_replicas, 2] in the plane, saved every half ps; folded where IC 1 < 0."""
     n_saved, n_replicas = tica.shape[:2]
     flat = np.moveaxis(tica, 1, 0).reshape(-1, 2)
     frames = ensemble_of(flat, np.repeat(np.arange(n_replicas), n_saved), rmsd=np.where(flat[:, 0] < 0, 1.0, 5.0))
-    return Replicas(frames, 0.5 * (1.0 + np.arange(n_saved)), n_dropped, continuous)
+    return ReplicaEnsemble(frames, 0.5 * (1.0 + np.arange(n_saved)), n_dropped, continuous)

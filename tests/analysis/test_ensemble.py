@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cgexp.analysis.ensemble import Ensemble, Replicas
+from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble
 from cgexp.analysis.tica import Tica
 from cgexp.systems.peptide import Peptide
 from tests.analysis.ensembles import FakeTrajectory, peptide_frames, replicas_of, walkers
 
 
-def labelled(n_saved: int, n_replicas: int, n_dropped: int = 0) -> Replicas:
+def labelled(n_saved: int, n_replicas: int, n_dropped: int = 0) -> ReplicaEnsemble:
     """IC 1 is the saved frame, IC 2 the replica."""
     time, replica = np.meshgrid(np.arange(n_saved), np.arange(n_replicas), indexing="ij")
     return replicas_of(np.stack([time, replica], axis=-1).astype(float), n_dropped)
@@ -21,7 +21,7 @@ def test_replicas_are_measured_from_their_first_frame_and_production_begins_afte
     coords = walkers(20, 12, np.random.default_rng(0))
     alive = np.arange(12) != 3
     trajectory = FakeTrajectory(coords, alive)
-    replicas = Replicas.of(trajectory, 0.25, lambda c, b: Ensemble.of(c, Peptide(), tica, 6.5, b))
+    replicas = ReplicaEnsemble.of(trajectory, 0.25, lambda c, b: Ensemble.of(c, Peptide(), tica, 6.5, b))
     assert replicas is not None
     assert (replicas.n_replicas, replicas.n_dropped, len(replicas.time)) == (11, 5, 20)
     production = replicas.production()
@@ -34,7 +34,7 @@ def test_replicas_are_measured_from_their_first_frame_and_production_begins_afte
 
 def test_no_healthy_replica_is_no_simulation() -> None:
     dead = FakeTrajectory(walkers(4, 2, np.random.default_rng(0)), np.zeros(2, dtype=bool))
-    assert Replicas.of(dead, 0.0, lambda c, b: pytest.fail("nothing to measure")) is None
+    assert ReplicaEnsemble.of(dead, 0.0, lambda c, b: pytest.fail("nothing to measure")) is None
 
 
 def test_a_window_holds_its_frames_of_all_replicas() -> None:

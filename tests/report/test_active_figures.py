@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.report.active_figures import PmfArm, PmfRounds, Quantity, pmf_rounds_figure, rounds_figure
+from cgexp.report.active_figures import PmfArm, PmfRounds, RoundsOfQuantity, pmf_rounds_figure, rounds_figure
 
 
-def curve(**changed: Any) -> Quantity:
+def curve(**changed: Any) -> RoundsOfQuantity:
     arms = {"one": (np.array([2.0, 1.0]), np.array([1.5, 0.5]), np.array([2.5, 1.5])), "other": ([3.0], None, None)}
-    return replace(Quantity("W1", "Å", log=False, resolution=0.5, arms=arms), **changed)
+    return replace(RoundsOfQuantity("W1", "Å", log=False, resolution=0.5, arms=arms), **changed)
 
 
 def test_a_panel_for_each_quantity_and_one_legend() -> None:

@@ -15,9 +15,9 @@ from cgexp.analysis.curves import (
     ContactMap,
     Convergence,
     Distribution,
+    ForceCurve,
     FreeEnergy,
     MarkovCurve,
-    MeanForce,
     PlaneMaps,
     Pmf,
     Residuals,
@@ -98,7 +98,7 @@ def all_curves() -> dict[str, Any]:
     fit = X**2
     return {
         "pmf": Pmf(X, X**2, X**2 + 0.1, True, X[::5], X[::5] ** 2, 0.1 * np.ones(11)),
-        "force": MeanForce(X, line_force, line_force + 0.1, X, line_force + 1),
+        "force": ForceCurve(X, line_force, line_force + 0.1, X, line_force + 1),
         "residuals": Residuals(X, line_force, line_force + 0.1, np.full(51, 0.1)),
         "plane": plane_curve(),
         "tica": tica_curve(),

@@ -102,7 +102,7 @@ class Pool:
         return np.asarray(np.ceil(self.time_ps / stretch_ps - 1e-9) - 1, dtype=np.int64)
 
 
-def weighty(weights: Floats, negligible: float = NEGLIGIBLE) -> NDArray[np.bool_]:
+def not_negligible(weights: Floats, negligible: float = NEGLIGIBLE) -> NDArray[np.bool_]:
     """Which frames to keep: all but the lightest, which together hold at most ``negligible`` of the weight."""
     order = np.argsort(weights, kind="stable")
     light = np.cumsum(weights[order]) <= negligible * weights.sum()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cgexp.all_atom.sampling.ensemble import Pool, weighty
+from cgexp.all_atom.sampling.ensemble import Pool, not_negligible
 from cgexp.all_atom.sampling.exchange_trajectory import ExchangeTrajectory
 from cgexp.errors import InputError
 from cgexp.units import BOLTZMANN
@@ -73,8 +73,8 @@ def test_every_other_frame_of_each_walker(runs: list[ExchangeTrajectory]) -> Non
 
 def test_frames_of_negligible_weight_are_left_out() -> None:
     weights = np.array([1.0, 1e-5, 2.0, 1e-4, 0.0])
-    assert weighty(weights).tolist() == [True, False, True, False, False]
-    assert weighty(weights, 0.0).tolist() == [True, True, True, True, False]
+    assert not_negligible(weights).tolist() == [True, False, True, False, False]
+    assert not_negligible(weights, 0.0).tolist() == [True, True, True, True, False]
 
 
 def test_runs_of_other_ladders_are_not_joined(runs: list[ExchangeTrajectory]) -> None:
