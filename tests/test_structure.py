@@ -33,6 +33,8 @@ def files() -> list[structure.Module]:
 
 def test_each_kind_is_found_with_its_place(files: list[structure.Module]) -> None:
     assert structure.untyped_signatures(files) == ["cgexp/runs/one.py:4 one", "cgexp/runs/one.py:10 three"]
+    assert structure.untyped_signatures(files, structure.CONFIG) == ["cgexp/runs/one.py:4 one"]
+    assert structure.others_than(("runs",), files) == []
     assert structure.builds(files) == ["cgexp/runs/one.py:5 build(config)"]
     assert structure.isinstance_of_parts(files, {"CGnet"}) == [
         "cgexp/runs/one.py:6 isinstance(part, Frames | models.CGnet)"
