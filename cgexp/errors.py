@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 LONGEST_WORD = 1000  # letters, of a sentence
 
 
 class InputError(ValueError):
     """A mistake in the input; its text is one sentence and the command line exits with code 2."""
+
+
+class MachineError(RuntimeError):
+    """What the machine lacks (space, open files, memory); its text is one sentence, and the exit code is 1."""
+
+
+LACKING = {
+    errno.ENOSPC: "free space on this disk, or choose another one with outputs=<directory>",
+    errno.EDQUOT: "free space within your quota, or choose another disk with outputs=<directory>",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or make smaller ones (simulation.chunk_frames)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n), or run fewer jobs side by side",
+    errno.ENFILE: "the whole machine has too many open files: close other programs",
+    errno.ENOMEM: "free memory, or run fewer jobs side by side",
+    errno.EIO: "the disk fails: choose another one with outputs=<directory>",
+}
+
+
+def require_machine(error: BaseException, path: object, doing: str) -> None:
+    """Raise MachineError if an error says that the machine lacks something, and the input is not at fault."""
+    advice = LACKING.get(getattr(error, "errno", None) or 0)
+    if advice is not None and isinstance(error, OSError):
+        raise MachineError(f"cannot {doing} {path}: {error.strerror or error}; {advice}") from error
+
+
+@contextmanager
+def naming_machine(path: object, doing: str) -> Iterator[None]:
+    """``require_machine`` for errors within; others are raised as they are."""
+    try:
+        yield
+    except OSError as error:
+        require_machine(error, path, doing)
+        raise
+
+
+def not_written(error: OSError, path: object) -> InputError:
+    """What to raise where nothing can be written. Raises MachineError if the machine lacks something."""
+    require_machine(error, path, "write")
+    return InputError(
+        f"cannot write {path}: {error.strerror or error}; choose a writable directory with outputs=<directory>"
+    )
 
 
 def shown(value: object, limit: int = 60) -> str:
@@ -27,11 +69,22 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, NumPy or torch says that there was no memory left."""
+    text = str(error)
+    of_torch = "can't allocate memory" in text or "out of memory" in text
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and of_torch)
+
+
 def sentence_of(error: BaseException) -> str:
     """What went wrong and what to do, in one line: the error's own words, or its type where it is no InputError."""
     notes: list[str] = getattr(error, "__notes__", [])
     text = _with_short_words(" ".join(str(error).split()))
-    if isinstance(error, InputError):
+    if is_out_of_memory(error):
+        said = f"not enough memory ({shown(text, 200) or 'none is left'})"
+        advice = "lower trainer.batch_size, simulation.n_replicas or dataset.n_frames, or run fewer jobs side by side"
+        return "; ".join([f"{said}: {advice}", *notes])
+    if isinstance(error, InputError | MachineError):
         return "; ".join([text, *notes])
     said = f"failed with {type(error).__name__}: {text or 'no message'}"
     return "; ".join([said, *notes, "CGEXP_TRACEBACK=1 prints the traceback"])

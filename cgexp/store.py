@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.errors import InputError, shown
+from cgexp.errors import InputError, naming_machine, not_written, require_machine, shown
 from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -50,9 +50,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the user's umask
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; choose a writable directory with outputs=<directory>"
-        ) from error
+        raise not_written(error, path) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -62,9 +60,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
         os.replace(name, path)
     except OSError as error:
         name.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another place"
-        ) from error
+        raise not_written(error, path) from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -75,7 +71,8 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; a missing or broken one raises InputError with its name."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        with naming_machine(path, "read"):
+            return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: run the earlier stage that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -156,7 +153,7 @@ def tell_unsealed() -> None:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    with open(path, "rb") as file:
+    with naming_machine(path, "read"), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -188,6 +185,7 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         header = json.loads(arrays.pop(META).tobytes())
         version, recorded, meta = header["format"], header["sha256"], header["meta"]
     except UNREADABLE as error:
+        require_machine(error, path, "read")
         raise InputError(
             f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
         ) from error
@@ -212,6 +210,7 @@ def _header(path: Path) -> dict[str, Any]:
             header: dict[str, Any] = json.loads(archive[META].tobytes())
             return header
     except UNREADABLE as error:
+        require_machine(error, path, "read")
         raise InputError(
             f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
         ) from error

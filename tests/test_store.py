@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, MachineError
 from cgexp.store import (
     Chunks,
     claim,
@@ -76,7 +76,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(MachineError, match="No space left"):
         write_json(tmp_path / "x.json", {"new": True})
     monkeypatch.undo()
     assert read_json(tmp_path / "x.json") == {"old": True}

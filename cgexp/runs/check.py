@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -22,11 +23,13 @@ from cgexp.messages import only_from
 from cgexp.models.potential import Potential, take_weights
 from cgexp.priors.prior import Prior
 from cgexp.runs.experiment import Experiment
+from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
 
 N_FRAMES = 64
+N_TRIED = 512  # configurations of a step whose time is measured
 N_STEPS = 100  # of the training that a scheduler is tried with
 
 
@@ -70,6 +73,8 @@ def report(config: Config) -> Iterator[str]:
     yield f"potential  forces {list(forces.shape)}, all finite"
     if n_parameters:
         update(experiment, network)
+    yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
+    warn(experiment)
     yield f"run        {experiment.name}/{experiment.run_id}"
 
 
@@ -90,6 +95,32 @@ def one_step(network: EnergyTerm, loss: Loss, frames: Frames) -> tuple[float, fl
     value.backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     return float(value.detach()), float(torch.stack([g.norm() for g in gradients]).norm())
+
+
+def step_seconds(experiment: Experiment, network: EnergyTerm, prior: Prior, frames: Frames) -> tuple[float, float]:
+    """Seconds of a step of training (0 with nothing to train) and of one of simulation, from steps that are tried here.
+
+    Both with at most N_TRIED configurations; for more the time grows with their number.
+    """
+    batch, simulation = experiment.trainer.batch_size, experiment.simulation
+    n_walkers = 0 if simulation is None else simulation.n_walkers
+    train_s, loss = 0.0, experiment.loss.make()
+    if any(True for _ in network.parameters()):
+        tried = frames.select(np.resize(np.arange(len(frames)), min(batch, N_TRIED)))
+        train_s = _seconds(lambda: one_step(network, loss, tried)) * batch / len(tried)
+    if not n_walkers:
+        return train_s, 0.0
+    coords = torch.tensor(np.resize(frames.coords, (min(n_walkers, N_TRIED), *frames.coords.shape[1:])))
+    force_s = _seconds(lambda: Potential(network, prior).forces(coords.float()))
+    return train_s, force_s * n_walkers / len(coords)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Of the second of two calls: the first may compile, or fill a cache."""
+    work()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def update(experiment: Experiment, network: EnergyTerm) -> None:

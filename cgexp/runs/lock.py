@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, not_written
 
 LOCK, HOLDER = ".lock", ".lock.holder"
 log = logging.getLogger(__name__)
@@ -50,9 +50,7 @@ def require_writable(folder: Path) -> None:
         with open(folder / LOCK, "ab"):
             pass
     except OSError as error:
-        raise InputError(
-            f"cannot write to {folder}: {error.strerror}; choose a writable directory with outputs=<directory>"
-        ) from error
+        raise not_written(error, folder) from error
 
 
 def held_by(folder: Path) -> str | None:

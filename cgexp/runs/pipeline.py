@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
-from cgexp.errors import InputError, sentence_of
+from cgexp.errors import InputError, MachineError, sentence_of
 from cgexp.frames import Frames
 from cgexp.report.wandb import WandbRun, open_wandb
-from cgexp.runs import provenance
+from cgexp.runs import needs, provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
@@ -108,10 +108,11 @@ def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, InputError):
-                write_bytes(folder.log, traceback.format_exc().encode())
-                error.add_note(f"the traceback is in {folder.log}")
-            _record_failure(folder, config, error)
+            with suppress(MachineError):  # a full disk takes no note of itself either
+                if not isinstance(error, InputError | MachineError):
+                    write_bytes(folder.log, traceback.format_exc().encode())
+                    error.add_note(f"the traceback is in {folder.log}")
+                _record_failure(folder, config, error)
             raise
         folder.log.unlink(missing_ok=True)  # of an earlier failure
 
@@ -237,6 +238,8 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
         discard(folder, stages[0])
     if not folder.provenance.is_file() or any(folder.done(stage) for stage in STAGES):
         check_same_data(folder, frames.content_hash)
+    if "simulate" in stages and not folder.done("simulate"):
+        needs.warn(experiment, len(frames))
     with recording(experiment, folder, frames, relative(data_path), verb) as tracker:
         context = Context(experiment, folder, frames, tracker)
         for stage in stages:
