@@ -108,11 +108,11 @@ def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            with suppress(MachineError):  # a full disk takes no note of itself either
-                if not isinstance(error, InputError | MachineError):
+            if not isinstance(error, InputError | MachineError):
+                with suppress(MachineError):  # of a second kind: the first is the one to tell
                     write_bytes(folder.log, traceback.format_exc().encode())
                     error.add_note(f"the traceback is in {folder.log}")
-                _record_failure(folder, config, error)
+            _record_failure(folder, config, error)
             raise
         folder.log.unlink(missing_ok=True)  # of an earlier failure
 
@@ -124,7 +124,7 @@ def _record_failure(folder: RunFolder, config: Config, error: Exception) -> None
             folder.write_config(config)
         failure = {"sentence": sentence_of(error), "stage": _stage_at(folder, config)}
         write_record(folder.failed, {**failure, "time": datetime.now(UTC).isoformat(timespec="seconds")})
-    except InputError:
+    except (InputError, MachineError):
         log.warning("%s: what went wrong could not be written down", folder.path)
 
 
