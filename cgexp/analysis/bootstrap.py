@@ -185,3 +185,32 @@ def mean_and_interval(values: Values, level: float = LEVEL) -> Interval:
         return mean, None, None
     half = student.ppf(0.5 + level / 2.0, n_runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(n_runs)
     return mean, mean - half, mean + half
+
+
+def p_of_mean(values: Values) -> Values:
+    """Two-sided p-values by Student's t that the means over the runs of values [n_runs, ...] are zero: [...].
+
+    Where all runs agree, 0 for a mean that is not zero and 1 for one that is. One run says nothing: 1.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    n_runs, mean = len(values), values.mean(axis=0)
+    if n_runs == 1:
+        return np.ones_like(mean)
+    sem = values.std(axis=0, ddof=1) / np.sqrt(n_runs)
+    agree = sem <= 1e-12 * np.abs(values).max(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2.0 * student.sf(np.abs(mean / sem), n_runs - 1)
+    return np.asarray(np.where(agree, np.where(mean == 0.0, 1.0, 0.0), p))
+
+
+def holm(p: Values, n_tests: int | None = None) -> Values:
+    """p-values [n] corrected for all being looked at (Holm, Scand. J. Stat. 6, 65, 1979), in their order.
+
+    n_tests: of how many tests they are the smallest or all that were asked about, n unless given.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    factors = (len(p) if n_tests is None else n_tests) - np.arange(len(p))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(np.maximum.accumulate(factors * p[order]), 1.0)
+    return corrected

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Job = Callable[[Config], float | None]
 log = logging.getLogger(__name__)
 # overrides in which runs of one label may differ
-NO_LABEL = ("seed=", "outputs=", "logger", "figures=", "force=", "launcher")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -136,21 +135,21 @@ def _to_check(config: Config) -> Config:
 
 
 def _print_results(configs: list[Config]) -> None:
-    """All metrics of one run, or mean and spread over seeds of many."""
-    from cgexp.config.identity import experiment_name
+    """All metrics of one run, or of many a row for those that differ by their seed alone."""
     from cgexp.runs.pipeline import resolve
-    from cgexp.runs.summary import print_runs, print_table
 
     folders = [resolve(config)[1] for config in configs]
     if len(folders) == 1:
+        from cgexp.runs.summary import print_table
+
         print_table(folders[0])
-        return
-    labels = [
-        " ".join(o.lstrip("+") for o in config["overrides"] if not o.lstrip("+").startswith(NO_LABEL))
-        or experiment_name(config)
-        for config in configs
-    ]
-    print_runs(list(zip(labels, folders, strict=True)))
+    else:
+        from cgexp.cli.compare import print_sweep
+        from cgexp.runs.folder import is_run
+        from cgexp.studies.catalogue import entry_of
+
+        paths = dict.fromkeys(folder.path for folder in folders)
+        print_sweep([entry_of(path) for path in paths if is_run(path)])
 
 
 def _told(failed: Sequence[Failed], total: int, overrides: Sequence[str]) -> int:

@@ -22,12 +22,14 @@ VERBS = {
     "check": "check a config, build its parts and try one training step; with run=<folder>, its files; writes nothing",
     "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
+    "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
 WORDS = {
     "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
+    "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
 }
@@ -48,7 +50,11 @@ OF_LISTS = {
     "--json": ("store_true", "print JSON"),
     "--yes": ("store_true", "remove without asking"),
 }
-OWN = {"reproduce": OF_STUDIES, "runs": OF_LISTS}  # of the verbs that compose no config
+OWN = {
+    "reproduce": OF_STUDIES,
+    "runs": OF_LISTS,
+    "compare": {"--json": OF_LISTS["--json"]},
+}  # of the verbs that compose no config
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
 what an earlier one left. `cgexp VERB --help` lists options and groups.
@@ -59,6 +65,7 @@ Examples:
   cgexp run -m seed=1,2,3 model.activation=tanh,silu
   cgexp evaluate run=outputs/toy_cgnet/<id>    metrics and figures again; run=latest is the run changed last
   cgexp runs state=failed                      which runs failed, and why
+  cgexp compare experiment=toy_cgnet to=found  its runs by what differs, with figures and comparison.html in found/
 
 Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run again to go on).
 """

@@ -83,20 +83,6 @@ def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> 
     return "\n".join(lines)
 
 
-def runs_table(rows: Sequence[tuple[str, Mapping[str, float]]], metrics: Sequence[str], units: str) -> str:
-    """Mean ± spread (standard deviation over runs) of ``metrics`` for each label; runs of one label differ by seed.
-
-    rows: (label, metrics of one run). A metric that no run of a label has is left out.
-    """
-    table = [("label", "metric", "mean ± spread", "unit", "runs")]
-    for label in dict.fromkeys(label for label, _ in rows):
-        for name in metrics:
-            values = [found[name] for other, found in rows if other == label and name in found]
-            if values:
-                table.append((label, name, mean_and_spread(values), unit_of(name, units), str(len(values))))
-    return "\n".join(aligned(table, "lllll"))
-
-
 def arms_table(rows: Sequence[tuple[str, Mapping[str, Sequence[float]]]], metrics: Sequence[str], units: str) -> str:
     """A Markdown table, a row for each label and a column for each metric: mean ± standard deviation over its values.
 

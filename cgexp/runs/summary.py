@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cgexp.analysis.curves import read_curves
 from cgexp.errors import InputError
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
-from cgexp.report.table import HEADLINES, metrics_table, runs_table
+from cgexp.report.table import metrics_table
 from cgexp.runs.folder import RunFolder
 from cgexp.store import read_record
 
@@ -39,17 +39,6 @@ def print_table(folder: RunFolder) -> None:
         print(f"figures ({names}): {folder.figures}")
     if folder.report.is_file():
         print(f"report: {folder.report}")
-
-
-def print_runs(runs: Sequence[tuple[str, RunFolder]]) -> None:
-    """Print mean and spread over the runs of one label, for the metrics that matter most."""
-    rows: dict[str, list[tuple[str, dict[str, float]]]] = {}
-    for label, folder in runs:
-        if folder.metrics.is_file():
-            rows.setdefault(folder.read_config()["dataset"]["units"], []).append((label, folder.read_metrics()))
-    for units, alike in rows.items():
-        found = {name for _, metrics in alike for name in metrics}
-        print(runs_table(alike, [name for name in HEADLINES if name in found], units))
 
 
 def print_card(card: Mapping[str, Any], path: Path | None) -> None:

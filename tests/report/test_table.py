@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cgexp.analysis.observables import QUANTITIES
-from cgexp.report.table import metrics_table, runs_table, unit_of, with_error
+from cgexp.report.table import metrics_table, unit_of, with_error
 
 PEPTIDE = {
     "loss_train": 1.2345,
@@ -94,14 +94,6 @@ def test_units(metric: str, unit: str) -> None:
 )
 def test_value_with_error(value: float, error: float | None, text: str) -> None:
     assert with_error(value, error) == text
-
-
-def test_runs_are_averaged_over_seeds() -> None:
-    rows = [("a", {"w1_x": 1.0}), ("a", {"w1_x": 3.0, "extra": 0.0}), ("b", {"w1_x": 5.0})]
-    lines = [line.split() for line in runs_table(rows, ["w1_x", "pmf_rmse_simulation"], "reduced").splitlines()]
-    assert lines[1] == ["a", "w1_x", "2.0", "±", "1.4", "length", "2"]
-    assert lines[2] == ["b", "w1_x", "5", "length", "1"]
-    assert len(lines) == 3
 
 
 def test_small_and_large_numbers_share_a_power_of_ten() -> None:

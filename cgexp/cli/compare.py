@@ -1,0 +1,56 @@
+"""cgexp compare: arms of runs beside each other, on the screen and with to=DIR in files; and the end of a multirun."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cgexp.cli.words import Words, listed
+from cgexp.studies.arms import Compared, compare_runs
+from cgexp.studies.catalogue import Entry
+from cgexp.studies.comparison import numbers, write_comparison
+
+KEYS = ("metrics", "baseline", "over", "to", "outputs")
+
+
+def main(given: argparse.Namespace) -> int:
+    """Compare the runs that are meant; return the exit code."""
+    words = Words.read(given.words, KEYS)
+    settings = words.settings
+    metrics = listed(settings["metrics"], "metrics") if "metrics" in settings else None
+    over = listed(settings["over"], "over") if "over" in settings else []
+    found = compare_runs(words.entries(), metrics, settings.get("baseline"), over)
+    if given.json:
+        print(json.dumps(numbers(found), indent=2, ensure_ascii=False))
+    else:
+        for line in lines(found):
+            print(line)
+    if "to" in settings:
+        write_comparison(found, Path(settings["to"]))
+        print(f"{settings['to']}: tables, numbers", file=sys.stderr)
+    return 0
+
+
+def lines(found: Compared, has_differences: bool = True) -> Iterator[str]:
+    """The table of the arms, the differences to the baseline, and what there is to know about both."""
+    from cgexp.report.comparison_tables import difference_table, screen_table
+
+    yield screen_table(found.comparison, found.units)
+    differences = difference_table(found.comparison, found.units) if has_differences else ""
+    if differences:
+        yield f"\nless {found.comparison.arms[found.comparison.baseline].label}:\n{differences}\n"
+    yield from found.notes
+
+
+def print_sweep(entries: Sequence[Entry]) -> None:
+    """The table at a multirun's end: a row an arm, for the runs that have metrics; of each unit system one table."""
+    by_units: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.metrics:
+            by_units.setdefault(str(entry.config["dataset"]["units"]), []).append(entry)
+    for alike in by_units.values():
+        for line in lines(compare_runs(alike), has_differences=False):
+            print(line)

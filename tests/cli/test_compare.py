@@ -1,0 +1,89 @@
+"""cgexp compare as its user sees it, and the table at the end of a multirun."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cgexp.cli.compare import print_sweep
+from cgexp.cli.main import main
+from cgexp.store import read_record
+from cgexp.studies.catalogue import catalogue
+from tests.studies.synthetic import config_with, put
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    outputs = tmp_path / "outputs"
+    for seed in (1, 2, 3, 4):
+        for width in (20, 40):
+            metrics = {"loss_validation": width + seed + 0.1 * seed * (width > 20), "replicas_failed": 0}
+            put(outputs, f"run{width}{seed}", config_with(seed, model__width=width), metrics, epochs=5)
+    return outputs
+
+
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.mark.usefixtures("outputs")
+def test_arms_are_compared_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = output_of(capsys, "compare")
+    lines = out.splitlines()
+    assert (code, error) == (0, "")
+    assert lines[0].split()[:3] == ["width", "runs", "loss_validation"]
+    assert lines[1].endswith("22.5 ± 1.3 (best)")
+    assert lines[4] == "less width=20:"
+    assert lines[6].split() == ["40", "4", "+20.25", "[+20.04,", "+20.46]*"]
+    assert "The same in all runs: replicas_failed 0." in lines
+
+
+@pytest.mark.usefixtures("outputs")
+def test_a_comparison_goes_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, error = output_of(capsys, "compare", "baseline=width=40", "seed<4", f"to={tmp_path / 'found'}")
+    assert (code, "found" in error) == (0, True)
+    content = read_record(tmp_path / "found" / "comparison.json")
+    assert content["baseline"] == "width=40"
+    assert [run["seed"] for run in content["arms"][0]["runs"]] == [1, 2, 3]
+    assert {"table.csv", "table.md", "table.tex"} <= {path.name for path in (tmp_path / "found").iterdir()}
+
+
+@pytest.mark.usefixtures("outputs")
+def test_numbers_come_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    content = json.loads(output_of(capsys, "compare", "--json", "width=20")[1])
+    assert [arm["label"] for arm in content["arms"]] == ["all"]
+
+
+@pytest.mark.usefixtures("outputs")
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["metrics=loss"], "metrics=loss is no metric of these runs"),
+        (["baseline=width=7"], "holds of no arms"),
+        (["baseline=width"], "cannot read"),
+        (["state=failed"], "there is no finished run to compare"),
+        (["to="], "to= lacks a value"),
+        (["somewhere"], "somewhere is no run"),
+    ],
+)
+def test_mistakes_are_a_sentence(capsys: pytest.CaptureFixture[str], words: list[str], part: str) -> None:
+    code, _, error = output_of(capsys, "compare", *words)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert part in error
+
+
+def test_a_multirun_ends_with_a_row_an_arm(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    molecular = config_with(1)
+    molecular["dataset"]["units"] = "molecular"
+    put(outputs, "other", molecular, {"w1_tica": 1.0})
+    put(outputs, "broken", config_with(9), failure="the bond blew up")
+    print_sweep(catalogue(outputs))
+    out = capsys.readouterr().out
+    assert "22.5 ± 1.3 (best)" in out
+    assert "w1_tica (TICA units)" in out, "runs in other units have a table of their own"
+    assert "less width=20" not in out
