@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,15 @@ class Equilibrium:
     frames: Frames
     tica: Tica
     run: Indices
+
+    @classmethod
+    def of_runs(cls, name: str, frames: Frames, tica: Tica, runs: Sequence[Mapping[str, Any]]) -> Equilibrium:
+        """The ensemble of runs whose blocks follow one another in the frames; each states its ``first_block``.
+
+        As cards keep them, of ensembles that ship and of teachers.
+        """
+        firsts = np.array([run["first_block"] for run in runs])
+        return cls(name, frames, tica, np.searchsorted(firsts, frames.block, side="right") - 1)
 
     def step_ps(self) -> float | None:
         """Time between frames, ps, if every block is a trajectory of equal steps in time and all frames weigh alike.

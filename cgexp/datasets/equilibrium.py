@@ -112,6 +112,4 @@ def find_equilibria(folder: Path = DATA, *, system: str | None = None, temperatu
 def load_equilibrium(name: str, folder: Path = DATA) -> Equilibrium:
     """A shipped ensemble with its TICA. Raises InputError if unknown, damaged, or no equilibrium ensemble."""
     runs = runs_of(name, load_card(name, folder))
-    frames = load_packaged(name, folder)
-    firsts = np.array([run["first_block"] for run in runs])
-    return Equilibrium(name, frames, load_tica(name, folder), np.searchsorted(firsts, frames.block, side="right") - 1)
+    return Equilibrium.of_runs(name, load_packaged(name, folder), load_tica(name, folder), runs)

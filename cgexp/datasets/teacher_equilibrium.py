@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cgexp.analysis.equilibrium import Equilibrium, Indices
+from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.tica import Tica
 from cgexp.datasets.teacher_data import TeacherData
 from cgexp.datasets.teacher_run import check_time_step, load_teacher, production_frames, simulate_teacher
@@ -79,9 +79,7 @@ def read_equilibrium(name: str, folder: Path) -> Equilibrium:
     frames, (arrays, meta) = read_frames(folder / FRAMES), read_arrays(folder / TICA)
     if frames.content_hash != card["content_hash"] or meta["data_hash"] != card["content_hash"]:
         raise InputError(f"{folder} does not hold the ensemble that its card describes: delete the folder")
-    firsts = np.array([run["first_block"] for run in card["runs"]])
-    run: Indices = np.searchsorted(firsts, frames.block, side="right") - 1
-    return Equilibrium(name, frames, Tica.from_arrays(arrays, meta), run)
+    return Equilibrium.of_runs(name, frames, Tica.from_arrays(arrays, meta), card["runs"])
 
 
 def two_halves(system: System, frames: Frames) -> Iterator[Frames]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,10 @@ from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused import ACTIVATION_NUMBERS
 from cgexp.kernels.kernel import CompiledKernel, DirectKernel, Kernel
 from cgexp.kernels.native_library import NoNativeKernel, native_library
+from cgexp.parts.ranges import KernelName
 
 log = logging.getLogger(__name__)
-KERNELS = ("auto", "reference", "table", "compiled", "fused")
+KERNELS: tuple[str, ...] = get_args(KernelName)
 
 
 def make_kernel(name: str, network: EnergyTerm, coords: Tensor | None = None, bf16: bool = False) -> Kernel:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate, doc
 
@@ -85,6 +85,7 @@ def _is_project(name: str) -> bool:
     return name.strip() != "" and not set(name) & set("/\\#?%:")
 
 
+KernelName = Literal["auto", "reference", "table", "compiled", "fused"]
 Project = Annotated[
     str,
     MaxLen(128),

@@ -26,7 +26,7 @@ from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
 from cgexp.energy import EnergyTerm
 from cgexp.oracles.oracle import Oracle
-from cgexp.parts.ranges import FilledIn, Seed
+from cgexp.parts.ranges import FilledIn, KernelName, Seed
 from cgexp.priors.prior import Prior
 from cgexp.report.wandb import WandbSettings
 from cgexp.runs.data import DataSet
@@ -59,7 +59,7 @@ class Parts:
     active: ActiveLearning | None
 
     seed: Seed
-    kernel: Literal["auto", "reference", "table", "compiled", "fused"]
+    kernel: KernelName
     figures: Literal["all", "png", "none"]
     force: bool
     run: str | None

@@ -173,3 +173,10 @@ def test_the_distance_of_weighted_runs_hardly_depends_on_the_choice_of_frames() 
         return float(np.std([values["w1_tica_resolution"] for values in found]))
 
     assert spread(equilibrium_module.N_DRAWS) < 0.6 * spread(1)
+
+
+def test_frames_are_of_the_run_whose_blocks_theirs_is_among() -> None:
+    frames = peptide_frames(seed=7)
+    runs = [{"first_block": 0, "n_blocks": 4}, {"first_block": 4, "n_blocks": 4}]
+    made = Equilibrium.of_runs("a_reference", frames, Tica.fit(frames, 2.0), runs)
+    np.testing.assert_array_equal(made.run, frames.block >= 4)

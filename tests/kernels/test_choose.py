@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from cgexp.config.checks import check
+from cgexp.config.compose import compose
 from cgexp.errors import InputError
-from cgexp.kernels.choose import best_kernel, make_kernel
+from cgexp.kernels.choose import KERNELS, best_kernel, make_kernel
+from cgexp.kernels.evaluator import CHOICES
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.table import TableKernel
@@ -85,3 +88,14 @@ def test_kinks_matter_to_tables_only(caplog: pytest.LogCaptureFixture) -> None:
     assert best_kernel(cgnet) == "fused"
     make_kernel("reference", cgnet, bf16=True)
     assert "bfloat16 is for fused" in caplog.text
+
+
+def test_a_simulation_knows_every_kernel_that_a_training_knows() -> None:
+    assert set(CHOICES) == set(KERNELS)
+
+
+def test_the_config_takes_every_kernel_and_no_other() -> None:
+    for name in KERNELS:
+        check(compose(["experiment=chignolin_first", f"kernel={name}"]))
+    with pytest.raises(InputError, match=r"kernel=fussed"):
+        check(compose(["kernel=fussed"]))
