@@ -232,6 +232,10 @@ def test_every_module_says_in_a_line_what_it_is(module: Path) -> None:
 def test_every_group_is_told_of() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert [group for group in groups() if f"`{group}`" not in text] == []
+    rows = re.findall(r"^\| (`[^|]*`) \|", text.partition("| group | chooses |")[2].partition("\n\n")[0], re.M)
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(told) > 10
+    assert [name for name in told if name not in groups()] == []
 
 
 def test_every_room_stands_in_the_architecture() -> None:
