@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.errors import InputError, did_you_mean
@@ -23,6 +25,8 @@ from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 
 log = logging.getLogger(__name__)
+EVALUATION_BYTES = 256 * 2**20
+NUMBERS_A_PAIR = 3500  # that the reference of CGSchNet (3 blocks of 128 features) keeps, measured
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
 # For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -50,6 +54,40 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
             if evaluate is not None:
                 return evaluate
     return cast(Evaluate, frozen.energy_and_forces)
+
+
+def make_forces(name: str, potential: nn.Module, coords: Tensor) -> Callable[[Tensor], Tensor]:
+    """Forces of any number of frames by the kernel called ``name``, a part at a time: see ``make_evaluator``.
+
+    The parts are so large that the reference, which keeps what reverse mode needs, takes about EVALUATION_BYTES.
+    """
+    evaluate, size = make_evaluator(name, potential, coords), frames_at_a_time(coords)
+
+    def forces(many: Tensor) -> Tensor:
+        return torch.cat([evaluate(part)[1] for part in many.split(size)])
+
+    return forces
+
+
+def forces_of(potential: nn.Module, coords: NDArray[np.floating], name: str = "auto") -> NDArray[np.float64]:
+    """Forces in float64 of many frames, coords [n_frames, n_beads, n_dims] -> the same shape: see ``make_forces``.
+
+    Not finite where the potential's are not.
+    """
+    like = torch.as_tensor(np.array(coords[:1], dtype=np.float64))
+    forces, size = make_forces(name, potential, like), frames_at_a_time(like)
+    found = np.empty(coords.shape)
+    for first in range(0, len(coords), size):  # converted a part at a time: coordinates may fill the memory
+        part = torch.from_numpy(np.array(coords[first : first + size], dtype=np.float64))
+        found[first : first + size] = forces(part).numpy()
+    return found
+
+
+def frames_at_a_time(coords: Tensor) -> int:
+    """How many frames like coords [n_frames, n_beads, n_dims] the reference evaluates within EVALUATION_BYTES."""
+    n_beads = coords.shape[1]
+    n_pairs = max(1, n_beads * (n_beads - 1) // 2)
+    return max(1, EVALUATION_BYTES // (n_pairs * NUMBERS_A_PAIR * coords.element_size()))
 
 
 def _left_to_the_reference(name: str, potential: Potential) -> bool:

@@ -122,7 +122,9 @@ class RoundStages:
             return
         metrics = {**training_numbers(folder), **replica_metrics(trajectory)}
         experiment, potential = context.experiment, load_potential(folder.potential)
-        metrics |= evaluate_mean_force(experiment.analysis, experiment.system, potential, context.frames)
+        metrics |= evaluate_mean_force(
+            experiment.analysis, experiment.system, potential, context.frames, experiment.kernel
+        )
         write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
 
     def _judged(self, context: Context, models: list[Potential], proposals: Trajectory) -> Judged:

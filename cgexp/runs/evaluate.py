@@ -21,6 +21,7 @@ from cgexp.datasets.teacher_data import TeacherData
 from cgexp.datasets.teacher_equilibrium import make_equilibrium
 from cgexp.errors import InputError, sentence_of
 from cgexp.frames import Frames
+from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
@@ -29,7 +30,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.runs.page import write_page
-from cgexp.runs.stages import Context, forces_of, frames_of_prior, training_numbers
+from cgexp.runs.stages import Context, frames_of_prior, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
 from cgexp.systems.base import System
@@ -89,7 +90,8 @@ def evaluate(context: Context) -> dict[str, float]:
         **({} if equilibrium is None else {"equilibrium": equilibrium}),  # an analysis with a reference of its own
     )
     metrics = {**training_numbers(folder), **result.metrics}
-    metrics |= evaluate_mean_force(analysis, system, load_potential(folder.potential), context.frames)
+    potential = load_potential(folder.potential)
+    metrics |= evaluate_mean_force(analysis, system, potential, context.frames, experiment.kernel)
     if trajectory is not None:
         metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
     metrics["memory_peak_mb"] = peak_memory_mb()
@@ -193,7 +195,9 @@ def unseen(reference: Frames, frames: Frames) -> NDArray[np.bool_]:
     return np.array([key not in seen for key in _keys(reference)], dtype=np.bool_)
 
 
-def evaluate_mean_force(analysis: Analysis, system: System, potential: Potential, frames: Frames) -> dict[str, float]:
+def evaluate_mean_force(
+    analysis: Analysis, system: System, potential: Potential, frames: Frames, kernel: str = "auto"
+) -> dict[str, float]:
     """Metrics of the potential, of its prior alone and of zero force; none without a set (see ``mean_force_set``).
 
     frames: of the run. Configurations of the set that are among them are left out, since a training knows their labels;
@@ -212,8 +216,8 @@ def evaluate_mean_force(analysis: Analysis, system: System, potential: Potential
     assert reference.forces is not None
     assert reference.force_sem is not None
     forces = {
-        "": forces_of(potential.double(), reference.coords),
-        "prior_only": forces_of(Potential(None, potential.prior), reference.coords),
+        "": forces_of(potential.double(), reference.coords, kernel),
+        "prior_only": forces_of(Potential(None, potential.prior), reference.coords, kernel),
         "zero_force": np.zeros_like(reference.forces),
     }
     basins = system.basin_of(reference.coords) if system.basins else np.zeros(0, dtype=np.str_)

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cgexp.datasets.packaged import load_packaged
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import best_kernel
+from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
@@ -35,7 +34,6 @@ from cgexp.training.fit import LAST, fit, untrained
 from cgexp.training.noise import with_noise
 
 log = logging.getLogger(__name__)
-FORCE_BATCH = 4096  # frames per evaluation of the prior's forces
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def train(context: Context) -> None:
     experiment, frames, folder = context.experiment, context.frames, context.folder
     settings, seed = experiment.trainer, experiment.seed
     prior = Prior.load(folder.prior)
-    prior_forces = forces_of(Potential(None, prior.double()), frames.coords)
+    prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel)
     claim_training(context)
     torch.manual_seed(seed)
     network = experiment.model.make()
@@ -229,15 +227,6 @@ def network_of(run: str) -> EnergyTerm:
             "printed"
         )
     return network
-
-
-def forces_of(potential: Potential, coords: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Forces of many frames in float64, in batches: [n_frames, n_beads, n_dims] -> the same shape."""
-    parts = [
-        potential.forces(torch.tensor(coords[i : i + FORCE_BATCH], dtype=torch.float64)).numpy()
-        for i in range(0, len(coords), FORCE_BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 def training_numbers(folder: RunFolder) -> dict[str, Any]:

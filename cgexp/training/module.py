@@ -16,15 +16,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from cgexp.build import TARGET, Template
-from cgexp.energy import EnergyTerm, negative_gradient
+from cgexp.energy import EnergyTerm
 from cgexp.kernels.choose import make_kernel
+from cgexp.kernels.evaluator import make_forces
 from cgexp.kernels.kernel import Kernel
+from cgexp.models.potential import Potential
 from cgexp.parts.sources import fact
+from cgexp.priors.prior import Prior
 from cgexp.training.data import ResidentData
 from cgexp.training.graphed_step import GraphedStep, can_be_captured, set_capturable
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
-EVALUATION_BATCH = 2048  # frames
+EVALUATION_BATCH = 2048  # frames whose labels are gathered at once
+NO_PRIOR = Prior({}, temperature=1.0)  # its forces are in the labels
 
 
 class ForceMatching(pl.LightningModule):
@@ -57,6 +61,7 @@ class ForceMatching(pl.LightningModule):
         # made as the training starts: the weight-averaging callback copies the module before, and a compiled function
         # is no part of its state
         self._kernel: Kernel | None = None
+        self._evaluate: Callable[[Tensor], Tensor] | None = None  # forces for losses that nothing is minimised by
         self.bf16 = bf16  # in the parameter gradient, see Training
         self._graphed, self._step = graphed, cast(GraphedStep | None, None)
         self._sums = torch.zeros(0)
@@ -142,8 +147,14 @@ class ForceMatching(pl.LightningModule):
             for name, mean in zip(values, self._sums / (batch_idx + 1), strict=True):
                 self.log(name, mean, on_step=False, on_epoch=True, batch_size=1)
 
+    def on_validation_start(self) -> None:
+        self._evaluate = None  # the weights are others than last time
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._log("loss_validation", squared_error(self._forces(batch.coords), batch), batch)
+
+    def on_test_start(self) -> None:
+        self._evaluate = None
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._log("loss_test", squared_error(self._forces(batch.coords), batch), batch)
@@ -163,20 +174,18 @@ class ForceMatching(pl.LightningModule):
 
     def loss_of(self, data: ResidentData, index: NDArray[np.integer]) -> float:
         """Mean squared force error (force^2) of the present weights on the frames at ``index``."""
-        total = 0.0
+        total, self._evaluate = 0.0, None
+        data.move(self.device)
         for part in np.array_split(index, max(1, len(index) // EVALUATION_BATCH)):
-            data.move(self.device)
             batch = data.clean_batch(torch.as_tensor(part))
             total += float(squared_error(self._forces(batch.coords), batch)) * len(part)
         return total / len(index)
 
     def _forces(self, coords: Tensor) -> Tensor:
-        """Forces without a graph through the parameters; works where the caller has switched gradients off."""
-        if not self.network.conservative:
-            return self.network(coords).detach()  # type: ignore[no-any-return]
-        with torch.enable_grad():
-            leaf = coords.detach().requires_grad_(True)
-            return negative_gradient(self.network.energy(leaf), leaf).detach()
+        """Forces of the present weights by the kernel that trains, without a graph, whatever the caller has set."""
+        if self._evaluate is None:
+            self._evaluate = make_forces(self.kernel_name, Potential(self.network, NO_PRIOR), coords[:1])
+        return self._evaluate(coords)
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.coords))

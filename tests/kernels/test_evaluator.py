@@ -164,3 +164,21 @@ def test_modules_that_are_no_potential_and_kernels_that_are_none() -> None:
     assert (make_evaluator("auto", Springs(), coords)(coords)[1] == -coords).all()
     with pytest.raises(InputError, match="unknown kernel=fussed"):
         make_evaluator("fussed", Springs(), coords)
+
+
+@pytest.mark.parametrize("kernel", sorted(CHOICES))
+@pytest.mark.parametrize("name", ["cgschnet", "cgnet"])
+def test_many_frames_are_taken_a_part_at_a_time(kernel: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    potential, coords = Potential(networks()[name], peptide_prior()).double(), chains(23)
+    monkeypatch.setattr(evaluator, "EVALUATION_BYTES", 5 * 15 * evaluator.NUMBERS_A_PAIR * 8)  # of 15 pairs
+    assert evaluator.frames_at_a_time(coords) == 5
+    expected = potential.forces(coords)
+    assert relative(evaluator.make_forces(kernel, potential, coords[:1])(coords), expected) < TOLERANCE
+    found = evaluator.forces_of(potential, coords.numpy(), kernel)
+    assert relative(torch.as_tensor(found), expected) < TOLERANCE
+    assert evaluator.forces_of(potential, coords[:0].numpy(), kernel).shape == (0, N_BEADS, 3)
+
+
+def test_a_part_holds_a_frame_at_least() -> None:
+    assert evaluator.frames_at_a_time(torch.zeros(1, 5000, 3)) == 1
+    assert evaluator.frames_at_a_time(torch.zeros(1, 1, 2)) > 1000
