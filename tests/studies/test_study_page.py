@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cgexp.config.compose import Config, compose
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
 from cgexp.store import write_arrays, write_json
@@ -20,10 +22,21 @@ README = (
 )
 
 
+@cache
+def whole_config() -> Config:
+    return compose(["experiment=chignolin_first"])
+
+
 def made(path: Path, seed: int, with_page: bool) -> Run:
     folder = RunFolder(path)
     write_json(folder.metrics, {"w1_tica": 0.1 * seed})
-    folder.config.write_text(yaml.safe_dump({**CONFIG, "seed": seed, "outputs": str(path.parents[1])}))
+    own = {
+        "choices": CONFIG["choices"],
+        "overrides": CONFIG["overrides"],
+        "seed": seed,
+        "outputs": str(path.parents[1]),
+    }
+    folder.config.write_text(yaml.safe_dump({**whole_config(), **own}))
     if with_page:
         folder.report.write_text("a page")
         write_arrays(folder.structures, *structures(seed=seed).to_arrays())
