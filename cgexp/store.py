@@ -29,13 +29,15 @@ from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
 FORMAT = 1
+UNREAD = "is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
+LARGE, MOST_PACKED = 2**30, 100  # bytes; what our files shrink to at most when they are packed, as a factor
 SEAL = "sha256"  # key of a record's checksum
+UNFINISHED = ".part"  # ends the name of a hidden file that is being written
 TEXT_SEAL = "# sha256: "  # begins the first line of a text with a checksum
 log = logging.getLogger(__name__)
 # what NumPy and zipfile raise for files that are damaged or something else
 UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, TypeError, AttributeError,
-    NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, TypeError, AttributeError, RuntimeError,
 )  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
     Without ``durable`` it is not synced: whole or nothing when the process is killed, but not when the power fails.
     """
     path = Path(path)
-    name = path.parent / f".{path.name}.{secrets.token_hex(8)}.part"
+    name = path.parent / f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # less the user's umask
@@ -176,19 +178,18 @@ def write_arrays(
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the arrays and metadata of a file written by write_arrays, after checking its checksum."""
-    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist: expected a file written by cgexp")
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            if _is_bomb(archive.zip):
+                raise ValueError("fills the memory")
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(META).tobytes())
         version, recorded, meta = header["format"], header["sha256"], header["meta"]
     except UNREADABLE as error:
         require_machine(error, path, "read")
-        raise InputError(
-            f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
-        ) from error
+        raise InputError(f"{path} {UNREAD}") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}, this version reads {FORMAT}: upgrade cgexp")
     if _digest(arrays, meta) != recorded:
@@ -196,24 +197,24 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return arrays, meta
 
 
+def _is_bomb(archive: zipfile.ZipFile) -> bool:
+    """Whether an archive of a few bytes would fill the memory when it is unpacked."""
+    size, packed = (sum(getattr(info, key) for info in archive.infolist()) for key in ("file_size", "compress_size"))
+    return size > LARGE and size > MOST_PACKED * packed
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """The metadata alone of a file written by write_arrays, without its arrays; its checksum is not tested."""
-    meta: dict[str, Any] = _header(path)["meta"]
-    return meta
+    return dict(_header(path)["meta"])
 
 
 def _header(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if META not in archive.files:
-                raise InputError(f"{path} is no cgexp store file: expected one written by cgexp.store.write_frames")
-            header: dict[str, Any] = json.loads(archive[META].tobytes())
-            return header
+            return dict(json.loads(archive[META].tobytes()))
     except UNREADABLE as error:
         require_machine(error, path, "read")
-        raise InputError(
-            f"{path} is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
-        ) from error
+        raise InputError(f"{path} {UNREAD}") from error
 
 
 def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:

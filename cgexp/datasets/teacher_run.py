@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,10 +88,18 @@ def training_frames(folder: Path, config: Mapping[str, Any], data: Mapping[str, 
         with TemporaryDirectory() as scratch:
             frames: Frames = build(config["dataset"], Recipe).make(Path(scratch))
     else:
-        frames = read_frames(folder.resolve().parents[1] / data["path"])
+        frames = read_frames(data_file(folder, data["path"]))
     if frames.content_hash != data["content_hash"]:
         raise InputError(f"the data set of {folder} has changed since the run: make the data again")
     return frames
+
+
+def data_file(folder: Path, path: str) -> Path:
+    """The frames that a run's provenance names, by their path below the outputs folder. InputError if it leads out."""
+    outputs = folder.resolve().parents[1]
+    if not Path(os.path.normpath(outputs / path)).is_relative_to(outputs):
+        raise InputError(f"the provenance of {folder} names data outside {outputs}: delete it and run again")
+    return outputs / path
 
 
 def starting_frames(path: str, starts: str | None) -> Frames:

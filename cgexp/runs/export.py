@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cgexp.build import build
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
-from cgexp.runs.folder import RunFolder
+from cgexp.runs.folder import RunFolder, require_no_links
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_json, write_bytes, write_json
 from cgexp.systems.base import System
@@ -38,6 +38,7 @@ def export(
     them and is written last. Raises InputError if the run is of a toy, has no simulation, or lacks such a replica.
     """
     folder = RunFolder(Path(run))
+    require_no_links(folder.path)
     system = build(folder.read_config()["dataset"], Recipe).system
     if not system.bead_atoms:
         raise InputError(f"{run} is a run of {system.name}, {system.kind}: only molecules have a topology to export")

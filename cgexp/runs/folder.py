@@ -20,6 +20,7 @@ from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_t
 
 STAGES = ("prior", "train", "simulate", "evaluate")
 DATA = "data"
+TRAJECTORY = "trajectory"
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast, where it is there
 
 
@@ -43,7 +44,7 @@ class RunFolder:
         self.history = self.training / "history.csv"
         self.training_metrics = self.training / "metrics.json"
         self.potential = path / "potential.npz" if potential is None else potential
-        self.trajectory = path / "trajectory"
+        self.trajectory = path / TRAJECTORY
         self.simulated = path / "simulation.json"
         self.figures = path / "figures"
         self.structures = path / "structures.npz"
@@ -126,8 +127,13 @@ class RunFolder:
         return Path(os.path.relpath(path, self.path)).as_posix()
 
     def _hash(self, name: str) -> str | None:
-        """Of a file, of a trajectory's chunks, or of the data; None where there is none, or none that can be read."""
+        """Of a file, of a trajectory's chunks, or of the data; None where there is none, or none that can be read.
+
+        A record that somebody else wrote may name files elsewhere: they are not looked at.
+        """
         path = self.path / name
+        if os.path.isabs(name) or (".." in Path(name).parts and name != self._name(self.potential)):
+            return None
         try:
             if name == DATA:
                 return str(self.read_provenance()[DATA]["content_hash"])
@@ -225,6 +231,26 @@ def newest(outputs: Path) -> Path:
     return max(marks, key=lambda path: path.stat().st_mtime).parent
 
 
+def require_no_links(path: Path) -> None:
+    """Raise InputError if a file or folder of a run is a link, which may lead anywhere in somebody else's folder.
+
+    A trajectory may be a link to a folder, as to scratch; what lies there may not.
+    """
+    for place, folders, files in os.walk(path):
+        for entry in (Path(place, name) for name in (*folders, *files)):
+            if not entry.is_symlink():
+                continue
+            if entry.name != TRAJECTORY or entry.is_file():
+                raise _link(entry)
+            for inside in entry.iterdir() if entry.is_dir() else ():
+                if inside.is_symlink():
+                    raise _link(inside)
+
+
+def _link(path: Path) -> InputError:
+    return InputError(f"{path} is a link, which is not followed: put the file itself in its place")
+
+
 def command(stage: str, path: Path) -> str:
     """The command that does a stage of the run in ``path`` again, if it is not done."""
     if (path / "rounds").is_dir():
@@ -253,5 +279,6 @@ def laid_on_recorded(config: Config) -> Config:
     """
     if config["run"] is None or not changes(config):
         return config
+    require_no_links(Path(config["run"]).resolve())
     recorded = RunFolder(Path(config["run"])).read_config()
     return compose_on(recorded, [o for o in config["overrides"] if not o.lstrip("+").startswith("run=")])

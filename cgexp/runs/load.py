@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.cards import packaged_names
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.runs.folder import STAGES, RunFolder, newest
+from cgexp.runs.folder import STAGES, RunFolder, newest, require_no_links
 
 if TYPE_CHECKING:
     from cgexp.models.potential import Potential
@@ -81,6 +81,7 @@ def load(folder: str | Path) -> Run:
     run = RunFolder(newest(Path("outputs")) if folder == "latest" else Path(folder))
     if not run.config.is_file():
         raise InputError(f"{folder} is not a run: it has no config.yaml; give the folder that `cgexp run` printed")
+    require_no_links(run.path)
     return Run(run)
 
 

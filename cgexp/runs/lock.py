@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cgexp.errors import InputError, not_written
+from cgexp.store import UNFINISHED
 
 LOCK, HOLDER = ".lock", ".lock.holder"
 log = logging.getLogger(__name__)
@@ -21,9 +22,12 @@ log = logging.getLogger(__name__)
 def lock(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold ``folder/.lock``. Another holder is waited for (``wait``) or reported in an InputError.
 
-    Who holds it is written beside it, and means something only as long as the lock is held.
+    Who holds it is written beside it, and means something only as long as the lock is held. Files that a killed holder
+    had not written to their end are removed.
     """
     require_writable(folder)
+    if (folder / HOLDER).is_symlink():
+        raise InputError(f"{folder / HOLDER} is a link, which is not followed: delete it")
     held, holder = FileLock(folder / LOCK), folder / HOLDER
     try:
         held.acquire(blocking=False)
@@ -36,6 +40,7 @@ def lock(folder: Path, wait: bool = False) -> Iterator[None]:
         log.info("waiting for another process (%s), which works in %s", who, folder)
         held.acquire()
     try:
+        _remove_unfinished(folder)
         holder.write_text(f"pid {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
@@ -47,6 +52,8 @@ def require_writable(folder: Path) -> None:
     """Make ``folder``; InputError if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if (folder / LOCK).is_symlink():
+            raise InputError(f"{folder / LOCK} is a link, which is not followed: delete it")
         with open(folder / LOCK, "ab"):
             pass
     except OSError as error:
@@ -66,6 +73,15 @@ def held_by(folder: Path) -> str | None:
         return None
     probe.release()
     return None  # a process that was killed has left its name
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what ``store.write_bytes`` had begun below a folder, but for folders with locks of their own."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not os.path.lexists(os.path.join(place, name, LOCK))]
+        for name in files:
+            if name.startswith(".") and name.endswith(UNFINISHED):
+                Path(place, name).unlink(missing_ok=True)
 
 
 def _read(holder: Path) -> str:

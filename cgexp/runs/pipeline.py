@@ -20,7 +20,7 @@ from cgexp.runs import needs, provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of
+from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of, require_no_links
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
 from cgexp.simulation.trajectory import HEADER
@@ -46,8 +46,6 @@ def inherit(parent: RunFolder, folder: RunFolder, config: Config) -> None:
     if "simulate" in missing:
         remove(folder.trajectory)  # a half-finished one may have other chunks
     for path in [path for stage in missing for path in _files(parent, stage)]:
-        if path.is_symlink():
-            raise InputError(f"{path} is a link, which is not followed: put the file itself in its place")
         write_bytes(folder.path / path.relative_to(parent.path), path.read_bytes())
     done = own | {stage: recorded["stages"][stage] for stage in missing}
     if done != own or not folder.provenance.is_file():
@@ -102,6 +100,7 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
 @contextmanager
 def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
     """Hold the run's lock. An error leaves its sentence in failed.json, one that is no InputError a traceback, too."""
+    require_no_links(folder.path)
     with lock(folder.path), threads_for(config["dataset"]["n_beads"]):
         say(f"{folder.path}")
         folder.failed.unlink(missing_ok=True)
@@ -164,6 +163,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     if config["run"] is None:
         return config, folder_of(config), None
     parent = RunFolder(Path(config["run"]).resolve())
+    require_no_links(parent.path)
     # what concerns this command alone: where the folder is now, how to log, whether to repeat
     present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force")}
     present |= {"outputs": str(parent.path.parent.parent), "run": None}

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from cgexp.config.identity import run_id
+from cgexp.datasets.teacher_run import data_file
 from cgexp.errors import InputError, sentence_of
-from cgexp.runs.folder import STAGES, RunFolder, command
+from cgexp.runs.folder import STAGES, RunFolder, command, require_no_links
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import read_arrays, read_frames, read_record
 
@@ -25,6 +26,7 @@ def verify(path: Path) -> Iterator[str]:
     Every checksum is computed again. Raises InputError that names all files that differ, with the command that makes
     them again.
     """
+    require_no_links(path)
     folders = [RunFolder(path), *(RunFolder(found.parent) for found in sorted(path.glob("*/**/provenance.json")))]
     damaged: list[str] = []
     n_files = 0
@@ -66,9 +68,9 @@ def _data_file(folder: RunFolder) -> Path | None:
     """The frames that are kept beside the runs, if they are there."""
     try:
         path = folder.read_provenance()["data"]["path"]
+        file = None if path is None else data_file(folder.path, path)
     except InputError:
         return None
-    file = None if path is None else folder.path.resolve().parents[1] / path
     return file if file is not None and file.is_file() else None
 
 

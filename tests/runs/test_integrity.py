@@ -198,9 +198,6 @@ def test_a_trajectory_on_scratch_may_be_a_link(copy: RunFolder, tmp_path: Path) 
 
 
 def test_links_in_a_run_are_not_copied_and_other_files_neither(copy: RunFolder, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("secret")
-    (copy.trajectory / "own.txt").symlink_to(secret)
     (copy.trajectory / "other.txt").write_text("other")
     child = run(compose([f"run={copy.path}", "analysis.n_bins=21"]), "evaluate", say=quiet)
     assert not list(child.path.rglob("*.txt"))

@@ -42,3 +42,13 @@ def test_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFix
             pass
         timer.wait()
     assert f"waiting for another process (pid {process.pid} on " in caplog.text
+
+
+def test_what_a_killed_holder_had_not_written_is_removed_but_not_that_of_another(tmp_path: Path) -> None:
+    for name in ("train", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".prior.json.0123.part").write_text("")
+    (tmp_path / "other" / ".lock").write_text("")
+    with lock(tmp_path):
+        assert not list((tmp_path / "train").iterdir())
+        assert len(list((tmp_path / "other").iterdir())) == 2

@@ -1,0 +1,55 @@
+"""Any command, killed at random moments and given again, ends as if undisturbed and leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.runs.kills import Harness, Series, differences, server, state_of
+from tests.runs.test_active import TINY
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+
+TOY = ("debug=fast", "experiment=toy_cgnet", "figures=none", "simulation.chunk_frames=5")
+SERIES = [
+    Series("data", "data", ("debug=fast", "dataset=toy_cgnet_langevin"), 40),
+    Series("train", "train", (*TOY, "trainer.max_epochs=4"), 40),
+    Series("simulate", "simulate", TOY, 40, after=("train",)),
+    Series("evaluate", "evaluate", TOY, 40, after=("train", "simulate")),
+    Series("active", "active", tuple(TINY), 40),
+    Series("sweep", "run", ("-m", "launcher=joblib", "seed=1,2", *TOY), 30),
+]
+
+
+def first(series: Series) -> tuple[str, ...]:
+    """A command that does all that the one of a series does, in an empty folder."""
+    return ("run" if series.after else series.verb, *series.options)
+
+
+def test_a_training_that_is_killed_twice(tmp_path: Path) -> None:
+    with server(tmp_path / "server", first(SERIES[1])) as one:
+        counts = Harness(one, tmp_path, seed=0).run(replace(SERIES[1], n=2))
+    assert counts.wrong == []
+    assert sum(counts.kills.values()) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("series", SERIES, ids=lambda series: series.name)
+def test_killed_at_random_moments(series: Series, tmp_path: Path) -> None:
+    with server(tmp_path / "server", first(series)) as one:
+        counts = Harness(one, tmp_path, seed=1).run(series)
+    print(f"\n{series.name}: {counts}")
+    assert counts.wrong == []
+    assert sum(counts.kills.values()) >= series.n
+
+
+def test_what_is_left_and_what_differs_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "prior.json").write_text("1")
+    before = state_of(tmp_path)
+    (tmp_path / "prior.json").write_text("2")
+    (tmp_path / "x.part").write_text("")
+    assert differences(before, state_of(tmp_path)) == ["x.part is left", "prior.json differs"]
