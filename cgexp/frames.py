@@ -268,3 +268,24 @@ def _check_finite(name: str, value: NDArray[Any] | None) -> None:
     raise InputError(
         f"{name} of frame {int(np.argmax(bad))} (and {int(bad.sum()) - 1} more) are not finite: remove or repair them"
     )
+
+
+LEGACY = {"ff14SB + OBC2": "ff14SB + OBC2 + ACE"}  # what sources called it before the surface term was a choice
+
+
+def stated_force_field(force_field: str, source: str) -> str:
+    """Name of the force field that frames state; '' if it is not known. Older frames say it in their ``source``."""
+    if force_field:
+        return force_field
+    _, said, rest = source.partition("OpenMM, ")
+    return current_name(rest.split(",")[0]) if said else ""
+
+
+def current_name(force_field: str) -> str:
+    """The name today of a force field that older frames call otherwise."""
+    return LEGACY.get(force_field, force_field)
+
+
+def force_field_of(frames: Frames) -> str:
+    """Name of the force field that the atoms of frames were simulated in; '' if it is not known."""
+    return stated_force_field(frames.force_field, frames.source)

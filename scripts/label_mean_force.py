@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cgexp.all_atom.force_field import ForceField, force_field_of
+from cgexp.all_atom.force_field import ForceField
 from cgexp.datasets.packaged import load_packaged
+from cgexp.frames import force_field_of
 from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels
 from cgexp.progress import Progress

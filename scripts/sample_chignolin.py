@@ -10,7 +10,8 @@ ps, and all atoms with their forces at the study temperature (350 K) every 0.5 p
 150 ns, in the working folder only. A pilot takes another ladder, surface term and folder (--temperatures,
 --surface-term, --cache).
 
-Killed and repeated, or repeated with a larger --ns, it goes on where it was. --pack joins what there is into
+Killed and repeated, or repeated with a larger --ns, it goes on where it was: after the last round, of 48 ps a walker,
+that it had stored. --pack joins what there is into
 experiments/chignolin_reference/<start>/, small enough to keep, and refuses to replace a longer run there. A working
 folder that is empty or shorter than the packed run, as on a fresh machine, goes on from the packed one.
 """
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.engine import derived_seed
 from cgexp.all_atom.force_field import ForceField, SurfaceTerm, make_system
-from cgexp.all_atom.sampling.exchange_trajectory import load_exchange, pack_exchange, take_longer
+from cgexp.all_atom.sampling.exchange_trajectory import load_exchange, n_cycles, pack_exchange, take_longer
 from cgexp.all_atom.sampling.replica_exchange import ReplicaExchange, run_replica_exchange
 from cgexp.all_atom.sampling.segment import Segment, pack_system, run_segment
 from cgexp.all_atom.structure import AllAtom, build_extended, build_native
@@ -83,6 +84,10 @@ def sample(
 ) -> None:
     """Go on until the run is ``ns`` long in all, from the packed run if that is ahead of the working folder."""
     take_longer(packed, folder)
+    there = load_exchange(folder).aggregate_ns if n_cycles(folder) else 0.0
+    if there >= ns:
+        print(f"{folder} has {there:.1f} ns already, {ns:g} are asked for: give a larger --ns, or an empty --packed")
+        return
     protocol = ReplicaExchange(temperatures=temperatures, seed=SEEDS[kind], labels_per_cycle=LABELS_PER_CYCLE)
     force_field = ForceField(surface_term=surface_term)
     peptide = build_native(SEQUENCE, force_field)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.modules import import_openmm
 from cgexp.errors import InputError, did_you_mean
-from cgexp.frames import Frames
+from cgexp.frames import current_name
 from cgexp.units import KCAL_IN_KJ
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ HYDROGEN_MASS = 4.0  # amu, taken from the bonded heavy atom: allows a 4 fs step
 SOLUTE_DIELECTRIC, SOLVENT_DIELECTRIC = 1.0, 78.5
 BORN_OFFSET = 0.009  # nm, which the file's parameter `or` has subtracted from the radius
 CUTOFF = 0.9  # nm, of the direct space of PME and of Lennard-Jones (with the dispersion correction)
-LEGACY = {"ff14SB + OBC2": "ff14SB + OBC2 + ACE"}  # what sources called it before the surface term was a choice
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class ForceField:
             for term in ("ace", "none")
         ]
         for force_field in known:
-            if force_field.name == LEGACY.get(name, name):
+            if force_field.name == current_name(name):
                 return force_field
         raise InputError(
             f"force field '{name}' cannot be simulated here: expected one of {', '.join(each.name for each in known)}"
@@ -115,15 +114,6 @@ class ForceField:
 
 
 DEFAULT = ForceField()
-
-
-def force_field_of(frames: Frames) -> str:
-    """Name of the force field of a peptide's frames; '' if it is not known. Older frames say it in their source."""
-    if frames.force_field:
-        return frames.force_field
-    _, said, rest = frames.source.partition("OpenMM, ")
-    name = rest.split(",")[0]
-    return LEGACY.get(name, name) if said else ""
 
 
 def make_system(

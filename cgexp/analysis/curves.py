@@ -231,7 +231,8 @@ class Notes(Curve):
     """Remarks of an analysis for the reader: what the reference is, and what is missing.
 
     left_out: what the system does not have, so that it was not measured. msm: on the Markov model, or why there is
-    none; None if none was asked for.
+    none; None if none was asked for. other_force_field: what to tell where the data are in another force field than the
+    reference, or may be.
     """
 
     reference: str
@@ -241,6 +242,7 @@ class Notes(Curve):
     left_out: str | None = None
     n_frames_model: int | None = None
     msm: str | None = None
+    other_force_field: str | None = None
 
 
 @dataclass(frozen=True)

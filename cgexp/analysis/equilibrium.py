@@ -12,7 +12,20 @@ from numpy.typing import NDArray
 from cgexp.analysis.bootstrap import bootstrap_sem
 from cgexp.analysis.divergences import N_DRAWS, thin, wasserstein_2d
 from cgexp.analysis.tica import Tica
-from cgexp.frames import Frames
+from cgexp.frames import Frames, force_field_of
+
+
+def other_force_field(data: Frames, reference: Frames) -> str | None:
+    """What to tell of a comparison of data with a reference in another force field, or maybe so; None: in the same."""
+    own, other = force_field_of(data), force_field_of(reference)
+    if not other or own == other:
+        return None
+    if own:
+        remark = "distances to it tell of the force fields as much as of the model"
+        return f"the data are in {own}, the reference in {other}: {remark}"
+    remark = "if theirs is another, distances tell of it, too"
+    return f"the data do not state their force field, the reference is in {other}: {remark}"
+
 
 Indices = NDArray[np.int64]
 

@@ -17,7 +17,7 @@ from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import Convergence, Notes, PeptideCurves
 from cgexp.analysis.divergences import N_DRAWS
 from cgexp.analysis.ensemble import Ensemble, ReplicaEnsemble, replica_metrics
-from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.equilibrium import Equilibrium, other_force_field
 from cgexp.analysis.folding import DRAWS, folded, folding_metrics
 from cgexp.analysis.kinetics import Kinetics, KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
@@ -104,6 +104,7 @@ class PeptideAnalysis(Analysis):
         trajectory: simulation.Trajectory, or None if there is none; without healthy replicas only the reference is
         described. burn_in: fraction of the trajectory that is dropped. Raises InputError if TICA cannot be fitted.
         """
+        remark = None if equilibrium is None else other_force_field(frames, equilibrium.frames)
         if equilibrium is None:
             other_beads = system.n_beads > len(system.trace)
             tica = Tica.fit(frames, self.lag_ps, self.scaling, system.trace if other_beads else None)
@@ -135,6 +136,7 @@ class PeptideAnalysis(Analysis):
             tica_lag_ps=tica.lag_ps,
             left_out=None if reference.has_native else NO_NATIVE,
             n_frames_model=None if model is None else len(model),
+            other_force_field=remark,
         )
         curves = self._curves(reference, model, bins, system, notes)
         if replicas is not None and model is not None:

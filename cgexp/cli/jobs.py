@@ -74,7 +74,8 @@ def data(config: Config) -> None:
 
     data_set = DataSet.of(resolve(config)[0])
     frames, path = data_set.get(again=config["force"])
-    print_card(data_card(frames, data_set.spec, data_set.recipe.system), path)
+    place = str(path) if path else data_set.recipe.place
+    print_card(data_set.recipe.facts() | data_card(frames, data_set.spec, data_set.recipe.system), place)
 
 
 def check_one(config: Config) -> None:

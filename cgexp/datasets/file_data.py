@@ -10,7 +10,7 @@ from cgexp.all_atom.mapping.unbiasedness import check_unbiased
 from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.errors import InputError
-from cgexp.frames import Frames
+from cgexp.frames import Frames, stated_force_field
 from cgexp.parts.ranges import OwnFile
 from cgexp.store import read_frames, read_header
 from cgexp.systems.base import System
@@ -32,7 +32,12 @@ class FramesFile(Recipe):
 
     @property
     def all_atom_force_field(self) -> str:
-        return str(read_header(Path(self.path)).get("force_field") or "")
+        header = read_header(Path(self.path))
+        return stated_force_field(header.get("force_field") or "", str(header.get("source", "")))
+
+    @property
+    def place(self) -> str:
+        return self.path
 
     def require(self) -> None:
         """The file is there, and of this system."""

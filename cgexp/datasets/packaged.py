@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.force_field import force_field_of
 from cgexp.all_atom.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, packaged_names
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
-from cgexp.frames import Frames
+from cgexp.frames import Frames, force_field_of
 from cgexp.parts.ranges import Region
 from cgexp.store import (
     dequantise,
@@ -30,6 +29,7 @@ from cgexp.store import (
 )
 
 Content = TypeVar("Content")
+JUDGED = ("burn_in_ps", "stretch_ps", "effective_size", "runs")  # facts of a card that are printed
 
 
 def find_packaged(system: str, temperature: float, force_map: str, folder: Path = DATA) -> list[str]:
@@ -145,11 +145,26 @@ class Packaged(Recipe):
     def all_atom_force_field(self) -> str:
         return str(load_card(self.name).get("force_field", ""))
 
+    @property
+    def place(self) -> str:
+        return "ships with the package"
+
+    def facts(self) -> dict[str, object]:
+        """Of an equilibrium ensemble its errors and how far its runs agree; of a part of a set that it is one."""
+        card = load_card(self.name)
+        found = {fact: card[fact] for fact in JUDGED if fact in card}
+        for judgement in ("values", "w1_tica_resolution"):
+            found |= card.get(judgement, {})
+        return found | ({} if self.basin is None else {"basin": f"{self.basin}: a part of the set, not an ensemble"})
+
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
         frames = load_packaged(self.name, force_map=self.force_map)
         if self.basin is not None:
             frames = frames.select(self.system.basin_of(frames.coords) == self.basin)
+            frames = frames.with_labels(
+                notes=f"the {self.basin} frames alone, which are no equilibrium sample, of: {frames.notes}"
+            )
         return self.check(self.thin(frames))
 
 

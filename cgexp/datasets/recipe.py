@@ -55,6 +55,15 @@ class Recipe(Part, ABC):
         """Name of the force field that the frames were simulated in, as cards state it; '' if none or not known."""
         return ""
 
+    @property
+    def place(self) -> str:
+        """Where the frames are, in words, if they are not kept by the package."""
+        return "not kept: made anew each time"
+
+    def facts(self) -> dict[str, object]:
+        """What is known of the set beside its frames, for its printed card."""
+        return {}
+
     def require(self) -> None:
         """Raise InputError if something that ``make`` reads is missing or unfit; makes nothing and reads no frames."""
 

@@ -33,6 +33,8 @@ FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-con
 TUNING = "-march=native"
 _TESTED: set[str] = set()  # libraries that this process has compared with their references
 
+WITHOUT = "choose what needs none (kernel=table for networks, platform=CPU for all atoms)"
+
 
 class NoNativeKernel(InputError):
     """The C++ kernels cannot be had here. reason: why. cure: what to do, where a kernel was asked for by name."""
@@ -67,7 +69,7 @@ def _require_right(name: str, path: Path) -> None:
         native_library.cache_clear()
         raise NoNativeKernel(
             f"the compiled kernel {path} is wrong: it differs from its reference by {error:.1g}",
-            "set CXX to another compiler, or use kernel=table",
+            f"set CXX to another compiler, or {WITHOUT}",
         )
 
 
@@ -79,7 +81,7 @@ def find_compiler() -> list[str]:
             return command
     raise NoNativeKernel(
         f"no C++ compiler was found ({' '.join(named) or ', '.join(COMPILERS)}), which native kernels need",
-        "install one, or use kernel=table",
+        f"install one, or {WITHOUT}",
     )
 
 
@@ -168,12 +170,16 @@ def _compile(compiler: list[str], source: Path, made: Path) -> None:
             result = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
             raise NoNativeKernel(
-                f"{compiler[0]} is no C++ compiler ({error})", "set CXX, or use kernel=table"
+                f"{compiler[0]} is no C++ compiler ({error})",
+                f"set CXX, or {WITHOUT}",
             ) from error
         if result.returncode == 0:
             return
         message = message or (result.stderr.strip().splitlines() or ["no message"])[0]
-    raise NoNativeKernel(f"{compiler[0]} could not compile {source.name} ({message})", "use kernel=table")
+    raise NoNativeKernel(
+        f"{compiler[0]} could not compile {source.name} ({message})",
+        WITHOUT,
+    )
 
 
 def _digest(name: str) -> str:

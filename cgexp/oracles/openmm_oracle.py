@@ -21,7 +21,6 @@ from cgexp.all_atom.engine import PlatformName, derived_seed
 from cgexp.all_atom.force_field import (
     ForceField,
     constraint_pairs,
-    force_field_of,
     make_system,
 )
 from cgexp.all_atom.mapping.force_maps import FITTED, FORCE_MAPS, make_map
@@ -31,7 +30,7 @@ from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.structure import AllAtom, build_peptide
 from cgexp.errors import InputError
 from cgexp.executor import local_executor
-from cgexp.frames import Frames
+from cgexp.frames import Frames, force_field_of
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.jobs import Job, Outcome, Rejection, run_jobs
 from cgexp.oracles.oracle import Coords, Labels, Oracle, fingerprint

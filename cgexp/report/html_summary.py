@@ -148,6 +148,8 @@ def warnings(run: RunFacts, metrics: Metrics, notes: Notes | None, force_map: st
             "The reference is not an equilibrium ensemble: nearness to it is not nearness to equilibrium, and no "
             "population may be read from it."
         )
+    if notes is not None and notes.other_force_field:
+        found.append(_sentence(notes.other_force_field))
     failed = metrics.get("replicas_failed", 0.0)
     if failed and run.simulation is not None:
         found.append(

@@ -7,20 +7,22 @@ import os
 import resource
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.equilibrium import Equilibrium, other_force_field
 from cgexp.analysis.forces import mean_force_metrics
 from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.cards import load_card
 from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
 from cgexp.datasets.packaged import find_packaged, load_packaged
 from cgexp.datasets.teacher_data import TeacherData
 from cgexp.datasets.teacher_equilibrium import make_equilibrium
 from cgexp.errors import InputError, sentence_of
-from cgexp.frames import Frames
+from cgexp.frames import Frames, force_field_of
 from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential
 from cgexp.priors.prior import Prior
@@ -35,6 +37,8 @@ from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
 from cgexp.systems.base import System
 
+log = logging.getLogger(__name__)
+
 AUTO, TEACHER = "auto", "teacher"
 
 
@@ -43,8 +47,8 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None
 
     ``analysis.reference`` names a shipped ensemble, or 'teacher': that of the teacher whose frames the data set holds,
     made once and kept beside the data. 'auto': the teacher's if there is one, else the shipped one of the frames'
-    system and temperature, if any. Raises InputError if the one it names is none, or of another system or temperature
-    than ``frames``.
+    system, temperature and force field (as far as that is known), if any. Raises InputError if the one it names is
+    none, or of another system or temperature than ``frames``.
     """
     name, recipe = getattr(experiment.analysis, "reference", None), experiment.dataset
     if isinstance(recipe, TeacherData) and name in (AUTO, TEACHER):
@@ -55,7 +59,8 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None
             f"use dataset=teacher, or set it to {AUTO} or null"
         )
     if name == AUTO:
-        name = next(iter(find_equilibria(system=frames.system, temperature_K=frames.temperature)), None)
+        found = find_equilibria(system=frames.system, temperature_K=frames.temperature)
+        name = _in_the_same_force_field(found, frames, "analysis.reference")
     if name is None:
         return None
     equilibrium = load_equilibrium(name)
@@ -67,6 +72,18 @@ def equilibrium_of(experiment: Experiment, frames: Frames) -> Equilibrium | None
                 f"set it to {AUTO} or null"
             )
     return equilibrium
+
+
+def _in_the_same_force_field(names: Sequence[str], frames: Frames, key: str) -> str | None:
+    """The first of these shipped sets that may be in the force field of the frames; those that are not are told."""
+    own = force_field_of(frames)
+    for name in names:
+        other = load_card(name)["force_field"]
+        if other in ("", own) or not own:
+            return name
+        log.warning("not compared with %s, which is in %s, for the data are in %s: name it in %s to do so all the same",
+                    name, other, own, key)  # fmt: skip
+    return None
 
 
 def teacher_equilibrium(recipe: TeacherData, folder: Path) -> Equilibrium:
@@ -157,7 +174,6 @@ def _history(context: Context, metrics: dict[str, float]) -> TrainingCurve:
     )
 
 
-log = logging.getLogger(__name__)
 AUTO = "auto"
 FORCE_MAP = "mean_force"
 FEWEST = 20  # configurations; with fewer there is no metric
@@ -171,7 +187,8 @@ def mean_force_set(analysis: Analysis, frames: Frames) -> Frames | None:
     """
     name = getattr(analysis, "mean_force_set", None)
     if name == AUTO:
-        name = next(iter(find_packaged(frames.system, frames.temperature, FORCE_MAP)), None)
+        ships = find_packaged(frames.system, frames.temperature, FORCE_MAP)
+        name = _in_the_same_force_field(ships, frames, "analysis.mean_force_set")
     if name is None:
         return None
     found = load_packaged(name)
@@ -181,6 +198,8 @@ def mean_force_set(analysis: Analysis, frames: Frames) -> Frames | None:
                 f"analysis.mean_force_set={name} is of {fact} {getattr(found, fact)}, but the data set of "
                 f"{getattr(frames, fact)}: set it to {AUTO} or null"
             )
+    if remark := other_force_field(frames, found):
+        log.warning("mean forces of %s: %s", name, remark)
     if found.forces is None or found.force_sem is None:
         raise InputError(
             f"analysis.mean_force_set={name} has no forces with standard errors: expected a set of mean forces; "

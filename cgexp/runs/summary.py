@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cgexp.analysis.curves import NAME as CURVES
@@ -41,13 +40,13 @@ def print_table(folder: RunFolder) -> None:
         print(f"report: {folder.report}")
 
 
-def print_card(card: Mapping[str, Any], path: Path | None) -> None:
-    """Print a data card."""
+def print_card(card: Mapping[str, Any], place: str) -> None:
+    """Print a data card. place: where the frames are."""
     width = max(len(name) for name in card)
     for name, value in card.items():
         if not isinstance(value, Mapping):
             print(f"{name:<{width}}  {value}")
-    print(f"{'file':<{width}}  {path or 'ships with the package'}")
+    print(f"{'file':<{width}}  {place}")
 
 
 def objective(folder: RunFolder, name: str | None) -> float | None:

@@ -98,7 +98,7 @@ def floor_of(tica: Floats, weights: Floats) -> float:
 def needed(
     events: dict[str, float], aggregate_ns: float, relative: float, relative_sem: float, floor: float
 ) -> dict[str, Any]:
-    """Aggregate ns of both runs for TARGETS, from two scalings that may both fail: see the README.
+    """Aggregate ns of both runs after the burn-in for TARGETS, from two scalings that may both fail: see the README.
 
     Events are Poisson: a ratio of two rates has the relative error sqrt(1/n_folding + 1/n_unfolding). W1 beyond the
     floor of finite samples falls as 1/sqrt(length) once the runs have no memory of their starts; relative and floor are
@@ -141,7 +141,8 @@ def of_run(
     ones = np.ones(len(part))
     levels = [part.level == level for level in range(len(part.temperatures))]
     names = [f"{each:g} K" for each in part.temperatures]
-    seen = long_visits(rmsd.reshape(run.coords.shape[1], -1).T, run.frame_ps)
+    by_walker = rmsd.reshape(run.coords.shape[1], -1).T
+    seen, later = (long_visits(part, run.frame_ps) for part in (by_walker, by_walker[_first(burn_in, run) :]))
     return {
         "aggregate_ns": run.aggregate_ns,
         "acceptance": run.acceptance.round(3).tolist(),
@@ -163,12 +164,21 @@ def of_run(
         },
         "frames_after_burn_in": int(used.sum()),
         "effective_size_of_weights": effective_size(own[used]),
+        "folded_share_by_walker": [
+            round(float(folded[used & (part.walker == walker)].mean()), 3) for walker in np.unique(part.walker)
+        ],
         "events": events_of(seen, run),
+        "events_after_burn_in": events_of(later, run, _first(burn_in, run)),
     }
 
 
-def events_of(seen: Visits, run: ExchangeTrajectory) -> dict[str, Any]:
-    """Events of a run, in all, by walker and by the temperature at which they happened."""
+def _first(burn_in: float, run: ExchangeTrajectory) -> int:
+    """The first frame after the burn-in (ps)."""
+    return int(burn_in / run.frame_ps)
+
+
+def events_of(seen: Visits, run: ExchangeTrajectory, first: int = 0) -> dict[str, Any]:
+    """Events of a run from frame ``first`` on, in all, by walker and by the temperature at which they happened."""
     length = (seen.end - seen.begin) * run.frame_ps
     return {
         "folding": int(seen.folds.sum()),
@@ -176,8 +186,8 @@ def events_of(seen: Visits, run: ExchangeTrajectory) -> dict[str, Any]:
         "shorter": int(seen.n_brief.sum()),
         "misfolded": int(seen.n_loose.sum()),
         "median_visit_ps": float(np.median(length)) if len(length) else None,
-        "by_walker": seen.counts(run.frame_levels, of_walkers=True),
-        "by_temperature": seen.counts(run.frame_levels, of_walkers=False),
+        "by_walker": seen.counts(run.frame_levels[first:], of_walkers=True),
+        "by_temperature": seen.counts(run.frame_levels[first:], of_walkers=False),
     }
 
 
@@ -234,7 +244,7 @@ def _distances(axis: Axes, numbers: dict[str, Any]) -> None:
     axis.axhline(numbers["w1_floor"], color="black", ls="--", label="independent frames")
     if scale:
         target = TARGETS["resolution_relative"]
-        axis.axhline(target * scale, color="#009E73", ls=":", label=f"{target:g} of folded to unfolded")
+        axis.axhline(target * scale, color="#009E73", ls=":", label=f"{target:g} of folded to all others")
         axis.secondary_yaxis("right", functions=(lambda w: w / scale, lambda r: r * scale)).set_ylabel(
             "resolution_relative"
         )
@@ -259,7 +269,7 @@ def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], labe
                 label=f"{event}, {STARTS[kind][0]}",
             )
     axis.set_xticks(place, names)
-    axis.set_title(f"visits of 0.1 ns or more, {by.replace('_', ' ')}")
+    axis.set_title(f"visits of 0.1 ns or more, burn-in included, {by.replace('_', ' ')}")
     axis.set_xlabel(label)
     axis.set_ylabel("events")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -272,8 +282,7 @@ def _exchange(axis: Axes, numbers: dict[str, Any], temperatures: list[str]) -> N
     pairs = [f"{low}\n{high}" for low, high in pairwise(temperatures)]
     for kind, found in numbers["runs"].items():
         label, colour = STARTS[kind]
-        trips = ", ".join(map(str, found["round_trips"]))
-        axis.plot(pairs, found["acceptance"], "o-", color=colour, label=f"{label}; round trips {trips}")
+        axis.plot(pairs, found["acceptance"], "o-", color=colour, label=label)
     axis.set_ylim(0.0, 1.0)
     axis.set_title("exchange of neighbours")
     axis.set_xlabel("temperatures (K)")
@@ -330,10 +339,12 @@ def measure(folder: Path, data: Path) -> dict[str, Any]:
     last, scale = found["rows"][-1], found["folded_from_others"]
     if scale:
         events = {
-            name: sum(each["events"][name] for each in numbers["runs"].values()) for name in ("folding", "unfolding")
+            name: sum(each["events_after_burn_in"][name] for each in numbers["runs"].values())
+            for name in ("folding", "unfolding")
         }
+        length = numbers["total_ns"] - burn_in / 1000.0 * sum(run.coords.shape[1] for run in runs.values())
         relative = (last["relative"], last.get("relative_sem", 0.0), numbers["w1_floor"] / scale)
-        numbers["needed"] = needed(events, numbers["total_ns"], *relative)
+        numbers["needed"] = needed(events, length, *relative)
     return numbers
 
 

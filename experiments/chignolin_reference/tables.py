@@ -99,8 +99,15 @@ def convergence() -> str:
         *(row(title, each(name)) for title, name in OF_CHOICES.items()),
         row("folded fraction by temperature", fractions),
         row(
+            "share of folded frames by walker", lambda run: ", ".join(f"{x:.2f}" for x in run["folded_share_by_walker"])
+        ),
+        row(
             "foldings, unfoldings (0.1 ns or more)",
             lambda run: f"{run['events']['folding']}, {run['events']['unfolding']}",
+        ),
+        row(
+            "the same after the burn-in",
+            lambda run: f"{run['events_after_burn_in']['folding']}, {run['events_after_burn_in']['unfolding']}",
         ),
         row("shorter, misfolded visits", lambda run: f"{run['events']['shorter']}, {run['events']['misfolded']}"),
     ]
@@ -148,7 +155,7 @@ def needed() -> str:
         (f"{fraction} of {targets[fraction]:g}", span(found["aggregate_ns_by_events"])),
         (f"`{relative}` of {targets[relative]:g}", span(found["aggregate_ns_by_w1"])),
     ]
-    return table(("target", "both runs together, from and to one standard error"), rows)
+    return table(("target", "both runs together after the burn-in, from and to one standard error"), rows)
 
 
 def packing() -> str:

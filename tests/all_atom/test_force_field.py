@@ -14,11 +14,11 @@ import pytest
 from cgexp.all_atom import force_field
 from cgexp.all_atom.backmapping.quality import torsions
 from cgexp.all_atom.engine import energy_and_forces, make_context
-from cgexp.all_atom.force_field import DEFAULT, ForceField, force_field_of, make_system
+from cgexp.all_atom.force_field import DEFAULT, ForceField, make_system
 from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.structure import AllAtom, Torsions, build_peptide
 from cgexp.errors import InputError
-from cgexp.frames import Frames, concatenate
+from cgexp.frames import Frames, concatenate, force_field_of
 
 pytest.importorskip("openmm")
 

@@ -11,13 +11,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from cgexp.all_atom.force_field import force_field_of
 from cgexp.all_atom.mapping.linear_map import read_map
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.all_atom.structure import build_peptide
 from cgexp.cards import load_card
 from cgexp.datasets.packaged import load_packaged, map_path
 from cgexp.errors import InputError
+from cgexp.frames import force_field_of
 from cgexp.store import Chunks, write_json
 
 pytest.importorskip("openmm")

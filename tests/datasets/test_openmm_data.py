@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from cgexp.all_atom import structure
-from cgexp.all_atom.force_field import force_field_of
 from cgexp.all_atom.mapping.linear_map import read_map
 from cgexp.all_atom.sampling import task
 from cgexp.all_atom.sampling.starts import Extended
@@ -22,7 +21,7 @@ from cgexp.config.paths import conf_dir
 from cgexp.datasets.openmm_data import MAP_FILE, OpenMMPeptide, spread_forces
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
-from cgexp.frames import Frames
+from cgexp.frames import Frames, force_field_of
 from cgexp.store import Chunks
 from cgexp.systems.base import System
 from cgexp.systems.peptide import Peptide

@@ -12,7 +12,7 @@ import torch
 
 from cgexp.analysis.forces import mean_force_metrics
 from cgexp.analysis.peptide import PeptideAnalysis
-from cgexp.cards import DATA
+from cgexp.cards import DATA, load_card
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.datasets.packaged import find_packaged, load_packaged, write_packaged
@@ -51,6 +51,7 @@ def labelled(mini: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     monkeypatch.setattr(
         evaluation, "load_packaged", lambda name: load_packaged(name, tmp_path if name == "means" else DATA)
     )
+    monkeypatch.setattr(evaluation, "load_card", lambda name: load_card(name, tmp_path if name == "means" else DATA))
     return means
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.equilibrium import Equilibrium, other_force_field
 from cgexp.analysis.peptide import PeptideAnalysis
 from cgexp.cards import packaged_names
 from cgexp.config.checks import check
@@ -19,7 +19,7 @@ from cgexp.datasets.equilibrium import load_tica
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.runs.evaluate import equilibrium_of
+from cgexp.runs.evaluate import equilibrium_of, mean_force_set
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.pipeline import run
 from cgexp.store import read_arrays
@@ -112,3 +112,21 @@ def test_a_student_reports_its_distance_beside_the_teachers_resolution(tmp_path:
     metrics = json.loads(run(config, say=lambda text: None).metrics.read_text())
     assert metrics["w1_tica"] > 0
     assert metrics["w1_tica_resolution"] > 0
+
+
+def test_data_in_another_force_field_are_not_compared_unasked(mini: Frames, caplog: pytest.LogCaptureFixture) -> None:
+    other = mini.with_labels(force_field="CHARMM22* + TIP3P")
+    assert compared(analysis("auto"), other, SHIPPED) is None
+    assert "not compared with chignolin_reference, which is in ff14SBonlysc + GBn2 + ACE" in caplog.text
+    assert mean_force_set(analysis("auto"), other) is None
+    named = compared(analysis(NAME), other, SHIPPED)
+    assert named is not None
+    remark = other_force_field(other, named.frames)
+    assert remark is not None
+    assert remark.startswith("the data are in CHARMM22* + TIP3P, the reference in ff14SBonlysc + GBn2 + ACE: distances")
+    assert other_force_field(mini, named.frames) is None
+    caplog.clear()
+    unknown = mini.with_labels(force_field="", source="a paper")
+    assert compared(analysis("auto"), unknown, SHIPPED) is not None
+    assert "do not state their force field" in str(other_force_field(unknown, named.frames))
+    assert not caplog.text

@@ -6,6 +6,7 @@ Walkers keep their coordinates and swap temperatures, so a walker's trajectory i
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cgexp.units import BOLTZMANN
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
 
+log = logging.getLogger(__name__)
 NOT_TRIED, REFUSED, ACCEPTED = -1, 0, 1
 
 
@@ -186,6 +188,10 @@ def take_longer(packed: Path, folder: Path) -> None:
     """
     if n_cycles(packed) > n_cycles(folder):
         claim(Path(folder) / SETTINGS_FILE, read_record(Path(packed) / SETTINGS_FILE))
+        if n_cycles(folder):
+            log.warning(
+                "%s is shorter than %s and begins with it: its own frames, all atoms too, are left", folder, packed
+            )
         Chunks(folder).truncate(0)  # last chunk first: a kill leaves a shorter run, which is replaced next time
         pack_exchange(packed, folder)
 

@@ -47,7 +47,8 @@ class Published(Recipe):
 
     folder: where the files lie. address, size: from where they are downloaded, and how large that is. source: what the
     set is, in words. length_unit, force_unit: of the files; kT is that of ``temperature``. save_ps: time between
-    consecutive frames; None leaves them without time, so that TICA cannot be fitted on them.
+    consecutive frames; None leaves them without time, so that TICA cannot be fitted on them. force_field: of the atoms,
+    as cards name it ('' if not known): frames of another are not compared with an ensemble that ships.
     """
 
     system: Peptide
@@ -55,11 +56,20 @@ class Published(Recipe):
     address: str
     size: str
     source: str
+    force_field: str = ""
     length_unit: Literal["A", "nm"] = "A"
     force_unit: Literal["kcal/mol/A", "kcal/mol/nm", "kJ/mol/A", "kJ/mol/nm", "kT/A", "kT/nm"] = "kcal/mol/A"
     save_ps: Positive | None = None
 
     cached: ClassVar[bool] = False  # the files are on disk already
+
+    @property
+    def all_atom_force_field(self) -> str:
+        return self.force_field
+
+    @property
+    def place(self) -> str:
+        return self.folder
 
     @abstractmethod
     def content(self) -> Content:
@@ -116,6 +126,7 @@ class Published(Recipe):
             system=self.system.name,
             source=self.source,
             force_map=self.force_map,
+            force_field=self.force_field,
             notes=notes,
         )
 
