@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes a second to import
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
 RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
@@ -183,7 +183,7 @@ def mean_and_interval(values: Values, level: float = LEVEL) -> Interval:
     n_runs, mean = len(values), values.mean(axis=0)
     if n_runs == 1:
         return mean, None, None
-    half = student.ppf(0.5 + level / 2.0, n_runs - 1) * values.std(axis=0, ddof=1) / np.sqrt(n_runs)
+    half = stdtrit(n_runs - 1, 0.5 + level / 2.0) * values.std(axis=0, ddof=1) / np.sqrt(n_runs)
     return mean, mean - half, mean + half
 
 
@@ -199,7 +199,7 @@ def p_of_mean(values: Values) -> Values:
     sem = values.std(axis=0, ddof=1) / np.sqrt(n_runs)
     agree = sem <= 1e-12 * np.abs(values).max(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2.0 * student.sf(np.abs(mean / sem), n_runs - 1)
+        p = 2.0 * stdtr(n_runs - 1, -np.abs(mean / sem))
     return np.asarray(np.where(agree, np.where(mean == 0.0, 1.0, 0.0), p))
 
 

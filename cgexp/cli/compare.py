@@ -11,7 +11,7 @@ from pathlib import Path
 from cgexp.cli.words import Words, listed
 from cgexp.studies.arms import Compared, compare_runs
 from cgexp.studies.catalogue import Entry
-from cgexp.studies.comparison import numbers, write_comparison
+from cgexp.studies.comparison import PAGE, numbers, write_comparison
 
 KEYS = ("metrics", "baseline", "over", "to", "outputs")
 
@@ -30,7 +30,10 @@ def main(given: argparse.Namespace) -> int:
             print(line)
     if "to" in settings:
         write_comparison(found, Path(settings["to"]))
-        print(f"{settings['to']}: tables, numbers", file=sys.stderr)
+        print(
+            f"{Path(settings['to']) / PAGE}: the page; tables, figures and comparison.json are beside it",
+            file=sys.stderr,
+        )
     return 0
 
 

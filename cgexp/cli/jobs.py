@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Job = Callable[[Config], float | None]
 log = logging.getLogger(__name__)
-# overrides in which runs of one label may differ
 
 
 def main(given: argparse.Namespace) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.curves import Curve
-from cgexp.priors.term import PriorFit
 from cgexp.report.style import COLOURS, axis_label, panels, styled
+
+if TYPE_CHECKING:
+    from cgexp.priors.term import PriorFit
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import cgexp
 from cgexp.runs.folder import RunFolder
 from cgexp.store import write_record
@@ -59,6 +57,8 @@ def forget(folder: RunFolder, *stages: str) -> None:
 
 def describe(kernel: str) -> dict[str, Any]:
     """What makes a stage now: code, time, kernel, machine, threads and libraries."""
+    import torch  # not above: who only asks for the code's version waits for nothing
+
     return {
         "code": code_version(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -195,10 +195,10 @@ def _baseline(entries: Sequence[Entry], runs: Sequence[Sequence[Entry]], text: s
 
 def _judged(comparison: Comparison, over: Sequence[str]) -> list[str]:
     """How numbers were judged, in sentences."""
+    folded = f"Mean ± standard deviation over {' and '.join(('the seed', *over))}"
     if len(comparison.arms) < 2:
-        return []
-    folded = " and ".join(("the seed", *over))
-    sentences = [f"Mean ± standard deviation over {folded}; baseline: {comparison.arms[comparison.baseline].label}."]
+        return [f"{folded}."]
+    sentences = [f"{folded}; baseline: {comparison.arms[comparison.baseline].label}."]
     n_compared = max((sum(name in found for found in comparison.differences) for name in comparison.metrics), default=0)
     if n_compared:
         sentences.append(

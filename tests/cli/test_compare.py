@@ -50,7 +50,10 @@ def test_a_comparison_goes_into_a_folder(tmp_path: Path, capsys: pytest.CaptureF
     content = read_record(tmp_path / "found" / "comparison.json")
     assert content["baseline"] == "width=40"
     assert [run["seed"] for run in content["arms"][0]["runs"]] == [1, 2, 3]
-    assert {"table.csv", "table.md", "table.tex"} <= {path.name for path in (tmp_path / "found").iterdir()}
+    names = {path.name for path in (tmp_path / "found").iterdir()}
+    assert names == {"table.csv", "table.md", "table.tex", "comparison.json", "comparison.html", "figures"}
+    drawn = {path.stem for path in (tmp_path / "found" / "figures").iterdir()}
+    assert drawn == {"learning_curves", "parameters", "runs_by_arm"}
 
 
 @pytest.mark.usefixtures("outputs")

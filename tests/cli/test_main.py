@@ -158,7 +158,7 @@ def test_a_multirun_makes_each_run_and_skips_them_when_repeated(
     code, out, _ = output_of(capsys, *command)
     assert code == 0
     assert out.count("finished, skipped") == 2
-    assert "mean ± spread" in out  # over the seeds
+    assert "Mean ± standard deviation over the seed" in out
 
 
 def test_a_failing_job_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +207,7 @@ def test_a_glob_is_swept_over_all_options() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("cgexp r", "reproduce run"),
+        ("cgexp r", "reproduce run runs"),
         ("cgexp run -", "--cfg --config-dir --help --multirun -h -m"),
         ("cgexp run model=cgsch", "cgschnet"),  # bash completes what stands behind '='
         ("cgexp run -m model=cgschnet model.cut", "model.cutoff="),

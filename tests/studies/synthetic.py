@@ -48,7 +48,8 @@ def put(
     folder.write_config(config)
     stages: dict[str, Any] = {}
     if epochs:
-        loss = 1.0 / np.arange(1, epochs + 1) + 0.01 * config["seed"]
+        end = 0.1 if metrics is None else metrics.get("loss_validation", 0.1)
+        loss = end + np.exp(-np.arange(epochs) / 8.0) + 0.01 * config["seed"] * np.sin(np.arange(epochs))
         rows = "".join(f"{epoch},{value:.6f},{value:.6f}\n" for epoch, value in enumerate(loss))
         write_bytes(folder.history, f"epoch,loss_train_running,loss_validation\n{rows}".encode(), durable=False)
     if metrics is not None:
