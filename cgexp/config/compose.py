@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -11,6 +12,7 @@ from cgexp.config import schema
 from cgexp.config.overrides import ENVIRONMENT, for_hydra, forgiving, is_of_hydra, parsed, require_short, sentence
 from cgexp.config.paths import conf_dir, groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
+from cgexp.config.replaced import without_strays
 from cgexp.errors import InputError, shown
 from cgexp.parts.allowed import allow_parts, stated_parts
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 CONFIG_NAME = "config"
+log = logging.getLogger(__name__)
 
 
 def compose(overrides: Sequence[str]) -> Config:
@@ -61,6 +64,7 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
             _allow(list(node.parts), overrides)
         require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
+        _forget_strays(node, overrides)
         _lay_on(node, choices, written)
         return node, choices
 
@@ -88,7 +92,7 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
                 )
             elif group in schema.groups():
                 options.append(override)
-        composed = _compose_node([*search_path(), *(str(override.input_line) for override in options)])
+        composed = _options(options)
         node = OmegaConf.create({key: composed[key] for key in schema.settings()} | own)
         for override in options:
             group = override.key_or_group
@@ -96,6 +100,37 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
             node[group] = composed.get(group)
         _lay_on(node, choices, keys)
         return finish(node, choices, [*trusted(recorded), *overrides])
+
+
+def _options(chosen: Sequence[Any]) -> DictConfig:
+    """What options of groups, given as overrides, say by themselves, without any experiment."""
+    return _compose_node([*search_path(), "~experiment", *(str(override.input_line) for override in chosen)])
+
+
+def _forget_strays(node: DictConfig, overrides: Sequence[str]) -> None:
+    """Leave out what an experiment sets for parts that the command line has replaced by others, and say so."""
+    from omegaconf import OmegaConf, open_dict
+
+    read = parsed(forgiving(overrides))
+    chosen = [o for o in read if o.key_or_group in schema.groups() and isinstance(o.value(), str)]
+    if not chosen:
+        return
+    given, options = [override.key_or_group for override in read], _options(chosen)
+    for group in dict.fromkeys(override.key_or_group for override in chosen):
+        own, alone = (_plain(of.get(group)) for of in (node, options))
+        kept, strays = without_strays(own, alone, given, group)
+        if strays:
+            log.warning(
+                "%s: set by the experiment's file for another %s than was chosen, left out", ", ".join(strays), group
+            )
+            with open_dict(node):
+                node[group] = OmegaConf.create(kept)
+
+
+def _plain(node: Any) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
 def trusted(recorded: Config) -> list[str]:

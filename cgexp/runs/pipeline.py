@@ -21,6 +21,7 @@ from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of, require_no_links
+from cgexp.runs.linked import claim_folder
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
 from cgexp.simulation.trajectory import HEADER
@@ -45,6 +46,7 @@ def inherit(parent: RunFolder, folder: RunFolder, config: Config) -> None:
     missing = [stage for stage in stages if stage not in own or not folder.done(stage)]
     if "simulate" in missing:
         remove(folder.trajectory)  # a half-finished one may have other chunks
+        claim_folder(folder.trajectory)
     for path in [path for stage in missing for path in _files(parent, stage)]:
         write_bytes(folder.path / path.relative_to(parent.path), path.read_bytes())
     done = own | {stage: recorded["stages"][stage] for stage in missing}

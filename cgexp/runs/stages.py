@@ -25,6 +25,7 @@ from cgexp.report.wandb import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.runs.linked import claim_folder, require_own
 from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.simulation import content_hash
 from cgexp.simulation.trajectory import HEADER, Trajectory
@@ -130,10 +131,9 @@ def claim_training(context: Context) -> None:
 def _claim_trajectory(trajectory: Path, potential: Potential) -> None:
     """Forget a simulation that was begun with another potential.
 
-    Raises InputError if the folder is a broken link, or cannot tell what simulation it holds.
+    Raises InputError if the folder is a link to none or to another run's, or cannot tell what simulation it holds.
     """
-    if trajectory.is_symlink() and not trajectory.exists():
-        raise InputError(f"{trajectory} is a link to a folder that is not there: make that folder, or remove the link")
+    claim_folder(trajectory)
     if not (trajectory / HEADER).is_file():
         return
     own = content_hash(potential)
@@ -147,6 +147,7 @@ def _claim_trajectory(trajectory: Path, potential: Potential) -> None:
     if found != own:
         log.warning("%s was begun with another potential: it begins anew", trajectory)
         remove(trajectory)
+        claim_folder(trajectory)
 
 
 def simulate(context: Context, into: RunFolder | None = None) -> None:
@@ -193,7 +194,11 @@ def _are(names: Sequence[str]) -> str:
 
 
 def discard(folder: RunFolder, stage: str) -> None:
-    """Forget a stage and those after it, so that they are done again."""
+    """Forget a stage and those after it, so that they are done again.
+
+    Raises InputError, before anything is deleted, if the trajectory is a link to no folder or to another simulation's.
+    """
+    require_own(folder.trajectory)
     provenance.forget(folder, *STAGES[STAGES.index(stage) :])
     stages = {
         "prior": (folder.prior,),
@@ -207,7 +212,11 @@ def discard(folder: RunFolder, stage: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder of a run, if it is there; of a link to a folder, what a simulation wrote there."""
+    """Remove a file or folder of a run, if it is there; of a link to a folder, what this run's simulation wrote there.
+
+    Raises InputError if the link leads to the folder of another simulation.
+    """
+    require_own(path)
     if path.is_symlink() and path.is_dir():
         for file in (*path.glob("chunk-*.npz"), path / HEADER):
             file.unlink(missing_ok=True)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from cgexp.config.checks import check
+from cgexp.config.checks import all_problems, check
 from cgexp.config.compose import compose, compose_on
 from cgexp.config.jobs import expand
 from cgexp.config.paths import conf_dir
@@ -130,3 +131,58 @@ def test_a_part_may_be_written_out_on_the_command_line() -> None:
 def test_null_is_the_option_none_of_a_group_that_may_be_none() -> None:
     config = compose(["scheduler=null", "experiment=toy_julia"])
     assert (config["scheduler"], config["choices"]["scheduler"]) == (None, "none")
+
+
+def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, *overrides: str) -> dict[str, Any]:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
+    monkeypatch.chdir(tmp_path)
+    return compose(["experiment=mine", *overrides])
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "left_out"),
+    [
+        ("scheduler: {max_lr: 0.1}", "scheduler=exponential", "scheduler.max_lr"),
+        ("prior: {terms: {wall: {upper: 9.0}}}", "prior=toy_box", ""),
+        ("prior: {terms: {wall: {upper: 9.0}}}", "prior=toy_harmonic", "prior.terms.wall"),
+        ("scheduler: null", "scheduler=onecycle", "scheduler"),
+        ("scheduler: {_target_: torch.optim.lr_scheduler.StepLR, step_size: 3}", "scheduler=onecycle", "scheduler"),
+    ],
+)
+def test_what_an_experiment_sets_for_a_part_that_was_replaced_is_left_out_and_said(
+    text: str,
+    option: str,
+    left_out: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config, (group, _, _) = replaced(tmp_path, monkeypatch, text, option), option.partition("=")
+    assert [*all_problems(config)] == []
+    assert (f"{left_out}: set by the experiment's file for another {group} than was chosen" in caplog.text) == bool(
+        left_out
+    )
+    if left_out:
+        assert config[group] == compose([option])[group]
+
+
+def test_what_a_replacing_part_takes_too_stays_as_the_experiment_says() -> None:
+    assert compose(["experiment=chignolin_first", "trainer=gpu"])["trainer"]["max_epochs"] == 8
+    assert compose(["experiment=chignolin_first", "simulation=peptide_tempering"])["simulation"]["n_steps"] == 4000
+
+
+def test_the_command_line_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("scheduler=exponential", "scheduler.max_lr=0.2")
+    config = replaced(tmp_path, monkeypatch, "scheduler: {max_lr: 0.1}", *given)
+    assert any("unknown key 'scheduler.max_lr'" in problem for problem in all_problems(config))
+    given = ("scheduler=onecycle", "scheduler.max_lr=0.2")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\nscheduler: null\n")
+    assert compose(["experiment=mine", *given])["scheduler"]["max_lr"] == 0.2
+
+
+def test_an_option_laid_on_a_recorded_run_is_as_its_file_says() -> None:
+    """And not as the experiment that is composed where none is named."""
+    recorded = compose(["experiment=chignolin_first"])
+    assert compose_on(recorded, ["trainer=cpu"])["trainer"] == compose(["experiment=notebook"])["trainer"]

@@ -18,6 +18,7 @@ from cgexp.cli.main import main
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder
+from cgexp.runs.linked import MARK
 from cgexp.runs.pipeline import run
 from cgexp.store import read_arrays, read_record, write_arrays, write_sealed_text
 from tests.runs.hostile import PACKAGE, SECRET, Canaries, change_config, change_record, files_of, watched
@@ -222,7 +223,7 @@ def test_what_lies_in_a_linked_trajectory_stays(finished: Path, tmp_path: Path) 
     run(compose([f"run={folder}", "force=true", "figures=none"]), say=quiet)
     after = files_of(canaries.outside)
     assert {name: after[name] for name in before} == before
-    assert all(name.startswith("chunk-") or name == "simulation.json" for name in after.keys() - before.keys())
+    assert all(name.startswith("chunk-") or name in ("simulation.json", MARK) for name in after.keys() - before.keys())
 
 
 def use(folder: Path) -> None:

@@ -19,6 +19,7 @@ from cgexp.models.potential import load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.runs import provenance
 from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.runs.linked import claim_folder
 from cgexp.runs.pipeline import run
 from cgexp.store import read_record, write_frames
 from tests.runs.test_own_frames import peptide_file
@@ -180,6 +181,7 @@ def test_a_lost_provenance_is_made_again_and_the_data_are_still_compared(tmp_pat
 
 def test_a_trajectory_on_scratch_may_be_a_link(copy: RunFolder, tmp_path: Path) -> None:
     before, scratch = copy.read_metrics(), tmp_path / "scratch"
+    claim_folder(copy.trajectory)  # as the simulation of this run did, which was made elsewhere and copied
     shutil.move(copy.trajectory, scratch)
     (scratch / "notes.txt").write_text("mine")
     copy.trajectory.symlink_to(scratch)
