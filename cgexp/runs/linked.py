@@ -29,8 +29,8 @@ def require_own(trajectory: Path) -> None:
         own = False
     if not own:
         raise InputError(
-            f"{trajectory} is a link to {trajectory.resolve()}, which holds a simulation that is not known to be of this "
-            "run, and is not deleted or written to: put the folder itself in the link's place, or remove the link"
+            f"{trajectory} is a link to {trajectory.resolve()}, which holds a simulation that is not known to be of "
+            "this run, and is not deleted or written to: put the folder itself in the link's place, or remove the link"
         )
 
 

@@ -54,9 +54,7 @@ def test_another_runs_simulation_is_neither_deleted_nor_continued(
     elif mark == "damaged":
         of.write_text(of.read_text().replace('"sha256": "', '"sha256": "0'))
     before = {path: path.read_bytes() for path in linked.path.parent.rglob("*") if path.is_file()}
-    with pytest.raises(
-        InputError, match="is a link to .*, which holds a simulation that is not known to be of this run"
-    ):
+    with pytest.raises(InputError, match="holds a simulation that is not known to be of this run"):
         action(linked)
     assert {path: path.read_bytes() for path in before} == before
 
