@@ -12,13 +12,17 @@ from argcomplete.completers import BaseCompleter
 
 from cgexp.cli.export import FORMATS, KEYS
 from cgexp.cli.parser import VERBS, Parser
-from cgexp.cli.runs import KEYS as KEYS_OF_RUNS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 from cgexp.studies.catalogue import STATES
 from cgexp.studies.study import experiments_in, parts_of
 
 SHELLS = ("bash", "zsh")
+KEYS_OF_LISTS = {
+    "runs": ("sort", "columns", "outputs"),
+    "compare": ("metrics", "baseline", "over", "to", "outputs"),
+    "diff": ("outputs",),
+}
 
 
 def main(command: argparse.Namespace) -> int:
@@ -54,8 +58,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
         options = [f"part={part}" for part in parts_of(Path("experiments") / before[1])]
-    elif before[0] == "runs":
-        options = _of_runs(word)
+    elif before[0] in KEYS_OF_LISTS:
+        options = _of_runs(before[0], word)
     elif word.startswith("run="):
         options = ["run=latest", *(f"run={path}" for path in _runs())]
     elif "=" in word:
@@ -66,13 +70,15 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     return sorted(option for option in options if option.startswith(word))
 
 
-def _of_runs(word: str) -> list[str]:
-    """Words of the verb that lists runs; after ``key=`` the values there are."""
+def _of_runs(verb: str, word: str) -> list[str]:
+    """Words of a verb that chooses among runs; after ``key=`` the values there are."""
     values = {"state": STATES, "experiment": sorted({path.parent.name for path in _runs()})}
     key, equals, _ = word.partition("=")
     if equals:
         return [f"{key}={value}" for value in values.get(key, ())]
-    return ["remove", *(f"{key}=" for key in (*values, "where", *KEYS_OF_RUNS)), *map(str, _runs())]
+    conditions = () if verb == "diff" else (*values, "where")
+    words = {"runs": ["remove"], "diff": ["latest"]}.get(verb, [])
+    return [*words, *(f"{key}=" for key in (*conditions, *KEYS_OF_LISTS[verb])), *map(str, _runs())]
 
 
 def _runs() -> list[Path]:

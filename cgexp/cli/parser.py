@@ -23,6 +23,7 @@ VERBS = {
     "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
+    "diff": "what differs between two runs: settings, data, code, libraries, hardware",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
@@ -30,6 +31,7 @@ WORDS = {
     "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
+    "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
 }
@@ -46,15 +48,12 @@ OF_STUDIES = {
     "--update": ("store_true", "keep figures, numbers and the README's table in the experiment's folder"),
     "--resume": ("store_true", "do not run again what its rounds.csv holds"),
 }
+OF_NUMBERS = {"--json": ("store_true", "print JSON")}
 OF_LISTS = {
-    "--json": ("store_true", "print JSON"),
+    **OF_NUMBERS,
     "--yes": ("store_true", "remove without asking"),
 }
-OWN = {
-    "reproduce": OF_STUDIES,
-    "runs": OF_LISTS,
-    "compare": {"--json": OF_LISTS["--json"]},
-}  # of the verbs that compose no config
+OWN = {"reproduce": OF_STUDIES, "runs": OF_LISTS, "compare": OF_NUMBERS, "diff": OF_NUMBERS}  # that compose no config
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
 what an earlier one left. `cgexp VERB --help` lists options and groups.

@@ -27,10 +27,10 @@ class Words:
         found = cls({}, [], [])
         for word in words:
             key, equals, value = word.partition("=")
-            if key == "where":
+            if key == "where" and equals:
                 found.where.append(value)
-            elif key in keys:
-                if not value or not equals:
+            elif key in keys and equals:
+                if not value:
                     raise InputError(f"{word} lacks a value: expected {key}=<value>")
                 found.settings[key] = value
             elif any(sign in word for sign in COMPARES) and not Path(word).is_dir():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import cgexp
-from cgexp.cli.completion import candidates
+from cgexp.cli import compare, diff, runs
+from cgexp.cli.completion import KEYS_OF_LISTS, candidates
 from cgexp.cli.main import main
 from cgexp.runs import pipeline
 from cgexp.runs.folder import RunFolder
@@ -163,3 +164,6 @@ def test_completion_knows_runs() -> None:
     assert "state=failed" in candidates(["runs"], "state=")
     assert "experiment=toy_cgnet" in candidates(["runs"], "experiment=toy_c")
     assert "remove" in candidates(["runs"], "re")
+    assert candidates(["compare"], "b") == ["baseline="]
+    assert candidates(["diff"], "outputs/toy_cgnet/b") == ["outputs/toy_cgnet/broken"]
+    assert KEYS_OF_LISTS == {"runs": runs.KEYS, "compare": compare.KEYS, "diff": diff.KEYS}
