@@ -1,16 +1,18 @@
 """cgexp: config-driven experiments with machine-learned coarse-grained force fields.
 
-In a notebook: ``load_dataset``, ``fit``, ``simulate``, ``compare`` (cgexp/notebook.py). ``load(folder)`` opens a run.
+In a notebook: ``load_dataset``, ``fit``, ``simulate``, ``compare`` (cgexp/notebook.py). ``load(folder)`` opens a run,
+``load_bundle(path)`` a model that was taken away.
 """
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
 TYPE_CHECKING = False  # as typing has it, whose import would be a fifth of the time of `cgexp --help`
-__all__ = ["Frames", "allow_parts", "compare", "fit", "load", "load_dataset", "simulate"]
+__all__ = ["Frames", "allow_parts", "compare", "fit", "load", "load_bundle", "load_dataset", "simulate"]
 
 if TYPE_CHECKING:
     from cgexp.frames import Frames
+    from cgexp.interfaces.bundle import load_bundle
     from cgexp.notebook import compare, fit, simulate
     from cgexp.parts.allowed import allow_parts
     from cgexp.runs.load import load, load_dataset
@@ -19,6 +21,7 @@ _PUBLIC = {
     "Frames": ("cgexp.frames", "Frames"),
     "allow_parts": ("cgexp.parts.allowed", "allow_parts"),
     "load": ("cgexp.runs.load", "load"),
+    "load_bundle": ("cgexp.interfaces.bundle", "load_bundle"),
     "load_dataset": ("cgexp.runs.load", "load_dataset"),
     **{name: ("cgexp.notebook", name) for name in ("fit", "simulate", "compare")},
 }

@@ -83,7 +83,7 @@ def read_json(path: Path) -> Any:
 
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object that ``read_record`` reads back, with its checksum under the key ``sha256``, atomically."""
-    write_json(path, {**content, SEAL: _seal(content)})
+    write_json(path, {**content, SEAL: seal_of(content)})
 
 
 def read_record(path: Path, *keys: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def read_record(path: Path, *keys: str) -> dict[str, Any]:
     seal = content.pop(SEAL, None)
     if seal is None:
         tell_unsealed()
-    elif seal != _seal(content):
+    elif seal != seal_of(content):
         raise InputError(
             f"{path} was damaged or edited (its checksum differs): delete it and run the stage that writes it again"
         )
@@ -329,7 +329,7 @@ class Chunks:
         return f"chunk-{index:06d}.npz"
 
 
-def _seal(content: Mapping[str, Any]) -> str:
+def seal_of(content: Mapping[str, Any]) -> str:
     """SHA-256 of a record's content, whatever its layout as text."""
     return hashlib.sha256(json.dumps(_plain(content), sort_keys=True).encode()).hexdigest()
 

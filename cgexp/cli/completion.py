@@ -10,7 +10,7 @@ from typing import Any
 import argcomplete
 from argcomplete.completers import BaseCompleter
 
-from cgexp.cli.export import FORMATS, KEYS
+from cgexp.cli.export import FORMATS, KEYS, KINDS
 from cgexp.cli.parser import VERBS, Parser
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
@@ -53,7 +53,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     elif before[0] == "completion":
         options = list(SHELLS)
     elif before[0] == "export" and not word.startswith("run="):
-        options = [f"{key}=" for key in KEYS] if "=" not in word else [f"format={name}" for name in FORMATS]
+        values = [*(f"format={name}" for name in FORMATS), *(f"as={kind}" for kind in KINDS)]
+        options = values if "=" in word else [f"{key}=" for key in KEYS]
     elif before == ["reproduce"] and "=" not in word:
         options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):

@@ -1,4 +1,4 @@
-"""cgexp export: the simulation of a run as PDB and XTC or DCD, for molecular viewers."""
+"""cgexp export: a run's simulation for molecular viewers, or its model for other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 from cgexp.errors import InputError, did_you_mean
 
-KEYS = ("run", "format", "every", "replicas", "to")
+OF_TRAJECTORIES = ("format", "every", "replicas")
+KEYS = ("run", "as", *OF_TRAJECTORIES, "to")
+TRAJECTORY, BUNDLE = "trajectory", "bundle"
+KINDS = (TRAJECTORY, BUNDLE, "ase", "openmm")
 FORMATS = ("xtc", "dcd")
 
 
@@ -17,6 +20,29 @@ def main(command: argparse.Namespace) -> int:
     given = _read(command.words)
     if "run" not in given:
         raise InputError("export needs run=<folder>: give the folder that `cgexp run` printed")
+    kind = given.get("as", TRAJECTORY)
+    if kind not in KINDS:
+        raise InputError(f"as={kind} is not valid{did_you_mean(kind, KINDS)}: expected one of {', '.join(KINDS)}")
+    return _trajectory(given) if kind == TRAJECTORY else _model(given, kind)
+
+
+def _model(given: dict[str, str], kind: str) -> int:
+    """Export the trained potential as a bundle, with a script for a program or without."""
+    other = [key for key in OF_TRAJECTORIES if key in given]
+    if other:
+        raise InputError(f"{other[0]}={given[other[0]]} is of trajectories: leave it out with as={kind}")
+    to = Path(given["to"]) if "to" in given else Path(given["run"]) / kind
+    from cgexp.runs.bundle import export_bundle
+
+    bundle = export_bundle(Path(given["run"]), to, None if kind == BUNDLE else kind)
+    print(f"{to}: {bundle!r}")
+    print(f"load it with cgexp.load_bundle('{to}'), without the run and its data")
+    if kind != BUNDLE:
+        print(f"simulate it with python {to / f'simulate_{kind}.py'} [n_steps]")
+    return 0
+
+
+def _trajectory(given: dict[str, str]) -> int:
     form = given.get("format", FORMATS[0])
     if form not in FORMATS:
         raise InputError(f"format={form} is not valid: expected {' or '.join(FORMATS)}")

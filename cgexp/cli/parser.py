@@ -20,7 +20,7 @@ VERBS = {
     "evaluate": "metrics and figures of a simulated run",
     "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
     "check": "check a config, build its parts and try one training step; with run=<folder>, its files; writes nothing",
-    "export": "the simulation of a run as PDB and XTC or DCD, for molecular viewers",
+    "export": "a run's simulation for molecular viewers, or its model to take away: as a bundle, for ASE, for OpenMM",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
     "diff": "what differs between two runs: settings, data, code, libraries, hardware",
@@ -28,7 +28,7 @@ VERBS = {
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
 WORDS = {
-    "export": "run=<folder> [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
+    "export": "run=<folder> [as=trajectory|bundle|ase|openmm] [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",

@@ -152,6 +152,10 @@ def test_the_command(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["run=/nowhere"], "is not a run"),
         (["fromat=xtc"], "unknown argument 'fromat=xtc' (did you mean 'format'?)"),
         (["replicas"], "unknown argument 'replicas'"),
+        (["run={run}", "as=bundel"], "as=bundel is not valid (did you mean 'bundle'?)"),
+        (["run={run}", "as=bundle", "every=2"], "every=2 is of trajectories: leave it out with as=bundle"),
+        (["run={run}", "as=ase", "to=x.zip"], "comes with a script: give a folder, or as=bundle"),
+        (["run={run}", "as=bundle"], "has no trained potential: `cgexp train run={run}` makes it"),
         (["run={run}", "format=pdb"], "expected xtc or dcd"),
         (["run={run}", "every=0"], "every=0 is not valid: expected whole numbers from 1 on"),
         (["run={run}", "replicas=1,-2"], "replicas=-2 is not valid"),
@@ -162,7 +166,7 @@ def test_the_command(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_mistakes(arguments: list[str], sentence: str, run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", *(argument.format(run=run.path) for argument in arguments)]) == 2
     error = capsys.readouterr().err
-    assert sentence in error
+    assert sentence.format(run=run.path) in error
     assert error.count("\n") == 1
 
 
@@ -178,5 +182,6 @@ def test_a_toy_and_a_run_without_simulation_are_refused(tmp_path: Path) -> None:
 
 
 def test_completion() -> None:
-    assert candidates(["export"], "") == ["every=", "format=", "replicas=", "run=", "to="]
+    assert candidates(["export"], "") == ["as=", "every=", "format=", "replicas=", "run=", "to="]
+    assert candidates(["export"], "as=b") == ["as=bundle"]
     assert candidates(["export"], "format=x") == ["format=xtc"]

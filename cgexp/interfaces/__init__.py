@@ -1,0 +1,1 @@
+"""Models for other programs: bundles that stand alone, and their use from ASE and OpenMM."""

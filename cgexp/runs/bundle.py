@@ -1,0 +1,73 @@
+"""A run's trained potential as a bundle, alone or with a ready script for ASE or OpenMM beside it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from cgexp.analysis.tica import Tica
+from cgexp.build import build
+from cgexp.datasets.recipe import Recipe
+from cgexp.errors import InputError
+from cgexp.interfaces.bundle import Bundle
+from cgexp.interfaces.programs import bundle_for
+from cgexp.runs.folder import command
+from cgexp.runs.load import Run, load
+from cgexp.runs.provenance import code_version
+from cgexp.simulation.replicas import make_starts
+from cgexp.simulation.simulation import Simulation
+from cgexp.store import read_arrays, write_bytes
+
+MOST_STARTS = 1000  # configurations of the data that a bundle keeps to start simulations from
+PROGRAMS = {"ase": "ASE", "openmm": "OpenMM"}
+
+
+def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
+    """Write the trained potential of the run in folder ``run`` as a bundle into ``to``; return the bundle.
+
+    program: 'ase' or 'openmm' lays a ready script for it beside the bundle; None: none. Raises InputError if the run
+    has no trained potential, lost its data, or is of a system that the program cannot take.
+    """
+    if program is not None and to.suffix == ".zip":
+        raise InputError(f"to={to} is a zip but as={program} comes with a script: give a folder, or as=bundle")
+    bundle = bundle_of(load(run))
+    if program is not None:
+        bundle_for(PROGRAMS[program], bundle)
+    bundle.save(to)
+    if program is not None:
+        name = f"simulate_{program}.py"
+        write_bytes(to / name, (resources.files("cgexp.interfaces.ready") / name).read_bytes())
+    return bundle
+
+
+def bundle_of(run: Run) -> Bundle:
+    """The bundle of a run that has trained. Raises InputError if it has not, or its data are gone."""
+    folder, config = run.folder, run.config
+    if not folder.potential.is_file():
+        raise InputError(f"{folder.path} has no trained potential: `{command('train', folder.path)}` makes it")
+    potential = run.potential  # first, since it is compared with the record
+    _, meta = read_arrays(folder.potential)
+    system, frames = build(config["dataset"], Recipe).system, run.frames
+    node = config["simulation"]
+    simulation = None if node is None else build(node, Simulation)
+    kind, n = ("data", MOST_STARTS) if simulation is None else (simulation.starts, simulation.n_walkers)
+    tica, made = folder.definition("tica"), folder.read_provenance()["stages"].get("train", {})
+    folder.require_recorded(tica)
+    return Bundle(
+        potential=potential,
+        model=meta["specs"]["model"],
+        prior=meta["specs"]["prior"],
+        system=system,
+        temperature=frames.temperature,
+        starts=make_starts(kind, frames, system, n, config["seed"])[:MOST_STARTS].numpy(),
+        simulation=node,
+        tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,
+        facts={
+            "data": {**frames.metadata, "n_frames": len(frames), "content_hash": frames.content_hash},
+            "run": f"{folder.path.resolve().parent.name}/{folder.path.resolve().name}",
+            "finished": made.get("finished"),
+            "code": code_version() if made.get("code") is None else made["code"],
+            "weights": meta.get("weights"),
+            "metrics": folder.read_metrics() if folder.metrics.is_file() else {},
+        },
+    )
