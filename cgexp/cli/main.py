@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -12,11 +13,23 @@ from cgexp.cli.parser import WORDS, make_parser, parse
 from cgexp.errors import InputError, sentence_of
 
 LATEST = "run=latest"
+YOUNG_OBJECTS = (
+    10_000  # of which Python looks for cycles; its 700 make it look a thousand times while torch is imported
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command and return its exit code; arguments: None for those of this process, which then ends."""
+    if arguments is not None:
+        return _answered(list(arguments))
+    gc.set_threshold(YOUNG_OBJECTS)
+    code = _answered(sys.argv[1:])
+    gc.freeze()  # what is left goes with the process: its end would look through all that was imported
+    return code
+
+
+def _answered(given: list[str]) -> int:
+    """The exit code of a command whose errors are told."""
     try:
         return _dispatch(given)
     except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -283,3 +284,16 @@ def test_killed_at_any_moment_and_repeated_it_ends_as_an_undisturbed_run(tmp_pat
     measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
     for name in first.keys() - set(measured):
         assert first[name] == second[name], name
+
+
+def test_only_a_command_of_its_own_process_leaves_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    thresholds = gc.get_threshold()
+    assert main(["--version"]) == 0
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, thresholds)
+    monkeypatch.setattr(sys, "argv", ["cgexp", "--version"])
+    try:
+        assert main() == 0
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
