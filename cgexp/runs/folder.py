@@ -21,6 +21,7 @@ from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_t
 STAGES = ("prior", "train", "simulate", "evaluate")
 DATA = "data"
 TRAJECTORY = "trajectory"
+WANDB = "wandb"  # its folder in that of a run
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast, where it is there
 
 
@@ -234,11 +235,12 @@ def newest(outputs: Path) -> Path:
 def require_no_links(path: Path) -> None:
     """Raise InputError if a file or folder of a run is a link, which may lead anywhere in somebody else's folder.
 
-    A trajectory may be a link to a folder, as to scratch; what lies there may not.
+    A trajectory may be a link to a folder, as to scratch; what lies there may not. Links that W&B makes
+    inside its own folder, to logs in its cache, are never followed here.
     """
     for place, folders, files in os.walk(path):
         for entry in (Path(place, name) for name in (*folders, *files)):
-            if not entry.is_symlink():
+            if not entry.is_symlink() or path / WANDB in entry.parents:
                 continue
             if entry.name != TRAJECTORY or entry.is_file():
                 raise _link(entry)

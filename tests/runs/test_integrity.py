@@ -18,7 +18,7 @@ from cgexp.errors import InputError
 from cgexp.models.potential import load_potential, save_potential
 from cgexp.priors.prior import Prior
 from cgexp.runs import provenance
-from cgexp.runs.folder import STAGES, RunFolder
+from cgexp.runs.folder import STAGES, RunFolder, require_no_links
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.pipeline import run
 from cgexp.store import read_record, write_frames
@@ -197,6 +197,16 @@ def test_a_trajectory_on_scratch_may_be_a_link(copy: RunFolder, tmp_path: Path) 
     scratch.mkdir()
     run(configure(tmp_path, *TOY), say=quiet)
     assert without_costs(copy.read_metrics()) == without_costs(before)
+
+
+def test_links_that_wandb_makes_in_its_own_folder_refuse_no_run(tmp_path: Path) -> None:
+    (tmp_path / "wandb" / "offline-run-1").mkdir(parents=True)
+    (tmp_path / "wandb" / "latest-run").symlink_to("offline-run-1")
+    (tmp_path / "wandb" / "offline-run-1" / "debug-core.log").symlink_to("/tmp")
+    require_no_links(tmp_path)
+    (tmp_path / "train").symlink_to("/tmp")
+    with pytest.raises(InputError, match="train is a link"):
+        require_no_links(tmp_path)
 
 
 def test_links_in_a_run_are_not_copied_and_other_files_neither(copy: RunFolder, tmp_path: Path) -> None:
