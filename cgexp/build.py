@@ -104,7 +104,8 @@ def problems(spec: Mapping[str, Any], kind: Kinds, where: str = "", provided: Co
         return
     if not found.lineage.intersection(kind):
         names = " or ".join(name.rpartition(".")[2] for name in kind) or "object at all"
-        yield f"{_join(where, TARGET)}={shown(target)} is no {names}, which belongs there: choose another class"
+        advice = "choose another class, or inherit from that one"
+        yield f"{_join(where, TARGET)}={shown(target)} is no {names}, which belongs there: {advice}"
         return
     for name, value in spec.items():
         if name in provided:
@@ -139,7 +140,12 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
             "could be checked against"
         )
         return
-    if expected:
+    if expected and hint is None and name in signature.parameters:
+        yield (
+            f"{place} cannot be set from a config: {name} has no annotation in {signature.target}; give it one, "
+            f"such as {name}: PositiveInt (cgexp/parts/ranges.py)"
+        )
+    elif expected:
         yield f"{place}={shown(value)} is not valid: expected {expected}"
     yield from _nested_problems(place, value, hint)
 

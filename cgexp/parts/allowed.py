@@ -50,9 +50,10 @@ def not_allowed(target: object) -> str | None:
         return None
     if target.startswith(tuple(f"{package}." for package in _installed())):
         return None
+    package = target.partition(".")[0]
     return (
         "expected a class of cgexp, one of torch or Lightning that may be used (docs/configuration.md), or one of a "
-        f"package of your own that you allow with parts=[{target.split('.')[0]}]"
+        f"package of your own that you allow with parts=[{package}] (in Python: cgexp.allow_parts('{package}'))"
     )
 
 

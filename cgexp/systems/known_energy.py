@@ -26,7 +26,10 @@ class KnownEnergy(Molecule):
 
     @abstractmethod
     def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Configurations [n, n_beads, n_dims] that dynamics starts from: samples of exp(-U/kT), or close to them."""
+        """Configurations [n, n_beads, n_dims] that dynamics starts from: samples of exp(-U/kT), or close to them.
+
+        No two are alike and none is at rest, as exact minima would be: jitter those.
+        """
 
     def energy_and_forces(self, coords: Tensor) -> tuple[Tensor, Tensor]:
         """U [n] and -dU/dx, of the shape of coords [n, n_beads, n_dims], without a graph."""

@@ -59,7 +59,10 @@ class SystemChecks:
         distance = system.distance(coords, coords)
         np.testing.assert_allclose(distance, distance.T, atol=1e-6)
         np.testing.assert_allclose(np.diag(distance), 0.0, atol=1e-6)
-        assert (distance[~np.eye(len(coords), dtype=bool)] > 0).all()
+        apart = distance[~np.eye(len(coords), dtype=bool)]
+        assert (apart > 0).all(), (
+            "two configurations are the same but for their symmetry: jitter them (make_coords, sample)"
+        )
         moved = coords
         if system.symmetry.translation and system.metric == "superposed":
             moved = moved + np.arange(1.0, 1.0 + system.n_dims)
@@ -92,6 +95,7 @@ class KnownEnergyChecks(SystemChecks):
     def test_forces_are_minus_the_derivative_of_the_energy(self) -> None:
         system, coords = self.make_system(), self.make_coords()
         forces, step = system.forces(coords), 1e-5
+        assert np.abs(forces).max() > 1e-6, "no force acts on these configurations: jitter them (make_coords, sample)"
         for bead in range(system.n_beads):
             for axis in range(system.n_dims):
                 shift = np.zeros(coords.shape[1:])

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 import cgexp
+from cgexp.build import build
 from cgexp.config.schema import groups, settings
+from cgexp.errors import InputError
 from cgexp.parts.foreign import __file__ as FOREIGN_FILE
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.sources import find_class
 from cgexp.parts.values import kinds, require_known
+from cgexp.training.losses import ErrorTerm
 
 ROOT = Path(cgexp.__file__).parent
 # arguments that exist only at run time
@@ -78,3 +81,17 @@ def test_what_stands_for_a_class_takes_what_the_class_takes(name: str) -> None:
             assert (default is inspect.Parameter.empty) == (argument in signature.required), argument
             if argument in signature.defaults:
                 assert signature.defaults[argument] == default or isinstance(default, float), argument
+
+
+def test_mistakes_in_ones_own_module_say_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mylab_bare.py").write_text(
+        "from cgexp.training.losses import ErrorTerm\n\n\nclass Bare(ErrorTerm):\n"
+        "    def __init__(self, delta=1.0):\n        super().__init__(delta)\n"
+    )
+    (tmp_path / "mylab_broken.py").write_text("class Broken(:\n")
+    monkeypatch.setenv("CGEXP_PARTS", "mylab_bare,mylab_broken")
+    with pytest.raises(InputError, match=r"delta has no annotation in mylab_bare\.Bare"):
+        build({"_target_": "mylab_bare.Bare", "delta": 2.0}, ErrorTerm)
+    with pytest.raises(SyntaxError, match=r"mylab_broken\.py"):
+        build({"_target_": "mylab_broken.Broken"}, ErrorTerm)
