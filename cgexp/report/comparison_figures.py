@@ -141,7 +141,7 @@ def parallel_figure(found: Comparison, units: str) -> Figure:
 @styled
 def runs_by_arm_figure(found: Comparison, units: str) -> Figure:
     """Every run of each arm as a point, a bar at their mean; the baseline is grey. Of many arms, the best."""
-    metrics = found.metrics[: 2 * MOST_METRICS]
+    metrics = found.metrics[: MOST_METRICS if len(found.arms) > MOST_PANELS else 2 * MOST_METRICS]
     shown = best_first(found)[:MOST_ROWS]
     shown = sorted(shown) if len(found.arms) <= MOST_ROWS else shown
     n_columns = min(len(metrics), 3)

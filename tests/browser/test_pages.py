@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cgexp.report.html_comparison import comparison_page
 from cgexp.report.html_run import run_page
 from cgexp.report.html_study import study_page
 from tests.browser.chromium import BROWSER, Page, chromium
+from tests.report.comparisons import comparison_content, made
 from tests.report.pages import CONFIG, EVIL, METRICS, facts, run_content, structures, study_content
 
 pytestmark = [pytest.mark.skipif(not BROWSER, reason="there is no Chromium"), pytest.mark.timeout(600)]
@@ -28,6 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evil = replace(content, experiment=EVIL, facts=facts(data=EVIL), config={**CONFIG, "overrides": [EVIL]})
     (folder / "evil.html").write_bytes(run_page(evil))
     (folder / "study.html").write_bytes(study_page(study_content(folder)))
+    arms = made({"width": [20.0, 40.0, 400.0], "kind": ["a", EVIL], "clip": [None, 1.0]})
+    (folder / "comparison.html").write_bytes(comparison_page(comparison_content(arms, folder)))
     return folder
 
 
@@ -205,3 +209,20 @@ def test_runs_of_an_experiment_can_be_found_and_opened(page: Page, folder: Path)
     href = page.evaluate("document.querySelector('#runs tbody tr:not([hidden]) a').href")
     assert href.startswith("file:")
     assert href.endswith("/report.html")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (WIDE, True), (NARROW, False)])
+def test_a_comparison_is_drawn_for_the_metric_that_is_chosen(page: Page, folder: Path, width: int, dark: bool) -> None:
+    pytest.importorskip("plotly")
+    page.open(folder / "comparison.html", width, dark=dark)
+    page.wait("document.getElementById('plots').dataset.drawn === 'yes'")
+    plots = "[...document.querySelectorAll('.plot')].filter((plot) => plot.querySelector('svg'))"
+    assert page.evaluate(f"{plots}.length") == 5
+    title = "document.querySelector('#plot-parameter').layout.yaxis.title.text"
+    assert page.evaluate(title) == "w1_x (length)"
+    page.evaluate("(() => { const s = document.getElementById('metric'); s.value = 1;"
+                  "s.dispatchEvent(new Event('change')); })()")  # fmt: skip
+    assert page.evaluate(title) == "round_trips"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelectorAll('.plot script, .plot img').length") == 0
+    assert page.evaluate("window.hit === undefined")

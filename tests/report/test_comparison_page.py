@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cgexp.analysis.arms import ArmRuns, Comparison, compare_arms
 from cgexp.report import html_comparison
 from cgexp.report.comparison_figures import (
     best_first,
@@ -27,33 +24,9 @@ from cgexp.report.comparison_figures import (
     scale_of,
     short_labels,
 )
-from cgexp.report.html_comparison import ComparisonContent, RunOfArm, comparison_page
-from tests.report.pages import EVIL, Reader, picture
-
-CODE = {"version": "1", "commit": None, "dirty": None}
-
-
-def made(settings: Mapping[str, list[object]], seeds: int = 3) -> Comparison:
-    """Arms of all combinations of settings, with two metrics."""
-    rng, arms = np.random.default_rng(0), []
-    for values in product(*settings.values()):
-        label = ", ".join(f"{name}={value}" for name, value in zip(settings, values, strict=True))
-        runs = {(s,): {"w1_x": rng.uniform(0.1, 1.0), "round_trips": rng.uniform(1.0, 50.0)} for s in range(seeds)}
-        arms.append(ArmRuns(label, dict(zip(settings, values, strict=True)), runs))  # type: ignore[arg-type]
-    return compare_arms(arms, list(settings), ["w1_x", "round_trips"], 0)
-
-
-def content(found: Comparison, tmp_path: Path, epochs: int = 20) -> ComparisonContent:
-    runs = [
-        RunOfArm(i, key[0], f"run{i}-{key[0]}", metrics)  # type: ignore[index]
-        for i, arm in enumerate(found.arms)
-        for key, metrics in arm.metrics.items()
-    ]
-    curve = (np.arange(float(epochs)), np.exp(-np.arange(epochs) / 5.0))
-    histories = {label: [curve] * 3 for label in short_labels(found)[0]}
-    figures = {"runs_by_arm": picture(tmp_path / "runs_by_arm.png")}
-    return ComparisonContent(found, "reduced", ["How it was judged."], runs, histories, CODE, figures)
-
+from cgexp.report.html_comparison import comparison_page
+from tests.report.comparisons import comparison_content, made
+from tests.report.pages import EVIL, Reader
 
 SETTINGS: dict[str, list[object]] = {"width": [20.0, 40.0, 400.0], "kind": ["a", "b"], "clip": [None, 1.0]}
 
@@ -106,8 +79,8 @@ def test_a_page_asks_for_nothing_and_shows_texts_as_they_are(tmp_path: Path, mon
     evil = made({"kind": [EVIL, "b"], "width": [1.0, 20.0]})
     for library in ("", "H4sIAAAAAAAAAwMAAAAAAAAAAAA="):
         monkeypatch.setattr(html_comparison, "plotly_library", lambda library=library: library)
-        page = comparison_page(content(evil, tmp_path))
-        assert page == comparison_page(content(evil, tmp_path))
+        page = comparison_page(comparison_content(evil, tmp_path))
+        assert page == comparison_page(comparison_content(evil, tmp_path))
         assert Reader(page).problems == []
         assert EVIL.encode() not in page
         assert (b"plotly is not installed" in page) == (not library)
@@ -117,7 +90,7 @@ def test_a_page_asks_for_nothing_and_shows_texts_as_they_are(tmp_path: Path, mon
 def test_the_page_holds_plotlys_own_bundle_and_the_numbers(tmp_path: Path) -> None:
     pytest.importorskip("plotly")
     found = made(SETTINGS)
-    page = comparison_page(content(found, tmp_path))
+    page = comparison_page(comparison_content(found, tmp_path))
     match = re.search(rb'<script type="application/json" id="comparison">(.*?)</script>', page, re.DOTALL)
     assert match is not None
     data = json.loads(match.group(1))
@@ -131,7 +104,7 @@ def test_the_page_holds_plotlys_own_bundle_and_the_numbers(tmp_path: Path) -> No
 
 def test_a_page_of_three_hundred_runs_is_small_and_quick(tmp_path: Path) -> None:
     settings = {"width": [10.0, 20.0, 40.0, 80.0], "lr": [1e-4, 1e-3, 1e-2, 1e-1, 1.0], "batch": [1, 2, 4, 8, 16]}
-    whole = content(made(settings), tmp_path, epochs=1000)
+    whole = comparison_content(made(settings), tmp_path, epochs=1000)
     began = time.process_time()
     page = comparison_page(whole)
     assert time.process_time() - began < 2.0
