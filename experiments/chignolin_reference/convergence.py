@@ -261,7 +261,7 @@ def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], labe
         for which, (event, hatch) in enumerate((("folding", ""), ("unfolding", "////"))):
             axis.bar(
                 place + (2 * number + which - 1.5) * width,
-                found["events"][by][event],
+                found["events_after_burn_in"][by][event],
                 width,
                 color=STARTS[kind][1],
                 alpha=0.5 if hatch else 1.0,
@@ -269,7 +269,7 @@ def _events(axis: Axes, numbers: dict[str, Any], by: str, names: list[str], labe
                 label=f"{event}, {STARTS[kind][0]}",
             )
     axis.set_xticks(place, names)
-    axis.set_title(f"visits of 0.1 ns or more, burn-in included, {by.replace('_', ' ')}")
+    axis.set_title(f"events after the burn-in, {by.replace('_', ' ')}")
     axis.set_xlabel(label)
     axis.set_ylabel("events")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
