@@ -23,8 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cgexp.store import read_arrays, read_record
+from cgexp.training.history import decode
 from tests.runs.damage import MEASURED
 
 MARK = "CGEXP_TEST_KILLS"
@@ -109,7 +111,7 @@ def server(folder: Path, first: Sequence[str]) -> Iterator[Server]:
 
 
 def state_of(outputs: Path) -> dict[str, object]:
-    """What an outputs folder comes to: every path in it, with arrays, metrics and tables that two runs share."""
+    """What an outputs folder comes to: every path in it, with arrays, metrics and checkpoints that two runs share."""
     return {path.relative_to(outputs).as_posix(): _content(path) for path in sorted(outputs.rglob("*"))}
 
 
@@ -119,7 +121,32 @@ def _content(path: Path) -> object:
         return {name: array.tobytes() for name, array in arrays.items() if name not in MEASURED}
     if path.name == "metrics.json":
         return {name: value for name, value in read_record(path).items() if name not in MEASURED}
+    if path.suffix == ".ckpt":
+        arrays, meta = read_arrays(path)
+        return dict(_leaves(decode(meta["checkpoint"], arrays)))
     return path.read_bytes() if path.name == "prior.json" else None
+
+
+def _leaves(value: object, place: str = "") -> Iterator[tuple[str, object]]:
+    """What a checkpoint holds: weights, optimizer, scheduler, averages, generators, history, progress of the loops.
+
+    Its bytes are never the same twice, since it also tells seconds and the paths of its folder, which are left out.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key not in (*MEASURED, "seconds"):
+                yield from _leaves(item, f"{place}/{_without_folder(key)}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _leaves(item, f"{place}/{i}")
+    elif isinstance(value, torch.Tensor):
+        yield place, value.numpy().tobytes()
+    else:
+        yield place, repr(_without_folder(value))
+
+
+def _without_folder(value: object) -> object:
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
 @dataclass

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from cgexp.training.history import ArrayCheckpointIO
 from tests.runs.kills import Harness, Series, differences, server, state_of
 from tests.runs.test_active import TINY
 
@@ -45,6 +47,21 @@ def test_killed_at_random_moments(series: Series, tmp_path: Path) -> None:
     print(f"\n{series.name}: {counts}")
     assert counts.wrong == []
     assert sum(counts.kills.values()) >= series.n
+
+
+def test_checkpoints_are_compared_without_seconds_and_folders(tmp_path: Path) -> None:
+    """Their bytes always differ; what a training goes on from does not."""
+    states = []
+    for name, weight in (("a", 1.0), ("b", 1.0), ("c", 2.0)):
+        checkpoint = {
+            "state_dict": {"w": torch.tensor([weight])},
+            "callbacks": {"History": {"seconds": len(states), "rows": [{"epoch": 0, "seconds": len(states)}]}},
+            "best": {f"/{name}/best.ckpt": 0.5},
+        }
+        ArrayCheckpointIO().save_checkpoint(checkpoint, tmp_path / name / "last.ckpt")
+        states.append(state_of(tmp_path / name))
+    assert differences(states[0], states[1]) == []
+    assert differences(states[0], states[2]) == ["last.ckpt differs"]
 
 
 def test_what_is_left_and_what_differs_is_seen(tmp_path: Path) -> None:
