@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from cgexp.analysis.tica import Tica
 from cgexp.build import build
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
+from cgexp.interfaces import ready
 from cgexp.interfaces.bundle import Bundle
 from cgexp.interfaces.programs import bundle_for
 from cgexp.runs.folder import command
@@ -19,6 +19,7 @@ from cgexp.simulation.simulation import Simulation
 from cgexp.store import read_arrays, write_bytes
 
 MOST_STARTS = 1000  # configurations of the data that a bundle keeps to start simulations from
+READY = Path(ready.__file__).parent  # the scripts
 PROGRAMS = {"ase": "ASE", "openmm": "OpenMM"}
 
 
@@ -36,7 +37,7 @@ def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
     bundle.save(to)
     if program is not None:
         name = f"simulate_{program}.py"
-        write_bytes(to / name, (resources.files("cgexp.interfaces.ready") / name).read_bytes())
+        write_bytes(to / name, (READY / name).read_bytes())
     return bundle
 
 

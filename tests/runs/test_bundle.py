@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cgexp.runs.bundle import export_bundle
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
 from tests.runs.test_pipeline import configure, quiet
+from tests.test_docs import ROOT, fences
 
 pytest.importorskip("safetensors")
 
@@ -80,3 +82,22 @@ def test_a_toy_is_taken_as_a_bundle_and_by_no_program(toy: RunFolder, tmp_path: 
     with pytest.raises(InputError, match="OpenMM computes in physical units"):
         export_bundle(toy.path, tmp_path / "ase", "openmm")
     assert not (tmp_path / "ase").exists()
+
+
+def test_the_page_does_what_it_says(
+    finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/using_models.md: all of its commands, then all of its Python, one after the other."""
+    pytest.importorskip("ase")
+    pytest.importorskip("openmm")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished.path.parents[1], tmp_path / "outputs")
+    page = ROOT / "docs" / "using_models.md"
+    for line in "".join(fences(page, "bash")).splitlines():
+        _, *words = shlex.split(line, comments=True)
+        assert main(words) == 0, capsys.readouterr().err
+    names: dict[str, object] = {}
+    for block in fences(page, "python"):
+        exec(compile(block, str(page), "exec"), names)
+    assert (tmp_path / "chignolin_openmm" / "simulate_openmm.py").is_file()
+    assert len(names["trajectory"].coords) == 20  # type: ignore[attr-defined]
