@@ -8,6 +8,7 @@ so that a config can be checked in milliseconds without importing torch.
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -178,15 +179,24 @@ def _nested_problems(place: str, value: Any, hint: Any) -> Iterator[str]:
 
 
 def _import(target: str, wanted: Kinds) -> Any:
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"cannot import {target}: {error}; check that it is installed") from error
+    found = imported(target)
     lineage = {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__} if isinstance(found, type) else set()
     if not lineage.intersection(wanted):
         raise InputError(f"{target} is no {' or '.join(wanted)}, though its source says so: choose another class")
     return found
+
+
+def imported(target: str) -> Any:
+    """The object of a dotted name. Raises InputError if its module is not there, fails as it is run, or has no such."""
+    module, _, name = target.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"cannot import {target}: {error}; check that it is installed") from error
+    except Exception as error:  # whatever somebody's module raises as it is run
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+        place = f"{lines[-1].filename}, line {lines[-1].lineno}"
+        raise InputError(f"cannot import {target}: {type(error).__name__}: {error} ({place}): mend it there") from error
 
 
 def _join(where: str, name: str) -> str:

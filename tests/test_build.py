@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cgexp.build import build, problems
+from cgexp.build import build, imported, problems
 from cgexp.errors import InputError
 from cgexp.parts import ranges
 from cgexp.parts.signatures import read_signature
@@ -90,3 +92,24 @@ def test_signatures_follow_imports_dataclasses_and_bases_without_importing() -> 
     training = read_signature("cgexp.training.fit.Training")
     assert training is not None
     assert training.required == ("max_epochs", "batch_size")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "x = y",
+            r"cannot import broken_parts\.Part: NameError: name 'y' is not defined \(.*broken_parts\.py, line 1\)",
+        ),
+        ("def x(:", r"cannot import broken_parts\.Part: SyntaxError: "),
+        ("x = 1", r"cannot import broken_parts\.Part: module 'broken_parts' has no attribute 'Part'"),
+    ],
+)
+def test_a_module_that_fails_as_it_is_run_is_named(
+    source: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_parts.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "broken_parts", raising=False)
+    with pytest.raises(InputError, match=words):
+        imported("broken_parts.Part")

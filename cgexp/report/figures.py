@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from cgexp.build import imported
 from cgexp.report.kinetics_figures import convergence_figure, msm_figure
 from cgexp.report.peptide_figures import contacts_figure, distributions_figure, free_energy_figure, tica_figure
 from cgexp.report.style import STYLE
@@ -46,15 +46,13 @@ def draw(curves: Mapping[str, object], own: Mapping[str, str] | None = None) -> 
     own: dotted names of the functions that draw an analysis's own curves (Analysis.figures), which take what that
     analysis put there.
     """
-    known = {**FIGURES, **{name: _function(dotted) for name, dotted in (own or {}).items()}}
+    known = {**FIGURES, **own_figures(own or {})}
     return {name: known[name](curve) for name, curve in curves.items() if name in known and curve}
 
 
-def _function(dotted: str) -> Callable[..., Figure]:
-    """A figure function that a class names, whose package was imported with it."""
-    module, _, name = dotted.rpartition(".")
-    function: Callable[..., Figure] = getattr(importlib.import_module(module), name)
-    return function
+def own_figures(own: Mapping[str, str]) -> dict[str, Callable[..., Figure]]:
+    """The functions that a class names (Analysis.figures). Raises InputError if one cannot be imported."""
+    return {name: imported(dotted) for name, dotted in own.items()}
 
 
 def save(figure: Figure, folder: Path, name: str, suffixes: Sequence[str] = ("png", "pdf")) -> list[Path]:

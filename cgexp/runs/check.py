@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cgexp.build import imported
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
@@ -40,6 +41,8 @@ def report(config: Config) -> Iterator[str]:
     experiment = Experiment.of(config)
     recipe, system = experiment.dataset, experiment.system
     recipe.require()
+    for dotted in experiment.analysis.figures.values():
+        imported(dotted)
     yield (
         f"data       {recipe.name}: {system.n_beads} beads in {system.n_dims} dimensions, {recipe.units} units, "
         f"force map {recipe.force_map}, recipe {data_id(config)}"
