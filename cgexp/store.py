@@ -75,7 +75,7 @@ def read_json(path: Path) -> Any:
     try:
         with naming_machine(path, "read"):
             return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path} is missing: run the earlier stage that writes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage again") from error
@@ -189,7 +189,7 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         version, recorded, meta = header["format"], header["sha256"], header["meta"]
     except UNREADABLE as error:
         require_machine(error, path, "read")
-        raise InputError(f"{path} {UNREAD}") from error
+        raise InputError(f"{path} {_what_else(path)}") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}, this version reads {FORMAT}: upgrade cgexp")
     if _digest(arrays, meta) != recorded:
@@ -214,7 +214,18 @@ def _header(path: Path) -> dict[str, Any]:
             return dict(json.loads(archive[META].tobytes()))
     except UNREADABLE as error:
         require_machine(error, path, "read")
-        raise InputError(f"{path} {UNREAD}") from error
+        raise InputError(f"{path} {_what_else(path)}") from error
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that is not one of write_arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        names = []
+    own = f"{META}.npy" in names or not any(name.endswith(".npy") for name in names)
+    return UNREAD if own else "is a NumPy archive that cgexp did not write: give a file written by cgexp"
 
 
 def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:

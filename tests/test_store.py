@@ -13,6 +13,7 @@ from cgexp.store import (
     quantise,
     read_arrays,
     read_frames,
+    read_header,
     read_json,
     read_record,
     write_arrays,
@@ -36,6 +37,13 @@ def test_frames_come_back_with_their_hash(tmp_path: Path) -> None:
     frames = make()
     write_frames(tmp_path / "f.npz", frames, compress=True)
     assert read_frames(tmp_path / "f.npz").content_hash == frames.content_hash
+
+
+def test_another_archive_is_not_called_truncated(tmp_path: Path) -> None:
+    np.savez(tmp_path / "f.npz", x=np.zeros(3))
+    for read in (read_arrays, read_header):
+        with pytest.raises(InputError, match=r"f\.npz is a NumPy archive that cgexp did not write"):
+            read(tmp_path / "f.npz")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cgexp.all_atom.mapping.unbiasedness import check_unbiased
 from cgexp.datasets.recipe import Recipe
@@ -32,7 +32,7 @@ class FramesFile(Recipe):
 
     @property
     def all_atom_force_field(self) -> str:
-        header = read_header(Path(self.path))
+        header = self._header()
         return stated_force_field(header.get("force_field") or "", str(header.get("source", "")))
 
     @property
@@ -43,7 +43,7 @@ class FramesFile(Recipe):
         """The file is there, and of this system."""
         if not Path(self.path).is_file():
             raise InputError(f"dataset.path={self.path} is no file: give one written by cgexp.store.write_frames")
-        header = read_header(Path(self.path))
+        header = self._header()
         found = header.get("system")
         if found != self.system.name:
             raise InputError(
@@ -65,10 +65,7 @@ class FramesFile(Recipe):
         try:
             frames = read_frames(Path(self.path))
         except InputError as error:
-            reason = str(error).split(": ")[0]
-            raise InputError(
-                f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
-            ) from error
+            raise self._unusable(error) from error
         frames = self._whole(frames)
         chosen = self.check(self.thin(frames))
         if len(self.system.bonds) and len(frames):
@@ -78,6 +75,19 @@ class FramesFile(Recipe):
     def verdict(self, frames: Frames) -> str:
         """What the identities say of the force map, in words."""
         return verdict_in_words(frames, self.system) if self._sampled(frames) else ""
+
+    def _header(self) -> dict[str, Any]:
+        try:
+            return read_header(Path(self.path))
+        except InputError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: InputError) -> InputError:
+        """A file of one's own is not made again by a stage, so the store's advice is left out."""
+        reason = str(error).split(": ")[0]
+        return InputError(
+            f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
+        )
 
     def _sampled(self, frames: Frames) -> bool:
         return self.thermally_sampled and not frames.arrays.keys() & set(SELECTED)

@@ -9,7 +9,7 @@ from pathlib import Path
 from cgexp.config.identity import run_id
 from cgexp.datasets.teacher_run import data_file
 from cgexp.errors import InputError, sentence_of
-from cgexp.runs.folder import STAGES, RunFolder, command, require_no_links
+from cgexp.runs.folder import STAGES, RunFolder, command, is_run, require_no_links
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import read_arrays, read_frames, read_record
 
@@ -24,8 +24,10 @@ def verify(path: Path) -> Iterator[str]:
     """Yield lines that say what was verified in a run's folder, rounds of active learning included; writes nothing.
 
     Every checksum is computed again. Raises InputError that names all files that differ, with the command that makes
-    them again.
+    them again, or if ``path`` is no run.
     """
+    if not is_run(path):
+        RunFolder(path).read_config()  # which says so
     require_no_links(path)
     folders = [RunFolder(path), *(RunFolder(found.parent) for found in sorted(path.glob("*/**/provenance.json")))]
     damaged: list[str] = []

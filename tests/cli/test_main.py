@@ -61,6 +61,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "-m", "seed=1,2", "model.activation=tanh,slu"], "model.activation=slu"),
         (["run", "-m", "seed=1,two"], "seed=two"),
         (["evaluate", "run=/nowhere"], "is not a run"),
+        (["check", "run=/nowhere"], "is not a run"),
+        (["check", "run=/dev/null"], "is not a run"),
         (["completion", "fish"], "expected one of bash, zsh"),
     ],
 )

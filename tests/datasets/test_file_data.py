@@ -10,6 +10,7 @@ import pytest
 
 from cgexp.build import build
 from cgexp.config.compose import compose
+from cgexp.datasets.file_data import FramesFile
 from cgexp.datasets.packaged import load_packaged
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
@@ -38,6 +39,20 @@ def test_sound_frames_pass(mini: Frames, tmp_path: Path) -> None:
     assert len(make(tmp_path, mini, n_frames=50)) == 50
     assert len(make(tmp_path, mini.with_labels(forces=None))) == len(mini)
     assert len(make(tmp_path, mini.select(np.arange(0)))) == 0
+
+
+@pytest.mark.parametrize("content", ["text", "archive"])
+def test_a_file_that_holds_no_frames_is_not_to_be_deleted(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.npz"
+    if content == "text":
+        path.write_text("x y z")
+    else:
+        np.savez(path, coords=np.zeros((3, 10, 3)))
+    recipe = build(compose(["dataset=peptide_file", f"dataset.path={path}"])["dataset"], Recipe)
+    assert isinstance(recipe, FramesFile)
+    for use in (recipe.require, lambda: recipe.make(tmp_path), lambda: recipe.all_atom_force_field):
+        with pytest.raises(InputError, match=r"cannot be used \(.*\): give a file written by .*write_frames$"):
+            use()
 
 
 @pytest.mark.parametrize(
