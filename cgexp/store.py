@@ -77,7 +77,7 @@ def read_json(path: Path) -> Any:
             return json.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path} is missing: run the earlier stage that writes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}): delete it and run the stage again") from error
 
 

@@ -96,7 +96,7 @@ class Ours(Program):
             n = max(SAVE_EVERY, n_steps // 10 // SAVE_EVERY * SAVE_EVERY)
             integrator = {"_target_": "cgexp.simulation.integrators.Baoab", "friction": FRICTION}
             settings = {"dt": DT, "n_replicas": 200, "n_steps": n, "save_every": SAVE_EVERY, "integrator": integrator}
-            return self.bundle.simulate(Path(folder) / "own", seed=seed, **settings).production(0.25)
+            return self.bundle.simulate(Path(folder) / "own", seed=seed, **settings).production(0.5)
 
 
 class InASE(Program):
@@ -132,12 +132,12 @@ class InASE(Program):
         return np.array(frames)[int(BURN_IN * len(frames)) :, None]
 
     def _warm(self, kernel: str, seed: int) -> Any:
-        from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+        from ase.md.velocitydistribution import thermalize_momenta
 
         from cgexp.interfaces.ase import beads
 
         atoms = beads(self.bundle, kernel=kernel)
-        MaxwellBoltzmannDistribution(atoms, temperature_K=self.bundle.temperature, rng=np.random.default_rng(seed))
+        thermalize_momenta(atoms, self.bundle.temperature, rng=np.random.default_rng(seed))
         return atoms
 
 

@@ -12,11 +12,11 @@ from zipfile import is_zipfile
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import nn
 
 from cgexp.build import build
+from cgexp.config.recorded import parse_recorded
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -115,7 +115,7 @@ def starting_frames(path: str, starts: str | None) -> Frames:
             f"dataset.path={path} is no finished run's folder, so that there are no frames to start from: "
             "set dataset.starts=<file written by cgexp.store.write_frames>"
         )
-    config = yaml.safe_load(read_sealed_text(folder / "config.yaml"))
+    config = parse_recorded(read_sealed_text(folder / "config.yaml"), folder / "config.yaml")
     return training_frames(folder, config, read_record(folder / "provenance.json", "data")["data"])
 
 

@@ -111,7 +111,7 @@ def _record(content: bytes, path: Path) -> Record:
 
 def _content(path: Path, name: str) -> bytes:
     """One file of a bundle, if it is there and not too large."""
-    if not path.exists():
+    if not path.is_dir() and not path.is_file():
         raise InputError(
             f"{path} does not exist: expected a bundle, as `cgexp export run=<folder> as=bundle` writes it"
         )

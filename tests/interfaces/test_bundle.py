@@ -212,6 +212,8 @@ def test_a_bundle_that_is_not_sound_gets_a_sentence(
 def test_paths_that_are_no_bundles(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         load_bundle(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="does not exist"):
+        load_bundle("/dev/zero")
     with pytest.raises(InputError, match=r"it lacks bundle\.json"):
         load_bundle(tmp_path)
     (tmp_path / "text.txt").write_text("no zip")
