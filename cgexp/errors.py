@@ -13,6 +13,10 @@ class InputError(ValueError):
     """A mistake in the input; its text is one sentence and the command line exits with code 2."""
 
 
+class MistakeOfOptions(InputError):
+    """One that every job with the same options of groups ends with: a multirun need not begin the next ones."""
+
+
 class MachineError(RuntimeError):
     """What the machine lacks (space, open files, memory); its text is one sentence, and the exit code is 1."""
 

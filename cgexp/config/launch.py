@@ -17,7 +17,7 @@ from cgexp.config.overrides import for_hydra, is_of_hydra
 from cgexp.config.paths import conf_dir
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.processes import ends_on_terminate, is_told_threads, serve
-from cgexp.errors import InputError
+from cgexp.errors import InputError, MistakeOfOptions
 from cgexp.messages import is_on_screen, on_screen
 
 Job = Callable[[Config], float | None]
@@ -41,14 +41,27 @@ class Failed:
 def launch(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str, folder: Path) -> list[Failed]:
     """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
 
-    A job that fails does not stop the others. The jobs need not be all combinations of anything: Hydra sweeps over
-    their numbers. ``name`` groups them in W&B. folder: for Hydra's own files.
+    A job that fails does not stop the others, but for those that its MistakeOfOptions is of, too. The jobs need not be
+    all combinations of anything: Hydra sweeps over their numbers. ``name`` groups them in W&B. folder: for Hydra's own
+    files.
     """
     lists = [list(overrides) for overrides in jobs]
+    met: dict[str, MistakeOfOptions] = {}  # in this process, by options
+
+    def work(overrides: Sequence[str]) -> Any:
+        config = compose(overrides)
+        options = str(config["choices"])
+        if options in met:
+            raise met[options]
+        try:
+            return job(_named(config, name))
+        except MistakeOfOptions as mistake:
+            met[options] = mistake
+            raise
 
     def task(node: Any) -> Any:
         overrides = lists[node.job_number]
-        return _caught(lambda: job(_named(compose(overrides), name)), overrides)
+        return _caught(lambda: work(overrides), overrides)
 
     numbers = [f"{NUMBER}=range(0,{len(lists)})", "hydra.sweeper.params=null"]
     return _multirun([*search_path(), *for_hydra(settings)[0], *numbers], task, folder)

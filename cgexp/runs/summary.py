@@ -7,7 +7,7 @@ from typing import Any
 
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import read_curves
-from cgexp.errors import InputError
+from cgexp.errors import MistakeOfOptions, did_you_mean
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
 from cgexp.report.table import metrics_table
@@ -50,10 +50,13 @@ def print_card(card: Mapping[str, Any], place: str) -> None:
 
 
 def objective(folder: RunFolder, name: str | None) -> float | None:
-    """The metric that the sweep optimises; None: none. Raises InputError if the run has no such metric."""
+    """The metric that the sweep optimises; None: none. Raises MistakeOfOptions if the run has no such metric."""
     if name is None or not folder.metrics.is_file():
         return None
     metrics = folder.read_metrics()
     if name not in metrics:
-        raise InputError(f"sweep.objective={name} is no metric of this run: expected one of {', '.join(metrics)}")
+        raise MistakeOfOptions(
+            f"sweep.objective={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of "
+            f"{', '.join(metrics)}"
+        )
     return float(metrics[name])

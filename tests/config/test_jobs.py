@@ -10,10 +10,10 @@ import pytest
 from hydra.core.plugins import Plugins
 
 from cgexp.cli.main import main
-from cgexp.config.compose import compose
+from cgexp.config.compose import Config, compose
 from cgexp.config.jobs import Jobs, expand, jobs_of
-from cgexp.config.launch import launch_chosen
-from cgexp.errors import InputError
+from cgexp.config.launch import launch, launch_chosen
+from cgexp.errors import InputError, MistakeOfOptions
 from cgexp.parts.allowed import VARIABLE
 
 SWEPT = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n      optimizer: glob(adam*)\n"
@@ -128,3 +128,18 @@ def test_a_sweeper_of_ones_own_may_take_intervals_and_chooses_the_jobs(
     jobs = launch_chosen(overrides, lambda config: rates.append(config["optimizer"]["lr"]), "mine", tmp_path)
     assert rates == [0.001, 0.002]
     assert [compose(job)["optimizer"]["lr"] for job in jobs] == rates
+
+
+def test_a_mistake_of_options_is_met_once(tmp_path: Path) -> None:
+    """As a misspelt sweep.objective, which is known when the first run has its metrics."""
+    done: list[tuple[str, int]] = []
+
+    def job(config: Config) -> None:
+        done.append((config["choices"]["optimizer"], config["seed"]))
+        if config["choices"]["optimizer"] == "adam":
+            raise MistakeOfOptions("sweep.objective=x is no metric")
+
+    jobs = [[f"seed={seed}", f"optimizer={name}"] for name in ("adam", "adamw") for seed in (1, 2)]
+    failed = launch(jobs, [], job, "mine", tmp_path)
+    assert done == [("adam", 1), ("adamw", 1), ("adamw", 2)]
+    assert [one.overrides for one in failed] == [tuple(job) for job in jobs[:2]]
