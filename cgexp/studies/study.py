@@ -235,7 +235,7 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no mapping: see docs/adding.md for what belongs there")
+        raise InputError(f"{path} holds no mapping: see docs/adding/experiments.md for what belongs there")
     return content
 
 
