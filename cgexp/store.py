@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from cgexp.errors import InputError, naming_machine, not_written, require_machine, shown
 from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
+from cgexp.quantised import dequantise, quantise
 
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
@@ -226,23 +227,6 @@ def _what_else(path: Path) -> str:
         names = []
     own = f"{META}.npy" in names or not any(name.endswith(".npy") for name in names)
     return UNREAD if own else "is a NumPy archive that cgexp did not write: give a file written by cgexp"
-
-
-def quantise(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:
-    """``values`` in units of ``step``, rounded to 16-bit integers. Raises InputError if they do not fit."""
-    scaled = np.rint(np.asarray(values, dtype=np.float64) / step)
-    limit = np.iinfo(np.int16).max
-    if scaled.size and np.abs(scaled).max() > limit:
-        raise InputError(
-            f"values up to {np.abs(values).max():.6g} do not fit 16 bits in steps of {step:g}: "
-            f"take steps of at least {np.abs(values).max() / limit:.2g}"
-        )
-    return scaled.astype(np.int16)
-
-
-def dequantise(values: NDArray[np.integer], step: float) -> NDArray[np.float32]:
-    """The float32 values of ``quantise``; each is within ``step`` / 2 of what it was."""
-    return (values * step).astype(np.float32)
 
 
 def rounded(frames: Frames, steps: Mapping[str, float]) -> Frames:

@@ -31,7 +31,7 @@ from cgexp.frames import Frames
 from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels, joined
 from cgexp.progress import Progress
-from cgexp.store import dequantise, quantise
+from cgexp.quantised import dequantise, quantise
 from cgexp.systems.base import farthest_points
 from cgexp.systems.peptide import BASINS, Peptide, basin_of
 

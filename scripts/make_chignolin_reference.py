@@ -44,7 +44,8 @@ from cgexp.datasets.equilibrium import (
 from cgexp.datasets.packaged import write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.store import dequantise, quantise, read_arrays, read_record, write_arrays, write_bytes, write_json
+from cgexp.quantised import dequantise, quantise
+from cgexp.store import read_arrays, read_record, write_arrays, write_bytes, write_json
 from cgexp.systems.peptide import CONTACT, Peptide
 
 NAME, SYSTEM = "chignolin_reference", Peptide("YYDPETGTWY")

@@ -15,7 +15,20 @@ import cgexp
 
 ROOT = Path(cgexp.__file__).parent
 FLOORS = (
-    ("units", "frames", "build", "errors", "parts", "stability", "progress", "cards", "messages", "curves", "executor"),
+    (
+        "units",
+        "frames",
+        "build",
+        "errors",
+        "parts",
+        "stability",
+        "progress",
+        "cards",
+        "messages",
+        "curves",
+        "executor",
+        "quantised",
+    ),
     ("config", "systems", "geometry", "store"),
     ("energy",),
     ("priors", "models", "analysis"),

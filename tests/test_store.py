@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from cgexp.errors import InputError, MachineError
+from cgexp.quantised import dequantise, quantise
 from cgexp.store import (
     Chunks,
     claim,
-    dequantise,
-    quantise,
     read_arrays,
     read_frames,
     read_header,

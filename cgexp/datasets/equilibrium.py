@@ -20,7 +20,8 @@ from cgexp.cards import AGAIN, DATA, load_card, packaged_names
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.store import dequantise, quantise, read_arrays, write_arrays
+from cgexp.quantised import dequantise, quantise
+from cgexp.store import read_arrays, write_arrays
 
 WALKERS, TICA = "{}.walkers.npz", "{}.tica.npz"
 RUNS, FILES = "runs", "files_sha256"  # of the card; only equilibrium ensembles have them

@@ -16,17 +16,8 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames, force_field_of
 from cgexp.parts.ranges import Region
-from cgexp.store import (
-    dequantise,
-    quantise,
-    read_arrays,
-    read_frames,
-    rounded,
-    write_arrays,
-    write_bytes,
-    write_frames,
-    write_json,
-)
+from cgexp.quantised import dequantise, quantise
+from cgexp.store import read_arrays, read_frames, rounded, write_arrays, write_bytes, write_frames, write_json
 
 Content = TypeVar("Content")
 JUDGED = ("burn_in_ps", "stretch_ps", "effective_size", "runs")  # facts of a card that are printed
