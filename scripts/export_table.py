@@ -272,6 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle; without one, a small model is trained")
     parser.add_argument("--steps", type=int, default=200_000, help="of Langevin dynamics in each program")
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=[*PROGRAMS], help="which to measure in")
     parser.add_argument("--json", type=Path, help="write the numbers to this file, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -282,8 +283,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     ours = quantities(Ours(bundle).langevin(given.steps, seed=3))
     rows = []
-    for name, kind in PROGRAMS.items():
-        program = kind(bundle)
+    for name in given.programs:
+        program = PROGRAMS[name](bundle)
         theirs = quantities(program.langevin(given.steps, seed=4))
         compared = {quantity: agreement(theirs[quantity], ours[quantity]) for quantity in ours}
         slope, spread = drift(program)

@@ -24,7 +24,7 @@ from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.tempering import Ladders, Tempering
 from cgexp.simulation.trajectory import HEADER, BackgroundWriter
-from cgexp.store import Chunks, claim, read_arrays
+from cgexp.store import Chunks, claim, read_arrays, read_record, write_record
 from cgexp.units import unit_system
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -92,6 +92,8 @@ class Simulation(Part):
         graph: bool | None = None,
     ) -> None:
         """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
+
+        With a larger n_steps a finished one goes on, as if it had been begun so.
 
         potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
         starts: [n_walkers, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
@@ -184,10 +186,15 @@ class Simulation(Part):
 
 
 def _claim(folder: Path, header: dict[str, Any]) -> None:
-    """Write the header of a new simulation, or refuse a folder that holds another one."""
+    """Write the header of a new or longer simulation, or refuse a folder that holds another or a longer one."""
     if not (folder / HEADER).is_file() and len(Chunks(folder)):
         raise InputError(f"{folder} lacks {HEADER}, which says what it holds: delete the folder and run again")
-    claim(folder / HEADER, header, later=("potential",))
+    n_steps = header["n_steps"]
+    begun = read_record(folder / HEADER).get("n_steps") if (folder / HEADER).is_file() else n_steps
+    longer = isinstance(begun, int) and begun < n_steps
+    claim(folder / HEADER, {**header, "n_steps": begun if longer else n_steps}, later=("potential",))
+    if longer:  # the same simulation, to go on
+        write_record(folder / HEADER, header)
 
 
 def content_hash(potential: nn.Module) -> str:

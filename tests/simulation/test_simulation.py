@@ -106,6 +106,20 @@ def test_a_folder_with_another_simulation_is_refused(tmp_path: Path) -> None:
         run(tmp_path, starts=torch.ones(4, 2, 3))
 
 
+def test_a_finished_one_goes_on_with_more_steps_as_if_begun_so(tmp_path: Path) -> None:
+    run(tmp_path / "in two", n_steps=20)
+    run(tmp_path / "in two", n_steps=40)
+    run(tmp_path / "in one", n_steps=40)
+    in_two, in_one = (Trajectory.load(tmp_path / name) for name in ("in two", "in one"))
+    assert in_two.finished
+    np.testing.assert_array_equal(in_two.coords, in_one.coords)
+    with pytest.raises(InputError, match="was begun with n_steps=40, not with n_steps=20"):
+        run(tmp_path / "in two", n_steps=20)
+    with pytest.raises(InputError, match=r"was begun with dt=0\.1, not with dt=0\.05"):
+        run(tmp_path / "in two", n_steps=80, dt=0.05)
+    assert Trajectory.load(tmp_path / "in two").finished
+
+
 def test_resuming_with_another_potential_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     sorted(tmp_path.glob("chunk-*"))[-1].unlink()
