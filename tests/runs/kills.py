@@ -130,11 +130,12 @@ def _content(path: Path) -> object:
 def _leaves(value: object, place: str = "") -> Iterator[tuple[str, object]]:
     """What a checkpoint holds: weights, optimizer, scheduler, averages, generators, history, progress of the loops.
 
-    Its bytes are never the same twice, since it also tells seconds and the paths of its folder, which are left out.
+    Its bytes are never the same twice, since it also tells seconds and the paths of its folder, which are left out; so
+    is a score that Lightning shows and neither restores nor decides anything by.
     """
     if isinstance(value, dict):
         for key, item in value.items():
-            if key not in (*MEASURED, "seconds"):
+            if key not in (*MEASURED, "seconds", "current_score"):
                 yield from _leaves(item, f"{place}/{_without_folder(key)}")
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
@@ -277,10 +278,14 @@ def serve() -> None:
         arguments, errors = json.loads(line)
         child = os.fork()
         if child == 0:
-            os.setsid()
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # which who starts us may have let be ignored
-            _become(Path(errors))
-            sys.exit(main(arguments))
+            try:
+                os.setsid()
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # which who starts us may have let be ignored
+                _become(Path(errors))
+                code = main(arguments)
+            except KeyboardInterrupt:  # before the command has begun, or after its end
+                code = 130
+            sys.exit(code)
         print(child, file=answers, flush=True)
         _, status = os.waitpid(child, 0)
         print(status, file=answers, flush=True)

@@ -44,7 +44,7 @@ def test_a_training_that_is_killed_twice(tmp_path: Path) -> None:
 def test_killed_at_random_moments(series: Series, tmp_path: Path) -> None:
     with server(tmp_path / "server", first(series)) as one:
         counts = Harness(one, tmp_path, seed=1).run(series)
-    print(f"\n{series.name}: {counts}")
+    print(f"\n{series.name}: {counts}", *counts.wrong, sep="\n")
     assert counts.wrong == []
     assert sum(counts.kills.values()) >= series.n
 
