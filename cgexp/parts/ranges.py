@@ -94,3 +94,4 @@ Project = Annotated[
 ]
 Label = Annotated[str, MinLen(1), MaxLen(64), doc("a text of 1 to 64 letters, as W&B's tags are")]
 Title = Annotated[str, MinLen(1), MaxLen(128), doc("a text of 1 to 128 letters")]
+Notes = Annotated[str, MinLen(1), MaxLen(2000), doc("a text of 1 to 2000 letters")]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from cgexp.errors import InputError, did_you_mean
+from cgexp.errors import InputError, did_you_mean, sentence_of
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import Label, Project
-
-if TYPE_CHECKING:
-    import wandb
+from cgexp.parts.ranges import Label, Notes, Project, Title
+from cgexp.report.tracker import WandbRun, tell_lost
 
 INIT_TIMEOUT_S = 15.0
-LONGEST_TAG, LONGEST_GROUP = 64, 128  # letters that W&B takes
+LONGEST_TAG, LONGEST_NAME = 64, 128  # letters that W&B takes
+INTERRUPTED = 130  # exit code
+DATA_DIR = "WANDB_DATA_DIR"  # W&B's own variable
 MODES = ("online", "offline", "disabled")
 log = logging.getLogger(__name__)
 
@@ -31,63 +32,79 @@ class WandbSettings(Part):
     project: Project = "cgexp"
     entity: Project | None = None
     mode: Literal["auto", "online", "offline"] = "auto"
+    name: Title | None = None
+    group: Title | None = None
+    notes: Notes | None = None
     tags: list[Label] = field(default_factory=list)
 
 
-class WandbRun:
-    """What a stage may tell W&B; every method does nothing where W&B is off, or from its first failure on."""
+@dataclass(frozen=True)
+class Described:
+    """What W&B is told of a run as it opens.
 
-    def __init__(self, run: wandb.Run | None = None) -> None:
-        self._run = run
+    id: of the run, the same whenever it goes on. name: what a person reads. config: nested. tags: beside those of the
+    settings.
+    """
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers of one training step or epoch."""
-        self._tell(lambda run: run.log({**metrics, "trainer/global_step": step}))
-
-    def summarise(self, metrics: Mapping[str, float]) -> None:
-        """Set final numbers."""
-        self._tell(lambda run: run.summary.update(dict(metrics)))
-
-    def images(self, paths: Mapping[str, Path]) -> None:
-        """Log figures by name."""
-
-        def tell(run: wandb.Run) -> None:
-            import wandb
-
-            run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in paths.items()})
-
-        self._tell(tell)
-
-    def _tell(self, call: Callable[[wandb.Run], None]) -> None:
-        if self._run is None:
-            return
-        try:
-            call(self._run)
-        except Exception as error:  # of many libraries: none of them may stop a run
-            self._run = None
-            _lost(error)
+    id: str
+    name: str
+    group: str
+    job_type: str
+    config: Mapping[str, Any]
+    tags: Sequence[str] = ()
 
 
 @contextmanager
-def open_wandb(
-    settings: WandbSettings, config: Mapping[str, Any], folder: Path, name: str, group: str, job_type: str
-) -> Iterator[WandbRun]:
-    """Open one W&B run for the job and close it whatever happens (else jobs of a sweep would share one run)."""
+def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> Iterator[WandbRun]:
+    """Open one W&B run for the job and close it whatever happens (else jobs of a sweep would share one run).
+
+    An error that leaves the context marks the run as failed, with its sentence. Offline, the files of earlier openings
+    of the same run are removed as the new one is closed, which holds all that they held.
+    """
     if not settings.enabled or os.environ.get("WANDB_MODE") == "disabled":
         yield WandbRun()
         return
     import wandb
 
-    run = _start(settings, config, folder, name, group, job_type)
-    exit_code = 1
-    try:
-        yield WandbRun(run)
-        exit_code = 0
-    finally:
+    earlier = offline_files(folder)
+    with _staging_in(folder):
+        run = _start(settings, described, folder)
+        tracker, exit_code = WandbRun(run), 1
         try:
-            wandb.finish(exit_code=exit_code)
+            yield tracker
+            exit_code = 0
+        except KeyboardInterrupt:
+            exit_code = INTERRUPTED
+            raise
         except Exception as error:
-            _lost(error)
+            tracker.fail(sentence_of(error))
+            raise
+        finally:
+            try:
+                wandb.finish(exit_code=exit_code)
+                if tracker.is_told and len(offline_files(folder)) > len(earlier):
+                    for path in earlier:
+                        shutil.rmtree(path, ignore_errors=True)
+            except Exception as error:
+                tell_lost(error)
+
+
+def offline_files(folder: Path) -> list[Path]:
+    """The folders in which W&B keeps what an offline run in ``folder`` was told."""
+    return sorted(path for path in (folder / "wandb").glob("offline-run-*") if path.is_dir() and not path.is_symlink())
+
+
+@contextmanager
+def _staging_in(folder: Path) -> Iterator[None]:
+    """W&B copies small files until they are uploaded: into the run's folder, and not into the user's home."""
+    before = os.environ.get(DATA_DIR)
+    if before is None:
+        os.environ[DATA_DIR] = str((folder / "wandb").absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[DATA_DIR]
 
 
 def choose_mode(settings: WandbSettings) -> tuple[str, str]:
@@ -109,25 +126,23 @@ def choose_mode(settings: WandbSettings) -> tuple[str, str]:
     return ("online", "a key was found") if has_key else ("offline", "no usable key")
 
 
-def _start(
-    settings: WandbSettings, config: Mapping[str, Any], folder: Path, name: str, group: str, job_type: str
-) -> Any:
+def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
     """A W&B run, or None where none can be begun."""
     import wandb
 
     mode, reason = choose_mode(settings)
-    choices = config["choices"]
-    folder.mkdir(parents=True, exist_ok=True)
-    tags = [f"{g}:{choices[g]}"[:LONGEST_TAG] for g in ("dataset", "model", "prior") if g in choices]
+    (folder / "wandb").mkdir(parents=True, exist_ok=True)
+    tags = [tag[:LONGEST_TAG] for tag in (*described.tags, *settings.tags)]
     arguments: dict[str, Any] = {
         "project": settings.project,
         "entity": settings.entity,
-        "id": name,  # also offline, so that a resumed job stays one run
-        "name": name,
-        "group": group[:LONGEST_GROUP],
-        "job_type": job_type,
-        "tags": list(dict.fromkeys([*tags, *settings.tags])),
-        "config": dict(config),
+        "id": described.id,  # also offline, so that a resumed job stays one run
+        "name": (settings.name or described.name)[:LONGEST_NAME],
+        "group": (settings.group or described.group)[:LONGEST_NAME],
+        "notes": settings.notes,
+        "job_type": described.job_type,
+        "tags": list(dict.fromkeys(tags)),
+        "config": dict(described.config),
         "dir": str(folder),
         "settings": wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
     }
@@ -144,9 +159,5 @@ def _start(
         return wandb.init(**arguments)
     except Exception as error:
         wandb.teardown(exit_code=1)
-        _lost(error)
+        tell_lost(error)
         return None
-
-
-def _lost(error: Exception) -> None:
-    log.warning("W&B failed and is told no more of this run, which goes on (%s: %s)", type(error).__name__, error)

@@ -14,7 +14,7 @@ from cgexp.active.rounds import ROUNDS, RoundFolder, data_of, initial_data, roun
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.report.wandb import WandbRun
+from cgexp.report.tracker import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages
@@ -139,8 +139,7 @@ def discard(folder: RunFolder) -> None:
 
 def _tell(done: Round, tracker: WandbRun, say: Say, steps_per_round: int) -> None:
     """One round on the screen and in W&B."""
-    step = (done.round + 1) * steps_per_round
-    tracker.log({f"round/{name}": value for name, value in done.numbers().items()}, step)
+    tracker.log("round", {**done.numbers(), "gradient_steps": float((done.round + 1) * steps_per_round)})
     shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
     judged = ", ".join(f"{name} {done.metrics[name]:.4g}" for name in shown if name in done.metrics)
     short = f"; {done.n_short} labels fewer than asked for: there are no more candidates"
@@ -160,7 +159,7 @@ def _finish(folder: RunFolder, rounds: Sequence[Round], tracker: WandbRun) -> No
             write_bytes(folder.path / path.relative_to(last.path), path.read_bytes())
     write_json(folder.path / "rounds.json", [of_round.to_json() for of_round in rounds])
     write_bytes(folder.path / "rounds.csv", rounds_csv(rounds).encode())
-    tracker.summarise(final_metrics(rounds))
+    tracker.summarise("eval", final_metrics(rounds))
 
 
 def rounds_csv(rounds: Sequence[Round]) -> str:

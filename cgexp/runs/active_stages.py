@@ -13,7 +13,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential, load_potential
-from cgexp.report.wandb import WandbRun
+from cgexp.report.tracker import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment

@@ -26,6 +26,7 @@ from cgexp.frames import Frames, force_field_of
 from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential
 from cgexp.priors.prior import Prior
+from cgexp.report.charts import charts_of
 from cgexp.report.figures import draw, save
 from cgexp.report.training_figures import TrainingCurve
 from cgexp.runs.experiment import Experiment
@@ -129,8 +130,8 @@ def evaluate(context: Context) -> dict[str, float]:
             stacklevel=2,
         )
     write_json(folder.metrics, {name: float(value) for name, value in metrics.items()})
-    context.tracker.summarise(metrics)
     context.tracker.images(images)
+    context.tracker.charts(charts_of(result.curves))
     return metrics
 
 

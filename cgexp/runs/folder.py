@@ -270,6 +270,11 @@ def changes(config: Config) -> list[str]:
     return [o for o in config["overrides"] if not o.lstrip("+").startswith(OF_THE_COMMAND)]
 
 
+def differing(config: Config) -> list[str]:
+    """The overrides in which a run differs from its experiment, but for the seed."""
+    return [o.lstrip("+") for o in changes(config) if not o.lstrip("+").startswith(("experiment=", "seed="))]
+
+
 def laid_on_recorded(config: Config) -> Config:
     """The config to check instead of ``config``: with ``run=<folder>`` and changes, that run's with the overrides.
 

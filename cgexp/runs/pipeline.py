@@ -15,7 +15,8 @@ from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
 from cgexp.errors import InputError, MachineError, sentence_of
 from cgexp.frames import Frames
-from cgexp.report.wandb import WandbRun, open_wandb
+from cgexp.report.tracker import WandbRun
+from cgexp.report.wandb import open_wandb
 from cgexp.runs import needs, provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
@@ -24,6 +25,7 @@ from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.lock import lock
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
+from cgexp.runs.tracking import described, tell_stage
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import Chunks, file_hash, write_bytes, write_record
 
@@ -151,8 +153,8 @@ def recording(
     """Write down config and provenance, open W&B and yield it."""
     folder.write_config(experiment.config)
     provenance.begin(folder, frames.content_hash, data, experiment.dataset.verdict(frames))
-    group = experiment.sweep.name or experiment.name
-    with open_wandb(experiment.logger, experiment.config, folder.path, folder.path.name, group, job_type) as tracker:
+    told = described(experiment, folder, frames.content_hash, job_type)
+    with open_wandb(experiment.logger, told, folder.path) as tracker:
         yield tracker
 
 
@@ -244,8 +246,10 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
         needs.warn(experiment, len(frames))
     with recording(experiment, folder, frames, relative(data_path), verb) as tracker:
         context = Context(experiment, folder, frames, tracker)
-        for stage in stages:
-            complete(context, stage, WORK[stage])
+        for stage in stages_of("run", experiment.simulation is not None):
+            if stage in stages:
+                complete(context, stage, WORK[stage])
+            tell_stage(tracker, experiment, folder, stage)
 
 
 def check_same_data(folder: RunFolder, content_hash: str) -> None:

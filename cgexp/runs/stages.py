@@ -21,7 +21,7 @@ from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
-from cgexp.report.wandb import WandbRun
+from cgexp.report.tracker import WandbRun
 from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
@@ -102,8 +102,8 @@ def train(context: Context) -> None:
         return
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
-        folder.training, seed, experiment.kernel, context.tracker.log, Progress("training: epoch"),
-        prior=prior,
+        folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),
+        Progress("training: epoch"), prior=prior,
     )  # fmt: skip
     kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))

@@ -13,7 +13,7 @@ from typing import Any
 
 from cgexp.config.identity import experiment_name, flat
 from cgexp.errors import InputError
-from cgexp.runs.folder import MARKS, RunFolder, changes, is_run
+from cgexp.runs.folder import MARKS, RunFolder, differing, is_run
 from cgexp.runs.lock import held_by, lock
 from cgexp.store import read_record
 
@@ -59,8 +59,7 @@ class Entry:
     @property
     def differs(self) -> list[str]:
         """The overrides in which it differs from its experiment, but for the seed."""
-        own = changes(dict(self.config)) if self.config else []
-        return [text for o in own if not (text := o.lstrip("+")).startswith(("experiment=", "seed="))]
+        return differing(dict(self.config)) if self.config else []
 
     @cached_property
     def settings(self) -> dict[str, Any]:

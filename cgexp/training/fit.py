@@ -42,12 +42,12 @@ from cgexp.parts.ranges import (
 from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.data import ResidentData, split_by_block
-from cgexp.training.history import ArrayCheckpointIO, ForwardLogger, History, Log
+from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
 
-logger = logging.getLogger(__name__)
+messages = logging.getLogger(__name__)
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
 
 
@@ -144,15 +144,18 @@ def fit(
     module = ForceMatching(
         network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"
     )
-    history = History(folder / "history.csv", progress)
+    logger = CollectingLogger() if log else None
+    history = History(folder / "history.csv", progress, log, logger, settings.batch_size)
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
     last = folder / LAST
     if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
-        logger.warning("%s has lost %s: the training begins anew", folder, BEST)
+        messages.warning("%s has lost %s: the training begins anew", folder, BEST)
         last.unlink()
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
-        trainer = _trainer(settings, [*settings.callbacks.values(), history, *checkpoints], log, folder, has_validation)
+        trainer = _trainer(
+            settings, [*settings.callbacks.values(), history, *checkpoints], logger, folder, has_validation
+        )
         torch.manual_seed(seed)
         try:
             trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
@@ -193,7 +196,7 @@ def _checkpoints(folder: Path, monitor: str) -> list[Callback]:
 
 
 def _trainer(
-    settings: Training, callbacks: list[Callback], log: Log | None, folder: Path, validate: bool
+    settings: Training, callbacks: list[Callback], logger: CollectingLogger | None, folder: Path, validate: bool
 ) -> pl.Trainer:
     return pl.Trainer(
         accelerator="gpu" if settings.device.type == "cuda" else "cpu",
@@ -202,7 +205,7 @@ def _trainer(
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
-        logger=ForwardLogger(log) if log else False,
+        logger=logger or False,
         # a run is one process: what SLURM says of its job (--ntasks, requeueing at USR1) is not Lightning's to act on
         plugins=[ArrayCheckpointIO(), LightningEnvironment()],
         default_root_dir=folder,

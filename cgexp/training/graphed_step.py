@@ -56,6 +56,11 @@ class GraphedStep:
             self._graph.replay()
         return self._values
 
+    def gradients(self) -> list[Tensor]:
+        """The gradients of the last step; a graph writes them to where they were when it was captured."""
+        present = self._kept or [parameter.grad for parameter in self._parameters]
+        return [gradient for gradient in present if gradient is not None]
+
     def _step(self) -> dict[str, Tensor]:
         assert self._index is not None
         for parameter in self._parameters:

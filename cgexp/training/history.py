@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,27 +16,41 @@ from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.io import CheckpointIO
+from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.store import read_arrays, write_arrays, write_bytes
 
 WRITE_EVERY_S = 5.0
-Log = Callable[[Mapping[str, float], int], None]
+Log = Callable[[Mapping[str, float]], None]
 RENAMED = {"loss_train": "loss_train_running"}  # in checkpoints written before
-COLUMNS = ("epoch", "step", "lr", "objective", "loss_train_running", "loss_validation", "seconds")
+COLUMNS = ("epoch", "step", "lr", "objective", "loss_train_running", "loss_validation", "gradient_norm", "seconds")
+TERM = "objective_"  # begins the column of one term of an objective that has several
 
 
 class History(Callback):
     """Collects the epoch's numbers; ``progress(done, total, text)`` is told after each epoch.
 
-    A loss that is not finite ends the training with one sentence instead of a run of NaN.
+    ``log(row)`` is told each epoch, once: its row, what ``logger`` collected meanwhile, and ``frames_per_second``. A
+    training that is resumed tells the epochs before it again first, so that a tracker has one whole curve.
+    ``gradient_norm`` is that of the epoch's last step, as the optimizer used it (after clipping). A loss that is not
+    finite ends the training with one sentence instead of a run of NaN. batch_size: in frames.
     """
 
-    def __init__(self, path: Path, progress: Report | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        progress: Report | None = None,
+        log: Log | None = None,
+        logger: CollectingLogger | None = None,
+        batch_size: int = 1,
+    ) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
-        self.progress = progress
+        self.progress, self.batch_size = progress, batch_size
+        self._log, self._logger = log, logger
+        self._gradient_norm: Tensor | None = None
         self.seconds = 0.0
         self._started = self._written = 0.0
 
@@ -47,8 +61,18 @@ class History(Callback):
         self.rows = [{RENAMED.get(name, name): value for name, value in row.items()} for row in state_dict["rows"]]
         self.seconds = float(state_dict["seconds"])
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for row in with_throughput(self.rows, self.batch_size):
+            self._tell(row)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx + 1 == trainer.num_training_batches and isinstance(pl_module, HasGradients):
+            self._gradient_norm = norm_of(pl_module.gradients())
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.seconds += time.perf_counter() - self._started
@@ -60,9 +84,13 @@ class History(Callback):
         self.seconds += time.perf_counter() - self._started
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": current_lr(trainer)}
-        row |= {name: logged[name] for name in COLUMNS if name in logged}
+        row |= {name: value for name, value in logged.items() if name in COLUMNS or name.startswith(TERM)}
+        if self._gradient_norm is not None:
+            row["gradient_norm"] = float(self._gradient_norm)
         row["seconds"] = self.seconds
         self.rows.append(row)
+        collected = {} if self._logger is None else self._logger.take()
+        self._tell({**collected, **with_throughput(self.rows[-2:], self.batch_size)[-1]})
         if row.get("loss_train_running") is not None and not abs(row["loss_train_running"]) < float("inf"):
             raise InputError(
                 f"the training loss is not finite after epoch {trainer.current_epoch}: lower optimizer.lr or set "
@@ -79,10 +107,14 @@ class History(Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self.write()
 
+    def _tell(self, row: Mapping[str, float]) -> None:
+        if self._log is not None:
+            self._log(row)
+
     def write(self) -> None:
         """Write all rows as CSV, atomically."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS)
+        writer = csv.DictWriter(text, list(dict.fromkeys([*COLUMNS, *(name for row in self.rows for name in row)])))
         writer.writeheader()
         writer.writerows(self.rows)
         write_bytes(self.path, text.getvalue().encode())
@@ -94,15 +126,15 @@ def current_lr(trainer: pl.Trainer) -> float:
     return float(trainer.optimizers[0].param_groups[0]["lr"])
 
 
-class ForwardLogger(Logger):
-    """Hands every number that the module and Lightning's callbacks log to ``log(metrics, step)``.
+class CollectingLogger(Logger):
+    """Keeps the last value of all that Lightning's callbacks log, until ``History`` takes it with an epoch's row.
 
-    So training knows no particular logger; W&B has its one door in report/wandb.py, for all stages of a run.
+    So training knows no particular tracker; W&B has its one door in report/, for all stages of a run.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._forward = log
+        self._collected: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -113,10 +145,39 @@ class ForwardLogger(Logger):
         return ""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._forward(metrics, step or 0)
+        self._collected |= {name: float(value) for name, value in metrics.items()}
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The run's config is recorded by runs/, not here."""
+
+    def take(self) -> dict[str, float]:
+        """What was collected since the last call."""
+        collected, self._collected = self._collected, {}
+        return collected
+
+
+@runtime_checkable
+class HasGradients(Protocol):
+    """A module that tells the gradients of its last step."""
+
+    def gradients(self) -> list[Tensor]: ...
+
+
+def norm_of(gradients: Sequence[Tensor]) -> Tensor | None:
+    """The Euclidean norm of all gradients together, without waiting for the device; None if there are none."""
+    if not gradients:
+        return None
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # type: ignore[arg-type]
+
+
+def with_throughput(rows: Sequence[Mapping[str, float]], batch_size: int) -> list[dict[str, float]]:
+    """Rows of a history, each with the ``frames_per_second`` that its own epoch trained on. batch_size: in frames."""
+    found, before = [], {"step": 0.0, "seconds": 0.0}
+    for row in rows:
+        frames, seconds = (row["step"] - before["step"]) * batch_size, row["seconds"] - before["seconds"]
+        found.append({**row, "frames_per_second": frames / seconds} if seconds > 0.0 else dict(row))
+        before = {name: row[name] for name in before}
+    return found
 
 
 class ArrayCheckpointIO(CheckpointIO):

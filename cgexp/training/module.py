@@ -94,6 +94,12 @@ class ForceMatching(pl.LightningModule):
     def on_fit_end(self) -> None:
         self._kernel = self._step = None
 
+    def gradients(self) -> list[Tensor]:
+        """The gradients of the last step, as the optimizer used them."""
+        if self._step is not None:
+            return self._step.gradients()
+        return [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+
     def training_step(self, batch: Batch | Tensor, batch_idx: int) -> Tensor:
         values = self._losses(batch) if isinstance(batch, Batch) else self._whole_step(batch)
         self._record(values, batch_idx)

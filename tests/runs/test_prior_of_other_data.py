@@ -13,7 +13,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
-from cgexp.report.wandb import WandbRun
+from cgexp.report.tracker import WandbRun
 from cgexp.runs.check import made_up_frames, report
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder

@@ -192,7 +192,7 @@ def test_float64_early_stopping_clipping_and_throughput(tmp_path: Path) -> None:
     logged: list[str] = []
     network = make_toy()
     settings = Training(8, 16, precision="float64", gradient_clip=1.0, use_weights="last", callbacks=callbacks)
-    numbers = train(tmp_path, network, spring_frames(), settings=settings, log=lambda m, step: logged.extend(m))
+    numbers = train(tmp_path, network, spring_frames(), settings=settings, log=logged.extend)
     assert numbers["epochs"] < 8
     assert next(network.parameters()).dtype == torch.float64
     assert {"loss_train_running", "loss_validation"} <= set(logged)

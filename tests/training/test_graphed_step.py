@@ -111,7 +111,7 @@ def test_the_rate_finder_and_the_throughput_callback(tmp_path: Path) -> None:
     network = make_toy()
     train(
         tmp_path, network, spring_frames(), settings=with_callbacks(), scheduler=None, graphed=True,
-        log=lambda metrics, step: logged.extend(metrics),
+        log=logged.extend,
     )  # fmt: skip
     assert {"loss_train_running", "loss_validation"} <= set(logged)
 
