@@ -1,4 +1,4 @@
-"""cgexp diff: what differs between two runs, in settings, data, code, libraries and hardware."""
+"""cgexp diff: what differs between two runs, in settings, data, code, libraries, hardware and metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps([vars(one) for one in found], indent=2, ensure_ascii=False))
     else:
-        _show(first, second, found)
+        show(first, second, found)
     return 0
 
 
@@ -38,12 +38,13 @@ def _one(outputs: Path, place: str) -> Entry:
     return entries[0]
 
 
-def _show(first: Entry, second: Entry, found: list[Differing]) -> None:
+def show(first: Entry, second: Entry, found: list[Differing]) -> None:
+    """Print what was found, by subject."""
     from cgexp.report.table import aligned
 
     print(f"{first.path} -> {second.path}")
     if not found:
-        print("nothing differs: settings, data, code, libraries and hardware are the same")
+        print("nothing differs: settings, data, code, libraries, hardware and metrics are the same")
     for subject, words in SUBJECTS.items():
         rows = [(f"  {one.name}", one.first, "->", one.second) for one in found if one.subject == subject]
         if rows:

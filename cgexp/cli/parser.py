@@ -23,7 +23,8 @@ VERBS = {
     "export": "a run's simulation for molecular viewers, or its model to take away: as a bundle, for ASE, for OpenMM",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
-    "diff": "what differs between two runs: settings, data, code, libraries, hardware",
+    "diff": "what differs between two runs: settings, data, code, libraries, hardware, metrics",
+    "rerun": "make a finished run again in a fresh folder, and say whether its numbers are equal to the last digit",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
@@ -31,6 +32,7 @@ WORDS = {
     "export": "run=<folder> [as=trajectory|bundle|ase|openmm] [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
+    "rerun": "FOLDER [to=DIR]",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",

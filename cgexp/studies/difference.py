@@ -1,4 +1,4 @@
-"""What differs between two runs: settings, data, code, libraries, and the machine that made each stage."""
+"""What differs between two runs: settings, data, code, libraries, the machine that made each stage, metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ SUBJECTS = {
     "code": "code",
     "libraries": "libraries",
     "hardware": "hardware",
+    "metrics": "metrics, but for what the runs cost",
 }
+# metrics of what a run cost, which differ between two runs of the same
+COSTS = (
+    "train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb", "oracle_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def differences_of(first: Entry, second: Entry) -> list[Differing]:
     for entry in (first, second):
         if entry.state == "damaged":
             raise InputError(f"{entry.path} cannot be compared: {entry.sentence}")
-    return [*_settings(first, second), *_data(first, second), *_stages(first, second)]
+    return [*_settings(first, second), *_data(first, second), *_stages(first, second), *_metrics(first, second)]
 
 
 def _settings(first: Entry, second: Entry) -> Iterator[Differing]:
@@ -73,6 +78,15 @@ def _stages(first: Entry, second: Entry) -> Iterator[Differing]:
             if key not in told:
                 told.add(key)
                 yield Differing(one.subject, f"{one.name} ({stage})", one.first, one.second)
+
+
+def _metrics(first: Entry, second: Entry) -> Iterator[Differing]:
+    """With all digits, and by how much."""
+    for name in dict.fromkeys((*first.metrics, *second.metrics)):
+        a, b = first.metrics.get(name), second.metrics.get(name)
+        if name not in COSTS and a != b and not (a != a and b != b):  # NaN is not equal to itself
+            by = "" if a is None or b is None else f" ({b - a:+.3g})"
+            yield Differing("metrics", f"{name}{by}", *(ABSENT if value is None else repr(value) for value in (a, b)))
 
 
 def _of_stage(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Differing]:

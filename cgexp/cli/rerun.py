@@ -1,0 +1,37 @@
+"""cgexp rerun: make a finished run again and say whether its numbers are equal to the last digit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cgexp.cli.diff import show
+from cgexp.cli.words import Words
+from cgexp.errors import InputError
+
+KEYS = ("to", "run")
+
+
+def main(given: argparse.Namespace) -> int:
+    """Make the run again and compare; return the exit code: 1 if a number differs."""
+    words = Words.read(given.words, KEYS)
+    places = [*words.places, *([words.settings["run"]] if "run" in words.settings else [])]
+    if len(places) != 1 or words.where:
+        raise InputError("rerun takes one run: give its folder, as in cgexp rerun outputs/toy_cgnet/<id> [to=DIR]")
+    path = Path(places[0])
+    from cgexp.studies.catalogue import entry_of
+    from cgexp.studies.difference import differences_of
+    from cgexp.studies.rerun import changed_numbers, rerun
+
+    again = rerun(path, Path(words.settings.get("to", f"rerun-{path.resolve().name}")))
+    found = changed_numbers(path, again)
+    if not found:
+        print(f"{again}: metrics, training, weights and trajectory are equal to the last digit")
+        return 0
+    for one in found:
+        size = "" if one.size is None else f" (by {one.size:.3g}{' at most' if isinstance(one.first, tuple) else ''})"
+        print(f"{one.name}: {one.first} -> {one.second}{size}")
+    print(f"{again}: {len(found)} numbers or arrays are not equal to the last digit; what else differs:")
+    first, second = entry_of(path), entry_of(again)
+    show(first, second, differences_of(first, second))
+    return 1
