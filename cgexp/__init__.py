@@ -1,7 +1,7 @@
 """cgexp: config-driven experiments with machine-learned coarse-grained force fields.
 
 In a notebook: ``load_dataset``, ``fit``, ``simulate``, ``compare`` (cgexp/notebook.py). ``load(folder)`` opens a run,
-``load_bundle(path)`` a model that was taken away.
+``load_bundle(path)`` an exported model.
 """
 
 from __future__ import annotations

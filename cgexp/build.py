@@ -1,8 +1,8 @@
 """build(spec, kind): makes an object from a config node ``{_target_: dotted.name, argument: value, ...}``.
 
 Every place has a kind, the class that stands there or inherits from it; only what is of that kind is imported. Names
-are held to the allow-list (parts/allowed.py), arguments to the signature (parts/signatures.py), both from source text,
-so that a config can be checked in milliseconds without importing torch.
+are checked against the allow-list (parts/allowed.py), arguments against the signature (parts/signatures.py), both from
+source text, so that a config can be checked in milliseconds without importing torch.
 """
 
 from __future__ import annotations

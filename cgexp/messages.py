@@ -1,4 +1,4 @@
-"""What the package tells beside results and progress: by ``logging``, on stderr where the command line runs."""
+"""Warnings and remarks, beside results and progress: by ``logging``, on stderr where the command line runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How the package is put together, in numbers; or its modules, each with the first line of its docstring.
 
     python scripts/structure.py            # numbers of the package
-    python scripts/structure.py modules    # all modules by floor and room
+    python scripts/structure.py modules    # all modules by layer and folder
     python scripts/structure.py where      # the numbers, with the places that they count
 
 A *part* is a class that an option in conf/ names, or one of this package that such a class inherits from.
@@ -19,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cgexp"
-TOP = 100  # floor of a room that has none
-READERS = ("config", "build", "cli")  # rooms whose work is the config itself
+TOP = 100  # layer of a folder that has none
+READERS = ("config", "build", "cli")  # folders whose work is the config itself
 UNTYPED = re.compile(r"\b(dict|Mapping|Config|Any)\b")
 CONFIG = re.compile(r"\bConfig\b")
 
@@ -43,7 +43,7 @@ class Module:
         return ".".join(self.path.relative_to(ROOT).with_suffix("").parts)
 
     @property
-    def room(self) -> str:
+    def folder(self) -> str:
         """The folder or file right below the package, '' for the package's own ``__init__.py``."""
         parts = self.name.split(".")
         return "" if parts[1] == "__init__" else parts[1]
@@ -63,12 +63,12 @@ def modules() -> list[Module]:
     return [Module.read(path) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
-def floors() -> tuple[tuple[str, ...], ...]:
-    """The floors as tests/test_floors.py has them, the lowest first."""
+def layers() -> tuple[tuple[str, ...], ...]:
+    """The layers as tests/test_floors.py has them, the lowest first."""
     for node in ast.parse((ROOT / "tests" / "test_floors.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "FLOORS":
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "LAYERS":
             return ast.literal_eval(node.value)
-    raise LookupError("tests/test_floors.py has no FLOORS")
+    raise LookupError("tests/test_floors.py has no LAYERS")
 
 
 def last_name(node: ast.expr) -> str:
@@ -111,8 +111,8 @@ def untyped_signatures(files: Sequence[Module], words: re.Pattern[str] = UNTYPED
     return places
 
 
-def others_than(rooms: Sequence[str], files: Sequence[Module]) -> list[Module]:
-    return [file for file in files if file.room not in rooms]
+def others_than(folders: Sequence[str], files: Sequence[Module]) -> list[Module]:
+    return [file for file in files if file.folder not in folders]
 
 
 def calls(files: Sequence[Module]) -> Iterator[tuple[Module, ast.Call, str]]:
@@ -147,8 +147,8 @@ def endings_of_class_names(files: Sequence[Module]) -> list[str]:
     return places
 
 
-def imports_of_rooms(files: Sequence[Module]) -> list[tuple[str, str, str]]:
-    """Import statements of another room: place, importing room, imported room."""
+def imports_of_folders(files: Sequence[Module]) -> list[tuple[str, str, str]]:
+    """Import statements of another folder: place, importing folder, imported folder."""
     found = []
     for file in files:
         for node in file.walk():
@@ -157,9 +157,9 @@ def imports_of_rooms(files: Sequence[Module]) -> list[tuple[str, str, str]]:
                 names = [node.module]
             for name in names:
                 top, _, rest = name.partition(".")
-                room = rest.partition(".")[0]
-                if top == "cgexp" and room and file.room not in ("", room):
-                    found.append((file.at(node, name), file.room, room))
+                folder = rest.partition(".")[0]
+                if top == "cgexp" and folder and file.folder not in ("", folder):
+                    found.append((file.at(node, name), file.folder, folder))
     return found
 
 
@@ -167,10 +167,10 @@ def counts() -> list[tuple[str, list[str] | str]]:
     """What is counted: in words, and the places or a number."""
     files = modules()
     lines = [len(file.text.splitlines()) for file in files]
-    floor = {room: number for number, rooms in enumerate(floors()) for room in rooms}
-    between = imports_of_rooms(files)
-    down = [place for place, room, other in between if floor.get(other, TOP) < floor.get(room, TOP)]
-    others = [place for place, room, other in between if 0 < floor.get(room, TOP) <= floor.get(other, TOP)]
+    layer = {folder: number for number, folders in enumerate(layers()) for folder in folders}
+    between = imports_of_folders(files)
+    down = [place for place, folder, other in between if layer.get(other, TOP) < layer.get(folder, TOP)]
+    others = [place for place, folder, other in between if 0 < layer.get(folder, TOP) <= layer.get(other, TOP)]
     return [
         ("files", str(len(files))),
         ("lines", str(sum(lines))),
@@ -184,19 +184,19 @@ def counts() -> list[tuple[str, list[str] | str]]:
         ("calls of build", builds(files)),
         ("isinstance on parts", isinstance_of_parts(files, parts(files))),
         ("endswith on class names", endings_of_class_names(files)),
-        ("imports from a lower floor", down),
-        ("imports from the same floor or a higher one", others),
+        ("imports from a lower layer", down),
+        ("imports from the same layer or a higher one", others),
     ]
 
 
 def print_modules() -> None:
-    """All modules with the first line of their docstrings, by floor (the highest first) and room."""
+    """All modules with the first line of their docstrings, by layer (the highest first) and folder."""
     files = modules()
-    for number, rooms in reversed(list(enumerate(floors()))):
-        print(f"floor {number}")
-        for room in rooms:
+    for number, folders in reversed(list(enumerate(layers()))):
+        print(f"layer {number}")
+        for folder in folders:
             for file in files:
-                if file.room == room:
+                if file.folder == folder:
                     name = file.name.removeprefix("cgexp.").removesuffix(".__init__")
                     print(f"  {name:<40} {file.first_line}")
 

@@ -243,7 +243,7 @@ def test_every_metric_is_explained() -> None:
 
 @pytest.mark.parametrize("module", sorted((ROOT / "cgexp").rglob("*.py")), ids=lambda path: path.name)
 def test_every_module_says_in_a_line_what_it_is(module: Path) -> None:
-    """What `python scripts/structure.py modules` prints; a room says it in its ``__init__.py``."""
+    """What `python scripts/structure.py modules` prints; a folder says it in its ``__init__.py``."""
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
     assert re.fullmatch(r"[^\n]+[.:!?)]", docstring.partition("\n")[0]), "begin the module with a docstring"
 
@@ -257,10 +257,10 @@ def test_every_group_is_told_of() -> None:
     assert [name for name in told if name not in groups()] == []
 
 
-def test_every_room_stands_in_the_architecture() -> None:
+def test_every_folder_stands_in_the_architecture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rooms = [path.name for path in (ROOT / "cgexp").iterdir() if (path / "__init__.py").exists()]
-    assert [room for room in rooms if f"`{room}`" not in text] == []
+    folders = [path.name for path in (ROOT / "cgexp").iterdir() if (path / "__init__.py").exists()]
+    assert [folder for folder in folders if f"`{folder}`" not in text] == []
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -1,4 +1,4 @@
-"""The floors of the house: a room imports only from floors below its own, and light rooms stay light."""
+"""The layers of cgexp/: a folder imports only from layers below its own, and light folders stay light."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import cgexp
 
 ROOT = Path(cgexp.__file__).parent
-FLOORS = (
+LAYERS = (
     (
         "units",
         "frames",
@@ -41,9 +41,9 @@ FLOORS = (
     ("studies",),
     ("cli", "testing", "notebook"),
 )
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# parts, errors and units serve all: the ground floor has a cellar
-CELLAR = ("errors", "units", "parts")
+LAYER = {folder: number for number, folders in enumerate(LAYERS) for folder in folders}
+# all others may import these, their neighbours in layer 0 too
+SHARED = ("errors", "units", "parts")
 ONLY_IN = {
     "hydra": ("config",),
     "pytorch_lightning": ("training",),
@@ -54,7 +54,7 @@ ONLY_IN = {
 }
 
 
-def room_of(path: Path) -> str:
+def folder_of(path: Path) -> str:
     relative = path.relative_to(ROOT)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
@@ -73,21 +73,21 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py"
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_only_from_floors_below(path: Path) -> None:
-    room = room_of(path)
-    assert room in FLOOR, f"{room} has no floor: add it to FLOORS and to docs/architecture.md"
+    folder = folder_of(path)
+    assert folder in LAYER, f"{folder} has no floor: add it to LAYERS and to docs/architecture.md"
     for module in imports(path):
         parts = module.split(".")
         if parts[0] in ONLY_IN:
-            assert room in ONLY_IN[parts[0]], f"{module} belongs in {' or '.join(ONLY_IN[parts[0]])}"
-        if parts[0] == "cgexp" and len(parts) > 1 and parts[1] != room and parts[1] not in CELLAR:
-            assert FLOOR[parts[1]] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {module}"
+            assert folder in ONLY_IN[parts[0]], f"{module} belongs in {' or '.join(ONLY_IN[parts[0]])}"
+        if parts[0] == "cgexp" and len(parts) > 1 and parts[1] != folder and parts[1] not in SHARED:
+            assert LAYER[parts[1]] < LAYER[folder], f"{folder} (layer {LAYER[folder]}) imports {module}"
 
 
 def test_the_table_of_floors_is_this_one() -> None:
     lines = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if re.match(r"\| \d+ \|", line)]
-    written = {int(number): set(re.findall(r"`(\w+)`", rooms)) for number, rooms in rows}
-    assert written == {number: set(rooms) for number, rooms in enumerate(FLOORS)}
+    written = {int(number): set(re.findall(r"`(\w+)`", folders)) for number, folders in rows}
+    assert written == {number: set(folders) for number, folders in enumerate(LAYERS)}
 
 
 def test_files_are_small() -> None:
@@ -101,7 +101,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize("statement", ["import cgexp", "import cgexp.cli.main", "import cgexp.config.checks"])
-def test_light_rooms_import_nothing_heavy(statement: str) -> None:
+def test_light_folders_import_nothing_heavy(statement: str) -> None:
     heavy = {"torch", "hydra", "pytorch_lightning", "wandb", "matplotlib", "openmm", "mdtraj", "scipy", "ase"}
     assert not modules_after(statement) & heavy
 

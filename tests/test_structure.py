@@ -40,7 +40,7 @@ def test_each_kind_is_found_with_its_place(files: list[structure.Module]) -> Non
         "cgexp/runs/one.py:6 isinstance(part, Frames | models.CGnet)"
     ]
     assert len(structure.endings_of_class_names(files)) == 1
-    assert structure.imports_of_rooms(files) == [("cgexp/runs/one.py:2 cgexp.frames", "runs", "frames")]
+    assert structure.imports_of_folders(files) == [("cgexp/runs/one.py:2 cgexp.frames", "runs", "frames")]
 
 
 def test_parts_are_what_options_name_and_what_that_inherits_from() -> None:
@@ -49,10 +49,10 @@ def test_parts_are_what_options_name_and_what_that_inherits_from() -> None:
 
 def test_all_numbers_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert structure.main([]) == 0
-    assert "imports from the same floor or a higher one" + " " * 14 + "0" in capsys.readouterr().out
+    assert "imports from the same layer or a higher one" + " " * 14 + "0" in capsys.readouterr().out
 
 
 def test_all_modules_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert structure.main(["modules"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if not line.startswith("floor ")]) == len(structure.modules()) - 1
+    assert len([line for line in lines if not line.startswith("layer ")]) == len(structure.modules()) - 1

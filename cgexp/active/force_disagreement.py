@@ -1,4 +1,4 @@
-"""ForceDisagreement: the frames on which an ensemble of models contradicts itself."""
+"""ForceDisagreement: the frames on which the models of an ensemble disagree most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop: train, simulate and judge a model; select, label, append; and again.
+"""The loop: train, simulate and judge a model; select, label, append; repeat.
 
 The result of every step is on disk before the next begins, and every random choice is a function of the seed and the
 round. So a loop that was killed goes on where it was, and ends with the data set of an undisturbed one.

@@ -17,7 +17,8 @@ class ActiveLearning(Part):
     """How to learn actively: the config group ``active``.
 
     n_rounds: rounds that add labels; the model trained after the last is judged, too. n_per_round: configurations that
-    the oracle is asked for in a round. arm: ``learning`` takes what the acquisition rule selects from the model's
+    the oracle is asked for in a round. arm (of active learning, not of a study): which labels
+    a round adds. ``learning`` takes what the acquisition rule selects from the model's
     simulation; ``plain`` what the oracle's own sampling gives when it goes on from the data; ``none`` adds nothing.
     mode: ``fresh`` trains a new network each round, ``warm`` one that begins with the last one's weights, ``online``
     goes on with weights and optimiser. n_models: networks of each round, of which the first is simulated. pool_stride:

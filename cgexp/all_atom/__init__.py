@@ -1,1 +1,1 @@
-"""All-atom peptides: structures, force fields, sampling, force maps, back-mapping. Only this room imports OpenMM."""
+"""All-atom peptides: structures, force fields, sampling, force maps, back-mapping. Only this folder imports OpenMM."""

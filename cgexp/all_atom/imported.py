@@ -1,4 +1,4 @@
-"""All-atom data of one's own: structures, trajectories and forces, brought into canonical order, and their beads.
+"""All-atom data of your own: structures, trajectories and forces, brought into canonical order, and their beads.
 
 A trajectory file holds no names of atoms, so the order that is stated for it is believed only if covalent bonds come
 out at the length of bonds; forces and their unit are believed only if they are those of the sampled ensemble.

@@ -160,7 +160,7 @@ class ImplicitSolventKernel:
 
 
 class BondedTerms:
-    """Bonds, angles and dihedrals of openmm.Forces as the C++ wants them: by kind, in whole vectors.
+    """Bonds, angles and dihedrals of openmm.Forces as the C++ kernel takes them: an array for each kind.
 
     structures: one of bonds, angles, dihedrals. offset: what all dihedrals add to the energy, kJ/mol: OpenMM's
     k (1 + cos(n phi - phi0)) is k + k cos(phi0) cos(n phi) + k sin(phi0) sin(n phi).

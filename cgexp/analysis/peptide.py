@@ -44,7 +44,7 @@ class PeptideAnalysis(Analysis):
     n_samples_tica: of the exact W1 in the plane of the ICs, whose cost grows with its square. n_bins, n_bins_tica:
     along one coordinate of a histogram. n_bootstrap: draws for the errors (0: none). mean_force_set: shipped set whose
     mean forces the potential is compared with, 'auto': that of this system and temperature if there is one, None: none;
-    runs/evaluate.py does it, since data sets are made on a floor above. msm: whether a Markov state model of the
+    runs/evaluate.py does it, since analysis/ may not import data sets. msm: whether a Markov state model of the
     simulation is made; msm_lag: its lag, saved frames; msm_states: its metastable states. seed: of all draws.
     """
 

@@ -49,7 +49,7 @@ class SwapStatistics(Protocol):
 
 
 class Simulated(Protocol):
-    """What an analysis reads of a simulation; simulation.trajectory.Trajectory, on a floor above, is one.
+    """What an analysis reads of a simulation; simulation.trajectory.Trajectory, which analysis/ may not import, is one.
 
     coords: [n_saved, n_replicas, n_beads, n_dims]. time: [n_saved]. alive: [n_replicas]. failures: of each failed
     replica its ``replica``, ``step``, ``time`` and ``reason``.

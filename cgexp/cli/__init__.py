@@ -1,1 +1,1 @@
-"""The command line: verbs, help, exit codes. No module imports torch before a config has been checked."""
+"""The command line: verbs (subcommands like ``run``), exit codes. No torch is imported before the config is checked."""

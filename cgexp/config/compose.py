@@ -1,4 +1,4 @@
-"""Composes a config from the groups in conf/ with Hydra, into a plain dict. Only this room imports Hydra."""
+"""Composes a config from the groups in conf/ with Hydra, into a plain dict. Only this folder imports Hydra."""
 
 from __future__ import annotations
 

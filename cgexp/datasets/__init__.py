@@ -1,1 +1,1 @@
-"""Data sets: what a recipe states, how it is made, what ships with the package, frames of one's own."""
+"""Data sets: what a recipe states, how it is made, what ships with the package, frames of your own."""

@@ -1,4 +1,4 @@
-"""FramesFile: a data set of one's own, in a file written by cgexp.store.write_frames."""
+"""FramesFile: a data set of your own, in a file written by cgexp.store.write_frames."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Spec = Mapping[str, Any]
 
 @dataclass(frozen=True, repr=False)
 class Bundle:
-    """A model to take away.
+    """An exported model, which needs neither the run nor the data that it was made from.
 
     potential: network and prior. model, prior: the config nodes that they are built from (model None: the prior alone).
     system: what is modelled, with bead types, masses and bonds. temperature: K, or kT for the toys, at which alone the

@@ -1,1 +1,1 @@
-"""Fast ways to compute energies and forces, each held by a test to the plain one."""
+"""Fast ways to compute energies and forces, each compared by a test with the plain one."""

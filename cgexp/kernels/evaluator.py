@@ -1,4 +1,4 @@
-"""Energy and forces for simulation, by the kernel of one's choice."""
+"""Energy and forces for simulation, by the chosen kernel."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from cgexp.energy import EnergyTerm, negative_gradient
 class Kernel:
     """Forces of a network in training, differentiable in its parameters (double backprop).
 
-    This one is the reference that all others are held to by tests: plain torch, reverse mode for the force, and the
+    This one is the reference kernel, with which tests compare all others: plain torch, reverse mode for the force, the
     graph kept for the loss's gradient. A subclass overrides ``__call__``, and ``squared_error`` where it can find loss
     and gradient together in less work.
     """

@@ -1,6 +1,6 @@
 """A compiled library against its reference, on a small chain: what was compiled elsewhere, or wrongly, is not used.
 
-The library of implicit solvent has its reference, OpenMM, a floor above: tests alone compare them.
+The reference of the implicit-solvent library is OpenMM, which kernels/ may not import: only tests compare them.
 """
 
 from __future__ import annotations

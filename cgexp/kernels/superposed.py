@@ -216,7 +216,7 @@ class EuclideanCoverage(Coverage):
 
 
 class PlainCoverage(Coverage):
-    """By ``system.distance`` alone: for any system, and what the others are held to.
+    """By ``system.distance`` alone: for any system; tests compare the others with it.
 
     A candidate is compared with known frames in no order until its bound is below the floor, as outliers are found by
     Bay and Schwabacher (2003, KDD '03, 29).

@@ -29,7 +29,7 @@ class TableKernel(Kernel):
         u_p = dU/dr_p = sum over blocks and filters of dU/dG_p D_p,    F = -sum over pairs of u_p dr_p/dx,
 
     and dU/dG comes from reverse mode through the node network alone: the second derivative of the loss's gradient does
-    not go through the filters. Pairs and beads lead and frames follow, as convolve.py likes it.
+    not go through the filters. Pairs and beads lead and frames follow, as convolve.py takes them.
     """
 
     def __init__(self, network: EnergyTerm, coords: Tensor | None = None) -> None:

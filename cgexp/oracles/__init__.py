@@ -1,1 +1,1 @@
-"""Oracles: forces of given configurations, exact, from a teacher, or from all atoms."""
+"""Oracles: forces of given configurations, exact, from a teacher (a trained model), or from all-atom simulation."""

@@ -1,4 +1,4 @@
-"""ToyOracle: the exact mean force of a toy potential, or the force at one exact draw of what is not kept."""
+"""ToyOracle: the exact mean force of a toy potential, or the instantaneous force at an exact sample of y given x."""
 
 from __future__ import annotations
 

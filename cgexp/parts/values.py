@@ -1,4 +1,4 @@
-"""A value held against an annotation, to the bottom of lists and mappings."""
+"""Checks a value against an annotation, to the bottom of lists and mappings."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ Arguments = ParamSpec("Arguments")
 
 
 def styled(function: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Decorate a function that makes a figure: it runs with the house style, no global state is changed."""
+    """Decorate a function that makes a figure: it runs with the style of the package, no global state is changed."""
 
     @wraps(function)
     def draw(*arguments: Arguments.args, **options: Arguments.kwargs) -> Figure:

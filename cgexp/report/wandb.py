@@ -1,4 +1,4 @@
-"""Weights & Biases: one W&B run a job, never a prompt, offline without key or network, never the end of a run."""
+"""Weights & Biases: one W&B run a job, no prompts, offline without key or network; its failures never stop a run."""
 
 from __future__ import annotations
 

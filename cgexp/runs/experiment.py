@@ -1,4 +1,4 @@
-"""Experiment: a composed config as typed parts, built once and carried; after that no room reads the config.
+"""Experiment: a config as typed parts, built once and handed on; after that no code reads the dict.
 
 config/schema.py reads ``Parts`` from the source text, so that a config is checked before any of these classes is
 imported.

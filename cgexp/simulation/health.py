@@ -1,4 +1,4 @@
-"""Replica health: which replicas have left physics, and why."""
+"""Replica health: which replicas have become unphysical, and why."""
 
 from __future__ import annotations
 

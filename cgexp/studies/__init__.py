@@ -1,1 +1,1 @@
-"""Studies: what an experiment of experiments/ runs, its table, its page and its guarded numbers."""
+"""Studies: what an experiment of experiments/ runs, its table, its page, and the numbers that it checks."""

@@ -1,4 +1,4 @@
-"""cgexp reproduce: runs what is missing of an experiment, draws its figures, and holds its numbers to expected.yaml."""
+"""cgexp reproduce: runs what an experiment misses, draws its figures, checks its numbers against expected.yaml."""
 
 from __future__ import annotations
 

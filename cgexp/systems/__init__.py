@@ -1,1 +1,1 @@
-"""What is modelled: peptides and toy potentials."""
+"""What is modelled: toy potentials, peptides, other molecules."""

@@ -1,4 +1,4 @@
-"""Molecule: beads in space known by their bonds, types and masses alone, such as those of frames of one's own."""
+"""Molecule: beads in space known by their bonds, types and masses alone, such as those of your own frames."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Force matching: data, losses, the training loop. Only this room imports Lightning."""
+"""Force matching: data, losses, the training loop. Only this folder imports Lightning."""

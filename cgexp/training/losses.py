@@ -99,7 +99,7 @@ class ErrorTerm(LossTerm):
 
 
 class Penalty(LossTerm):
-    """A property of the model's force field, evaluated where the term likes; the reference forces play no part."""
+    """A property of the model's force field at configurations of the term's choice; reference forces play no part."""
 
     def penalty(self, forces: ForceField, batch: Batch, generator: torch.Generator) -> Tensor:
         """Value of each frame, [n_frames].
@@ -138,7 +138,7 @@ class InverseVariance(ErrorTerm):
     be where the weights are.
 
     floor: force unit, added in squares; the error that the network itself will have anyhow, below which a better label
-    deserves no more weight. It keeps labels with sem = 0 from owning the loss. Needs ``force_sem``; labels with an
+    deserves no more weight. It keeps labels with sem = 0 from dominating the loss. Needs ``force_sem``; labels with an
     error that is not known get an estimate (training/noise.py).
 
     A label that counts a thousand times as much, but comes as rarely as the others, makes the loss jump from batch to

@@ -1,1 +1,1 @@
-"""Long all-atom sampling in segments that any executor runs and that a kill cannot spoil."""
+"""Long all-atom sampling in segments, run by any executor; a killed run goes on from the last one."""

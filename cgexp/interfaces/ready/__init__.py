@@ -1,1 +1,1 @@
-"""Ready scripts that ``cgexp export as=ase`` and ``as=openmm`` lay beside a bundle."""
+"""Ready scripts that ``cgexp export as=ase`` and ``as=openmm`` put beside a bundle."""
