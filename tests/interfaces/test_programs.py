@@ -45,6 +45,9 @@ def test_energy_is_conserved(program: table.Program) -> None:
     assert spread < 0.01  # kT
 
 
+MOST_ERROR = {"end to end": 0.08, "over two bonds": 0.02}  # of a bin's share, which is 0.1
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return table.small_bundle(tmp_path_factory.mktemp("outputs"))
@@ -59,7 +62,7 @@ def test_langevin_dynamics_samples_our_ensemble(name: str, trained: Bundle) -> N
     theirs = table.quantities(table.PROGRAMS[name](trained).langevin(100_000, seed=4))
     for quantity, values in ours.items():
         found = table.agreement(theirs[quantity], values)
-        assert found.error < 0.04, f"{quantity}: too few steps to see anything"
+        assert found.error < MOST_ERROR[quantity], f"{quantity}: too few steps to see anything"
         assert found.largest < 4.0, f"{quantity}: {found}"
         assert found.rms < 2.0, f"{quantity}: {found}"
 
