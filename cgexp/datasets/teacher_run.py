@@ -88,7 +88,13 @@ def training_frames(folder: Path, config: Mapping[str, Any], data: Mapping[str, 
         with TemporaryDirectory() as scratch:
             frames: Frames = build(config["dataset"], Recipe).make(Path(scratch))
     else:
-        frames = read_frames(data_file(folder, data["path"]))
+        file = data_file(folder, data["path"])
+        if not file.is_file():
+            raise InputError(
+                f"the data of {folder} are not at {file}: move them there with the run, or `cgexp data run={folder}` "
+                "makes them again"
+            )
+        frames = read_frames(file)
     if frames.content_hash != data["content_hash"]:
         raise InputError(f"the data set of {folder} has changed since the run: make the data again")
     return frames

@@ -1,4 +1,4 @@
-"""A run's trajectory that is a link never costs another run its simulation."""
+"""What of a run lies elsewhere: a trajectory that is a link costs no other run its simulation; data left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cgexp
+from cgexp.cli.main import main
 from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.linked import claim_folder
@@ -68,6 +70,21 @@ def test_scratch_that_is_this_runs_own_is_emptied(tmp_path: Path) -> None:
     assert run.trajectory.is_symlink()
     assert sorted(path.name for path in scratch.iterdir()) == ["notes.txt", "of_run.json"]
     simulated(run.trajectory)  # and used from the beginning
+
+
+def test_data_that_were_left_behind_are_made_again_as_advised(tmp_path: Path) -> None:
+    made = tmp_path / "outputs"
+    assert main(["train", "debug=fast", "trainer.max_epochs=1", f"outputs={made}"]) == 0
+    (folder,) = (made / "toy_cgnet").iterdir()
+    moved = tmp_path / "mailed" / "run"
+    moved.parent.mkdir()
+    folder.rename(moved)
+    with pytest.raises(
+        InputError, match=r"are not at .*frames\.npz: move them there .* `cgexp data run=.*` makes them"
+    ):
+        _ = cgexp.load(moved).frames
+    assert main(["data", f"run={moved}"]) == 0
+    assert len(cgexp.load(moved).frames) == 240
 
 
 def test_a_link_to_no_folder_is_told_before_anything_is_deleted(linked: RunFolder) -> None:
