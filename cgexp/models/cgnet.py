@@ -24,7 +24,11 @@ class CGnet(EnergyTerm):
 
     For 10 beads: 45 + 8 + 2 x 7 = 67 features. The energy is invariant under rotation and translation, but not under
     a mirror: the sines change sign. Beads are told apart by their place, so the model serves one sequence only.
-    ``lipschitz`` bounds the spectral norm of every layer (CGnet 2019 regularises so); None leaves it free.
+
+    n_beads: of the chain; n_dims: 3; both are compared with the frames in ``fit``. width: units of each hidden layer.
+    depth: hidden layers. activation: between layers; 'relu' warns, since its force has jumps. lipschitz: bound of the
+    spectral norm of every layer, by which CGnet 2019 regularises; None leaves it free. Raises InputError in ``fit`` for
+    frames of another shape.
     """
 
     kernels: ClassVar[Mapping[str, str]] = {"fused": "cgexp.kernels.fused_cgnet.FusedCGnet"}

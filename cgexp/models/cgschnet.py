@@ -25,6 +25,12 @@ class CGSchNet(EnergyTerm):
     Dense: every pair is seen in every frame and the cutoff (Å) only switches its filter off smoothly, so shapes are
     static. The filter W(r) is symmetric, so it is evaluated once per pair i < j and read by both beads. A network of
     distances gives a structure and its mirror image the same energy; a dihedral prior tells them apart.
+
+    n_beads: of a configuration; n_dims: 3; both are compared with the frames in ``fit``. n_bead_types: length of the
+    embedding table. n_blocks: interaction blocks. n_features: of each bead. n_filters: of each pair. n_rbf, rbf: number
+    and kind of the radial basis functions; trainable_rbf: whether their centres and widths are trained. cutoff: Å,
+    where the filter has fallen to zero. activation: of all layers; 'relu' warns, since its force has jumps. Raises
+    InputError in ``fit`` for frames of another shape.
     """
 
     kernels: ClassVar[Mapping[str, str]] = {

@@ -21,6 +21,9 @@ class DirectForce(EnergyTerm):
     Non-conservative: in one dimension the force can be integrated to an energy, in more there need not be one. The
     network is that of ToyMLP but for its last layer, so that the two differ in nothing else, and the hidden layers of
     one can be the start of the other (trainer.start_from).
+
+    n_beads, n_dims: shape of a configuration. width, depth: units and number of hidden layers. activation: between
+    layers. n_fourier, fourier_std (rad/length), fourier_seed: see PointFeatures; n_fourier = 0: coordinates alone.
     """
 
     conservative = False

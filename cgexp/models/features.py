@@ -61,6 +61,8 @@ class PointFeatures(nn.Module):
     coordinates (Tancik et al. 2020, arXiv:2006.10739). Their wave vectors are normal with standard deviation
     ``fourier_std``, in rad per unit of *coordinate* length, so the value does not depend on the spread of the data:
     choose it near the root-mean-square wave number of the finest ripple that the force should resolve.
+
+    n_inputs: n_beads * n_dims. n_fourier: projections, each with two features; 0: none. fourier_seed: of their draw.
     """
 
     wave_vectors: Tensor

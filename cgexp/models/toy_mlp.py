@@ -18,9 +18,13 @@ class ToyMLP(EnergyTerm):
     """Energy (kT, in the toys' reduced units) by a multilayer perceptron on PointFeatures.
 
     A plain network learns slow variations first and takes very long for a fast ripple (spectral bias); with Fourier
-    features (``n_fourier`` > 0) the ripple is there from the start. ``fourier_seed`` draws their wave vectors and is
-    independent of the seed of the weights. ``scale``: energy (kT) of the last layer's unit output; where hidden units
-    are bounded (tanh) and energies are large, a network at scale 1 gets stuck before its last layer has grown.
+    features (``n_fourier`` > 0) the ripple is there from the start.
+
+    n_beads, n_dims: shape of a configuration. width, depth: units and number of hidden layers. activation: between
+    layers; 'relu' warns, since its force has jumps. n_fourier, fourier_std (rad/length): see PointFeatures.
+    fourier_seed: of the wave vectors, independent of the seed of the weights. scale: energy (kT) of the last layer's
+    unit output; where hidden units are bounded (tanh) and energies are large, a network at scale 1 gets stuck before
+    its last layer has grown.
     """
 
     def __init__(

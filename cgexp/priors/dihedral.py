@@ -20,8 +20,9 @@ from cgexp.systems.bond_graph import BondGraph
 class FourierDihedrals(PriorTerm):
     """sum over m = 1..n_terms of a_m cos(m phi) + b_m sin(m phi) for each dihedral of the bond graph.
 
-    The only term that tells a structure from its mirror image. ``uniform_share`` of the probability is spread evenly
-    over the circle before the logarithm is taken: it caps the energy of bins that no frame visits.
+    The only term that tells a structure from its mirror image. n_terms: of the series. uniform_share: the share of the
+    probability that is spread evenly over the circle before the logarithm is taken: it caps the energy of bins that no
+    frame visits.
     """
 
     convention = (

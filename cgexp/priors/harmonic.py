@@ -20,7 +20,7 @@ FIT = (
 
 
 class HarmonicTerm(PriorTerm):
-    """1/2 k (x - x0)^2 for each internal coordinate, with its own k and x0."""
+    """1/2 k (x - x0)^2 for each internal coordinate; x0 is its mean in the frames, k = kT / variance."""
 
     beads: Tensor
     center: Tensor

@@ -20,8 +20,8 @@ from cgexp.systems.bond_graph import BondGraph
 class Repulsion(PriorTerm):
     """(sigma / r)^6 energy units for each pair at least ``min_separation`` bonds apart, one sigma for all.
 
-    ``sigma`` (length) is fitted unless given; CGnet 2019 takes 5.5 Å. The rule: at the distance below which a share
-    ``closest_share`` of all observed distances lies, the energy is kT.
+    sigma: length; None: fitted, so that the energy is kT at the distance below which a share ``closest_share`` of all
+    observed distances lies. CGnet 2019 takes 5.5 Å. min_separation: bonds between the two beads of a pair.
     """
 
     convention = (

@@ -22,8 +22,9 @@ LARGEST_SHARE = 0.01  # of the frames beyond a wall that is to surround them
 class HarmonicWall(PriorTerm):
     """Zero inside [lower, upper] and 1/2 k (x - bound)^2 outside, for each coordinate of each bead.
 
-    Bounds that are not given are the smallest and largest value of each coordinate in the frames: a network knows
-    nothing beyond them. ``lower`` = ``upper`` makes a harmonic well, the prior of the toy in CGnet 2019.
+    force_constant: k, energy/length^2. lower, upper: length; None: the smallest and largest value of each coordinate in
+    the frames, beyond which a network knows nothing. ``lower`` = ``upper`` makes a harmonic well, the prior of the toy
+    in CGnet 2019.
     """
 
     convention = (

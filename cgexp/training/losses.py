@@ -172,7 +172,7 @@ class InverseVariance(ErrorTerm):
 
 
 class Huber(ErrorTerm):
-    """Huber loss of the force error: squared below ``delta`` (force unit), linear above (robust to rare labels)."""
+    """Huber loss of the force error: squared below ``delta`` (force unit), linear above (robust to outliers)."""
 
     def __init__(self, weight: NonNegative = 1.0, delta: Positive = 10.0) -> None:
         super().__init__(weight)
