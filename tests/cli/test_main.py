@@ -187,7 +187,7 @@ def test_the_sweeps_objective_is_returned(tmp_path: Path) -> None:
 
 
 def test_completion() -> None:
-    assert candidates([], "r") == ["reproduce", "run", "runs"]
+    assert candidates([], "r") == ["reproduce", "rerun", "run", "runs"]
     assert candidates(["reproduce"], "no_such") == []
     assert candidates(["run"], "model=cg") == ["model=cgnet", "model=cgschnet"]
     assert "model.width=" in candidates(["run"], "model.w")
@@ -210,7 +210,7 @@ def test_a_glob_is_swept_over_all_options() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("cgexp r", "reproduce run runs"),
+        ("cgexp r", "reproduce rerun run runs"),
         ("cgexp run -", "--cfg --config-dir --help --multirun -h -m"),
         ("cgexp run model=cgsch", "cgschnet"),  # bash completes what stands behind '='
         ("cgexp run -m model=cgschnet model.cut", "model.cutoff="),
