@@ -17,8 +17,9 @@ from cgexp.systems.base import System
 class EnergyTerm(Part, nn.Module):
     """A differentiable energy of a configuration.
 
-    A subclass implements ``energy``; what it learns from data before training (normalisation, a fit) it does in
-    ``fit`` and keeps in buffers, so that its state_dict restores it. Constructor arguments are plain config values.
+    A subclass implements ``energy``; what it takes from data before training (normalisation, the parameters of a prior
+    term) it does in ``fit`` and keeps in buffers, so that its state_dict restores it. This ``fit`` is no training:
+    training/fit.py does that, and ``cgexp.fit`` does both. Constructor arguments are plain config values.
     """
 
     conservative = True

@@ -32,7 +32,7 @@ from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_frames, write_record
 from cgexp.systems.base import System
 
-STORE = "oracle"  # folder in which the oracle keeps what it likes, in all rounds
+STORE = "oracle"  # folder for the oracle's own files, the same in all rounds
 
 
 @dataclass(frozen=True)

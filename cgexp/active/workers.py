@@ -38,7 +38,7 @@ class Answer:
 def ask(oracle: Oracle, configuration: Coords, store: Path) -> Answer:
     """Label one configuration [n_beads, n_dims]; whatever the oracle raises becomes an answer, but for InputError.
 
-    store: folder in which the oracle keeps what it likes.
+    store: folder for the oracle's own files.
     """
     began = time.process_time()
     try:

@@ -148,7 +148,7 @@ class ImplicitSolventKernel:
         return energy, self._forces.copy()
 
     def of_state(self, state: openmm.State) -> tuple[float, Doubles]:
-        """The same as an openmm.PythonForce wants it."""
+        """The same, in the form of an openmm.PythonForce."""
         return self._at(state.getPositions(asNumpy=True)._value), self._forces
 
     def _at(self, positions: Doubles) -> float:

@@ -100,7 +100,7 @@ def _table(potential: Potential, coords: Tensor) -> Evaluate | None:
 
 
 def _fused(potential: Potential, coords: Tensor) -> Evaluate | None:
-    """Network and prior in C++; where one has no kernel there, it stands beside the other as it is."""
+    """Network and prior in C++; one without a C++ kernel is evaluated in torch beside the other."""
     if coords.device.type != "cpu":
         return None
     network, prior = potential.network, potential.prior

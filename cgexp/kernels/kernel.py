@@ -23,7 +23,7 @@ class Kernel:
     """
 
     native: ClassVar[str | None] = None  # the library of native/ that it calls
-    graphable = True  # whether a CUDA graph can hold its work: it asks for no number on the way
+    graphable = True  # whether a CUDA graph can record it: it reads no value back from the GPU
 
     def __init__(self, network: EnergyTerm) -> None:
         self.network = network

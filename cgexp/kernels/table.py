@@ -101,7 +101,7 @@ class TableKernel(Kernel):
         return energies
 
     def _cover(self, r: Tensor) -> None:
-        """Extend the table to distances r, as penalties bring them, who look beside the data."""
+        """Extend the table to distances r, which may lie beyond the data's where a penalty displaces beads."""
         if self.table.covers_all:
             return
         low, high = (float(value) for value in r.aminmax())

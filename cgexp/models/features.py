@@ -102,7 +102,10 @@ def _exp_minus(exponent: Tensor) -> Tensor:
 
 
 class GaussianBasis(nn.Module):
-    """exp(-((r - center_k) / width_k)^2 / 2), centres even over [0, cutoff] and as wide as they are apart (SchNet)."""
+    """exp(-((r - center_k) / width_k)^2 / 2), centres even over [0, cutoff] and as wide as they are apart (SchNet).
+
+    n_basis: functions. cutoff: Å. trainable: whether centres and widths are parameters. [n] -> [n, n_basis].
+    """
 
     centers: Tensor
     widths: Tensor
@@ -123,6 +126,7 @@ class ExpNormalBasis(nn.Module):
     """cutoff(r) exp(-beta_k (exp(-alpha r) - mu_k)^2), alpha = 5 / cutoff (PhysNet, arXiv:1902.08408, Eq. 8).
 
     The centres mu_k are even in exp(-alpha r), hence denser at short range where the force varies most.
+    n_basis: functions. cutoff: Å. trainable: whether mu and beta are parameters.
     """
 
     centers: Tensor

@@ -105,7 +105,7 @@ class Oracle(Part, ABC):
         return self._label(self._checked(coords), None if folder is None else Path(folder), executor, progress)
 
     def further(self, frames: Frames, n: int, generator: np.random.Generator) -> Coords | None:
-        """``n`` configurations that its own sampling gives beside ``frames``; None where it goes on from them."""
+        """``n`` new configurations from its own sampling; None if its sampling starts from ``frames``."""
         return None
 
     @abstractmethod

@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WandbSettings(Part):
-    """The config group ``logger``. ``mode=auto`` respects WANDB_MODE and goes offline when there is no key."""
+    """The config group ``logger``.
+
+    enabled: whether W&B is used at all. project, entity: where the run goes; entity None: the user's default. mode:
+    'auto' respects WANDB_MODE and goes offline when there is no key. name, group, notes, tags: of the run there.
+    """
 
     enabled: bool = True
     project: Project = "cgexp"

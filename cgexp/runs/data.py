@@ -55,7 +55,7 @@ class DataSet:
 
 
 def data_card(frames: Frames, spec: Mapping[str, Any], system: System) -> dict[str, Any]:
-    """What a person wants to know of a data set, with units."""
+    """The facts of a data set for the screen, with units."""
     units = frames.unit_system
     card: dict[str, Any] = {
         **frames.metadata,

@@ -100,7 +100,7 @@ def _export_replica(
 def _write(
     path: Path, topology: mdtraj.Topology, coords: NDArray[np.floating], time: NDArray[np.float64] | None = None
 ) -> None:
-    """Write one file whole: by mdtraj beside the way, then in its place. coords: [n_frames, n_beads, 3], Å."""
+    """Write one file with mdtraj, under another name first and then moved. coords: [n_frames, n_beads, 3], Å."""
     import mdtraj
 
     frames = mdtraj.Trajectory(coords / NM_IN_ANGSTROM, topology, time)

@@ -1,4 +1,4 @@
-"""The folders that Hydra wants for its own files of a sweep, which nobody needs afterwards."""
+"""Temporary folders for Hydra's own files of a sweep."""
 
 from __future__ import annotations
 

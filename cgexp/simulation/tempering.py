@@ -42,7 +42,7 @@ class Tempering(Part):
 
 @dataclass
 class Ladders:
-    """The running state of all ladders: replica ``ladder * n_rungs + rung`` is at the temperature of its rung for good.
+    """The running state of all ladders: replica ``ladder * n_rungs + rung`` always has the temperature of its rung.
 
     A walker is what moves: a configuration with its velocities. kT: [n_rungs], energy. walker: [n_ladders, n_rungs],
     which of its ladder is at each rung. way, round_trips: [n_ladders, n_rungs], of each walker, where it is heading

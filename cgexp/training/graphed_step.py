@@ -73,7 +73,7 @@ class GraphedStep:
         return {name: value.detach() for name, value in values.items()}
 
     def _warm_up(self) -> None:
-        """A step on a side stream, as capture wants it."""
+        """A step on a side stream, which a capture requires."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -61,7 +61,7 @@ def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
 
 
 class LossTerm(Part):
-    """One term of the loss: ``weight`` times a mean over frames. It is an ErrorTerm or a Penalty."""
+    """One term of the loss: ``weight`` (no unit) times a mean over frames. It is an ErrorTerm or a Penalty."""
 
     needs_force_sem = False
 
@@ -243,7 +243,7 @@ class Loss(Part):
             term.prepare(frames)
 
     def importance(self, frames: Batch) -> Tensor | None:
-        """How often each frame should come, [n_frames], as the first term wants that cares; None: all alike."""
+        """How often each frame should come, [n_frames], as the first term that states it; None: all alike."""
         wanted = (term.importance(frames) for term in self.terms.values())
         return next((one for one in wanted if one is not None), None)
 

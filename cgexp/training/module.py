@@ -39,7 +39,7 @@ class ForceMatching(pl.LightningModule):
     batches, while the weights change) and ``loss_validation``.
 
     graphed: True hands backward, clipping and the optimizer's step to a GraphedStep together with the loss; then
-    Lightning's closure does all of it in ``training_step``, and Lightning counts, schedules and saves as ever. None:
+    Lightning's closure does all of it in ``training_step``, and Lightning counts, schedules and saves as usual. None:
     on a GPU with kernel=auto, where loss, kernel and optimizer allow it.
     """
 
