@@ -211,7 +211,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def _header(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:  # np.load leaves a bad file open
             return dict(json.loads(archive[META].tobytes()))
     except UNREADABLE as error:
         require_machine(error, path, "read")

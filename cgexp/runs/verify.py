@@ -10,12 +10,20 @@ from cgexp.config.identity import run_id
 from cgexp.datasets.teacher_run import data_file
 from cgexp.errors import InputError, sentence_of
 from cgexp.runs.folder import STAGES, RunFolder, command, is_run, require_no_links
+from cgexp.runs.linked import MARK
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import read_arrays, read_frames, read_record
 
 ARRAYS = ("*.npz", "*.ckpt")
 RECORDS = (
-    *("prior.json", "train/metrics.json", "train/made_of.json", "simulation.json", f"trajectory/{HEADER}"),
+    *(
+        "prior.json",
+        "train/metrics.json",
+        "train/made_of.json",
+        "simulation.json",
+        f"trajectory/{HEADER}",
+        f"trajectory/{MARK}",
+    ),
     "round.json",  # of active learning
 )
 

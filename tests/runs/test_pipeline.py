@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -265,14 +264,6 @@ def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: 
     folder.provenance.write_text(json.dumps(recorded))
     with pytest.raises(InputError, match="has changed since the run"):
         _ = cgexp.load(folder.path).frames
-
-
-def test_forces_of_many_frames_are_those_of_each(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = cgexp.load(finished.path)
-    potential: Any = loaded.potential.double()
-    whole = stages.forces_of(potential, loaded.frames.coords)
-    monkeypatch.setattr(stages, "FORCE_BATCH", 7)
-    np.testing.assert_allclose(stages.forces_of(potential, loaded.frames.coords), whole, rtol=1e-12)
 
 
 def test_a_run_without_a_simulation_is_finished_when_evaluated(outputs: Path) -> None:
