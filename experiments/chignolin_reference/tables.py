@@ -68,7 +68,14 @@ def pilot() -> str:
 
 def convergence() -> str:
     """Both runs side by side, and what is between them."""
-    numbers, card = read_json(HERE / "convergence.json"), load_card("chignolin_reference")
+    numbers = read_json(HERE / "convergence.json")
+    return (
+        table(("", *KINDS.values()), rows_of_runs(numbers)) + "\n\n" + table(("both runs", ""), rows_of_both(numbers))
+    )
+
+
+def rows_of_runs(numbers: dict[str, Any]) -> Rows:
+    """What each run is and found, a column a run."""
     runs = [numbers["runs"][kind] for kind in KINDS]
 
     def row(name: str, cell: Callable[[dict[str, Any]], str]) -> tuple[str, ...]:
@@ -87,7 +94,7 @@ def convergence() -> str:
             for ns, x in sorted(run[name].items(), key=lambda item: float(item[0].split()[0]))
         )
 
-    rows = [
+    return [
         row("all walkers, ns", lambda run: f"{run['aggregate_ns']:.1f}"),
         row("acceptance, cold to hot", lambda run: ", ".join(f"{each:.2f}" for each in run["acceptance"])),
         row("round trips of the walkers", lambda run: ", ".join(map(str, run["round_trips"]))),
@@ -111,6 +118,11 @@ def convergence() -> str:
         ),
         row("shorter, misfolded visits", lambda run: f"{run['events']['shorter']}, {run['events']['misfolded']}"),
     ]
+
+
+def rows_of_both(numbers: dict[str, Any]) -> Rows:
+    """What both runs give together, and how far they are apart."""
+    card = load_card("chignolin_reference")
     found, values = card["w1_tica_resolution"], card["values"]
     lines: Rows = [
         ("all, ns", f"{numbers['total_ns']:.1f}"),
@@ -129,7 +141,7 @@ def convergence() -> str:
         ("correlation of the ICs with RMSD", ", ".join(f"{c:.2f}" for c in card["tica"]["correlation_with_rmsd"])),
         ("frames, effective size", f"{card['n_frames']:,}, {card['effective_size']:,}"),
     ]
-    return table(("", *KINDS.values()), rows) + "\n\n" + table(("both runs", ""), lines)
+    return lines
 
 
 def cpu_hours(numbers: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cgexp.cli.compare import print_sweep
-from cgexp.cli.main import main
 from cgexp.store import read_record
 from cgexp.studies.catalogue import catalogue
+from tests.cli.answers import output_of
 from tests.studies.synthetic import config_with, put
 
 
@@ -23,12 +23,6 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             metrics = {"loss_validation": width + seed + 0.1 * seed * (width > 20), "replicas_failed": 0}
             put(outputs, f"run{width}{seed}", config_with(seed, model__width=width), metrics, epochs=5)
     return outputs
-
-
-def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = main(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.mark.usefixtures("outputs")

@@ -10,10 +10,10 @@ import pytest
 import cgexp
 from cgexp.cli import compare, diff, runs
 from cgexp.cli.completion import KEYS_OF_LISTS, candidates
-from cgexp.cli.main import main
 from cgexp.runs import pipeline
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
+from tests.cli.answers import output_of
 from tests.studies.synthetic import config_with, put
 
 FAST = ["debug=fast", "experiment=toy_cgnet", "analysis.n_bootstrap=2", "figures=none"]
@@ -29,12 +29,6 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             put(outputs, f"run{width}{seed}", config_with(seed, model__width=width), metrics)
     put(outputs, "broken", config_with(3, model__width=20), failure="the bond blew up")
     return outputs
-
-
-def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = main(arguments)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.mark.usefixtures("outputs")
