@@ -57,7 +57,8 @@ class PriorFit(Curve):
 
     energy_data, energy_fit: [n_bins, n_curves], a column for each coordinate (one for all where they share their
     parameters), NaN where no frame is. The data curve is -kT ln p without Jacobian, shifted to agree with the fit in
-    the mean over the data. label, unit: of x.
+    the mean over the data. label, unit: of x. middle: [n_curves], mean index of the beads of each coordinate, from 0;
+    None where coordinates are not of beads, or share one curve.
     """
 
     x: Array
@@ -65,6 +66,7 @@ class PriorFit(Curve):
     energy_fit: Array
     label: str
     unit: str
+    middle: Array | None = None
 
 
 class PriorTerm(EnergyTerm):
@@ -146,7 +148,14 @@ class PriorTerm(EnergyTerm):
         probability = density * np.diff(edges)[:, None]
         shift = (probability * np.nan_to_num(fitted - inverted)).sum(0) / probability.sum(0)
         unit = _in_words(self.unit, frames.unit_system)
-        return PriorFit(x, energy_data=inverted + shift, energy_fit=fitted, label=self.label, unit=unit)
+        return PriorFit(x, inverted + shift, fitted, self.label, unit, None if self.pooled else self._middle())
+
+    def _middle(self) -> Array | None:
+        """Mean index of the beads of each coordinate, [n_coordinates]; None for a term of no beads."""
+        for name, unit in self.buffer_units.items():
+            if unit == INDEX:
+                return self.get_buffer(name).double().mean(-1).numpy(force=True)
+        return None
 
     def _curve(self, x: NDArray[np.floating], n_curves: int) -> NDArray[np.floating]:
         """Fitted energy on a grid of the internal coordinate, [n_bins, n_curves]."""

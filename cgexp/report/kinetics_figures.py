@@ -8,7 +8,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from cgexp.analysis.curves import Convergence, MarkovCurve
-from cgexp.report.style import COLOURS, SERIES, panels, styled
+from cgexp.report.style import COLOURS, SERIES, legend_above, panels, styled
 
 
 @styled
@@ -45,7 +45,7 @@ def convergence_figure(curve: Convergence) -> Figure:
         axes[1].set_ylabel("folded fraction")
     for panel in axes:
         panel.set_ylim(bottom=0.0)
-        panel.legend()
+        legend_above(panel, n_columns=2)
     return figure
 
 
@@ -71,7 +71,7 @@ def msm_figure(curve: MarkovCurve) -> Figure:
     test.set_xlabel("time (ps of CG dynamics)")
     test.set_ylabel("probability to be there again")
     test.set_ylim(0.0, 1.05)
-    test.legend(fontsize=8)
+    legend_above(test, n_columns=2, fontsize=8)
     for i in range(-1, len(start)):
         members = curve.cluster_set == i
         name = "not connected"
@@ -87,7 +87,7 @@ def msm_figure(curve: MarkovCurve) -> Figure:
             )  # fmt: skip
     plane.set_xlabel("IC 1 (TICA units)")
     plane.set_ylabel("IC 2 (TICA units)")
-    legend = plane.legend(fontsize=8)
+    legend = legend_above(plane, fontsize=8)
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set_sizes([30.0])
@@ -112,4 +112,4 @@ def _timescales(panel: Axes, curve: MarkovCurve) -> None:
     panel.set_xlabel("lag (ps of CG dynamics)")
     panel.set_ylabel("implied timescale (ps of CG dynamics)")
     panel.set_ylim(bottom=0.5 * np.nanmin(curve.timescales))
-    panel.legend(fontsize=8, loc="lower right", frameon=True, framealpha=0.8, edgecolor="none")
+    legend_above(panel, n_columns=2, fontsize=8)

@@ -108,15 +108,20 @@ def _draw_density(panel: Axes, curve: Distribution, density: Array, sem: Array |
 
 @styled
 def contacts_figure(curve: ContactMap) -> Figure:
-    """Probability of every contact, and how much more often the simulation has it."""
+    """Probability of every contact, and how much more often the simulation has it, its colours up to the largest."""
     maps = [(curve.reference_name, curve.reference), ("simulation", curve.model), (DIFFERENCE, curve.difference)]
     shown = [(title, values) for title, values in maps if values is not None]
     figure, axes = panels(1, len(shown))
     ticks = range(len(curve.labels))
     for (title, values), panel in zip(shown, axes, strict=True):
         signed = title == DIFFERENCE
+        largest = max(float(np.nanmax(np.abs(values))), 0.1) if signed else 1.0
         image = panel.imshow(
-            values, origin="lower", cmap="RdBu_r" if signed else "viridis", vmin=-1.0 if signed else 0.0, vmax=1.0
+            values,
+            origin="lower",
+            cmap="RdBu_r" if signed else "viridis",
+            vmin=-largest if signed else 0.0,
+            vmax=largest,
         )
         panel.set_title(title)
         panel.set_xticks(ticks, curve.labels, rotation=90, fontsize=8)

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 NOT_A_STYLE = ("backend", "backend_fallback", "date.epoch", "interactive", "timezone", "toolbar")
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -81,6 +82,13 @@ def label_density(panel: Axes, label: str, unit: str) -> None:
     panel.set_ylim(bottom=0.0)
     panel.set_xlabel(axis_label(label, unit))
     panel.set_ylabel(axis_label("density", f"1/{unit}"))
+
+
+def legend_above(panel: Axes, n_columns: int = 1, **options: Any) -> Legend:
+    """The legend of one panel above it, where it hides no data."""
+    return panel.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, borderaxespad=0.2, columnspacing=1.2, **options
+    )
 
 
 def share_legend(figure: Figure, axes: Sequence[Axes], n_used: int, n_columns: int) -> None:

@@ -25,6 +25,7 @@ from cgexp.analysis.curves import (
 )
 from cgexp.priors.term import PriorFit
 from cgexp.report.figures import FIGURES, draw, save
+from cgexp.report.style import COLOURS
 from cgexp.report.training_figures import TrainingCurve
 
 X = np.linspace(-3.8, 4.5, 51)
@@ -113,7 +114,7 @@ def all_curves() -> dict[str, Any]:
             zero_force=2.0, prior_only=1.5, noise_floor=0.33,
         ),
         "prior_fit": {
-            "bonds": PriorFit(X, np.stack([fit, fit], 1), np.stack([fit, fit], 1), "bond length", "Å"),
+            "bonds": PriorFit(X, *[np.stack([fit, fit], 1)] * 2, "bond length", "Å", middle=np.array([0.5, 1.5])),
             "wall": PriorFit(X, fit, fit, "x", "length"),
         },
         "a curve that nothing draws": {"x": X},
@@ -213,7 +214,8 @@ def test_free_energies_stand_above_their_difference() -> None:
 def test_contact_maps_name_their_residues_and_differences_are_symmetric() -> None:
     reference, model, difference, *_ = one("contacts").axes
     images = [axes.get_images()[0] for axes in (reference, model, difference)]
-    assert [image.get_clim() for image in images] == [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0)]
+    largest = np.nanmax(np.abs(contact_curve().difference))
+    assert [image.get_clim() for image in images] == [(0.0, 1.0), (0.0, 1.0), (-largest, largest)]
     assert np.nan_to_num(images[2].get_array())[4, 0] == contact_curve().difference[4, 0]
     assert [text.get_text() for text in reference.get_xticklabels()] == contact_curve().labels
 
@@ -244,6 +246,23 @@ def test_maps_of_the_plane_have_x_to_the_right_and_labelled_colour_bars() -> Non
     assert curl.get_clim() == (-4.0, 4.0)
     bars = [bar.get_ylabel() for bar in axes[3:]]
     assert bars == ["exact potential (kT)", "|model - exact force| (kT/length)", "curl of the model (kT/length²)"]
+
+
+def test_a_level_far_from_the_losses_is_a_number_so_that_these_do_not_look_flat() -> None:
+    curve = TrainingCurve(np.arange(4), np.array([80.5, 80.2, 80.1, 80.0]), "", zero_force=169.0, prior_only=81.0)
+    axes = draw({"training": curve})["training"].axes[0]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["training", "zero force: 169, above", "prior alone"]
+    assert axes.get_ylim()[1] < 90.0
+
+
+def test_the_coordinates_of_a_prior_term_have_colours_along_the_chain() -> None:
+    bonds, wall, bar = one("prior_fit").axes
+    colours = [line.get_color() for line in bonds.get_lines()]
+    assert np.array_equal(colours[0], colours[1]), "data and fit of one bond"
+    assert not np.array_equal(colours[1], colours[3])
+    assert wall.get_lines()[1].get_color() == COLOURS["prior"]
+    assert "bead in the chain" in bar.get_ylabel()
 
 
 @pytest.mark.parametrize("name", ["pmf", "tica"])
