@@ -17,7 +17,7 @@ from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.parts.allowed import not_allowed
 from cgexp.parts.ranges import PLACES
 from cgexp.parts.signatures import Signature, read_signature
-from cgexp.parts.sources import find_class
+from cgexp.parts.sources import find_class, why_no_class
 from cgexp.parts.values import LISTS, MAPPINGS, UnknownAnnotation, is_float, is_mapping, items_of, kinds, mismatch
 
 TARGET = "_target_"
@@ -101,7 +101,7 @@ def problems(spec: Mapping[str, Any], kind: Kinds, where: str = "", provided: Co
     target = str(target)
     signature, found = read_signature(target), find_class(target)
     if signature is None or found is None:
-        yield f"{_join(where, TARGET)}={shown(target)} is no class: check the spelling of the module and the class"
+        yield f"{_join(where, TARGET)}={shown(target)} is no class: {why_no_class(target)}"
         return
     if not found.lineage.intersection(kind):
         names = " or ".join(name.rpartition(".")[2] for name in kind) or "object at all"

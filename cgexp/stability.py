@@ -56,7 +56,7 @@ def time_step_problem(
     limits = max_stable_dt(4.0 * stiffness if n_beads > 1 else stiffness, mass, system, friction)
     if dt < limits.limit:
         return None
-    what = "bond" if n_beads > 1 else "wall"
+    what = "bond" if n_beads > 1 else "wall or well"
     return (
         f"is too long for the stiffest {what} (k = {stiffness:.4g} {system.energy}/{system.length}^2): it blows up "
         f"from {limits.limit:.3g} {system.time} on; use {limits.recommended:.2g} {system.time} or less"

@@ -57,6 +57,10 @@ class FramesFile(Recipe):
                     f"{header.get(name)}: set dataset.{name} to it"
                 )
 
+    def preview(self) -> Frames:
+        """All of them."""
+        return self.make(Path())
+
     def make(self, folder: Path) -> Frames:
         """Read, verify, and make molecules whole, test units and temperature; ``folder`` is not needed.
 

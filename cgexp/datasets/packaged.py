@@ -148,6 +148,10 @@ class Packaged(Recipe):
             found |= card.get(judgement, {})
         return found | ({} if self.basin is None else {"basin": f"{self.basin}: a part of the set, not an ensemble"})
 
+    def preview(self) -> Frames:
+        """All of them."""
+        return self.make(Path())
+
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
         frames = load_packaged(self.name, force_map=self.force_map)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cgexp.datasets.recipe import Recipe
-from cgexp.datasets.toy_data import stated_points, uniform_points
+from cgexp.datasets.toy_data import N_PREVIEW, NOWHERE, stated_points, uniform_points
 from cgexp.frames import Frames
 from cgexp.parts.ranges import NonNegativeInt
 from cgexp.systems.plane import Plane
@@ -30,6 +30,10 @@ class PlanePoints(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.n_points = stated_points(self, self.system.temperature, "dataset.system.toy.temperature")
+
+    def preview(self) -> Frames:
+        """A few such points."""
+        return replace(self, n_frames=min(self.n_points, N_PREVIEW)).make(NOWHERE)
 
     def make(self, folder: Path) -> Frames:
         """Frames with coords and forces [n_frames, 1, 2]; nothing is kept in ``folder``."""

@@ -67,6 +67,13 @@ class Recipe(Part, ABC):
     def require(self) -> None:
         """Raise InputError if something that ``make`` reads is missing or unfit; makes nothing and reads no frames."""
 
+    def preview(self) -> Frames | None:
+        """Frames of this set, or drawn as its frames are, that take a second at most; None where there are none.
+
+        A check fits the prior on them. Raises InputError as ``make``; writes nothing.
+        """
+        return None
+
     @abstractmethod
     def make(self, folder: Path) -> Frames:
         """Produce the frames. ``folder`` is this recipe's own cache for partial results; the caller stores the result.

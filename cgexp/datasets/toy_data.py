@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ SUB_POINTS = 5  # a side, both edges included
 RAREST = 1e-3  # fraction of all samples that a range of x must hold
 MARGIN = 1.1  # over that maximum; a density above it is refused, so the samples are exact
 
+N_PREVIEW = 2000  # frames
+NOWHERE = Path()  # the folder of recipes that keep nothing in it
+
 Points = NDArray[np.float64]
 
 
@@ -39,6 +42,10 @@ class ToyRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.n_points = stated_points(self, self.system.temperature, "dataset.system.temperature")
+
+    def preview(self) -> Frames:
+        """A few of the independent points that ``make`` gives."""
+        return replace(self, n_frames=min(self.n_points, N_PREVIEW)).make(NOWHERE)
 
     def coarse_grain(self, points: NDArray[np.floating], block: NDArray[np.integer], source: str) -> Frames:
         """Frames of x [n, 1, 1] with the instantaneous force at each 2D point [n, 2]."""
@@ -103,6 +110,12 @@ class LangevinSamples(ToyRecipe):
     dt: Positive
     save_interval: Positive
     block_length: Positive
+
+    def preview(self) -> Frames:
+        """Exact samples, such as the walkers start from."""
+        few = replace(self, n_frames=min(self.n_points, N_PREVIEW))
+        points = sample_boltzmann(self.system, few.n_points, np.random.default_rng(self.seed))
+        return few.coarse_grain(points, np.arange(few.n_points), "independent Boltzmann samples by rejection")
 
     def make(self, folder: Path) -> Frames:
         n_walkers = min(self.n_walkers, self.n_points)

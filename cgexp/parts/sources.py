@@ -16,6 +16,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Union
 
+from cgexp.errors import did_you_mean, shown
+
 TEMPLATE = "cgexp.build.Template"
 FOREIGN = "cgexp.parts.foreign"  # stands for modules of torch and Lightning
 LIGHT = ("typing", "collections.abc", "pathlib", "annotated_types", "cgexp.parts.ranges")
@@ -139,6 +141,27 @@ def find_class(dotted: str) -> ClassSource | None:
     if isinstance(bound, ast.ClassDef) and module is not None:
         return ClassSource(bound, module)
     return find_class(bound) if isinstance(bound, str) and bound != dotted else None
+
+
+def why_no_class(dotted: str) -> str:
+    """What of a dotted name is wrong, for which ``find_class`` found nothing: its module, or the class in it."""
+    module_name, _, name = dotted.rpartition(".")
+    module = find_module(module_name)
+    if module is not None:
+        classes = [known for known, bound in module.names.items() if isinstance(bound, ast.ClassDef)]
+        return f"the module {module_name} has no class {shown(name)}{did_you_mean(name, classes)}"
+    outer, _, inner = module_name.rpartition(".")
+    while outer and find_module(outer) is None:
+        outer, _, inner = outer.rpartition(".")
+    if not outer:
+        return f"there is no module {shown(module_name)}: install it, or check its spelling"
+    return f"{outer} has no module {shown(inner)}{did_you_mean(inner, _modules_in(outer))}"
+
+
+def _modules_in(package: str) -> list[str]:
+    found = find_module(package)
+    folder = None if found is None or found.path.name != "__init__.py" else found.path.parent
+    return [] if folder is None else [path.stem for path in folder.iterdir() if path.suffix in (".py", "")]
 
 
 def _foreign(module_name: str, name: str) -> ClassSource | None:

@@ -86,3 +86,20 @@ class HarmonicAngles(HarmonicTerm):
 
     def measure(self, coords: Tensor, beads: Tensor) -> Tensor:
         return angles(coords, beads)
+
+
+def stiffness_of(frames: Frames, system: System) -> float:
+    """How stiff a model of the frames is at least, energy/length^2: kT / variance of what varies least in them.
+
+    That is a bond, or the coordinate of a single bead; 0 where there is neither, or none varies. Two beads that are not
+    bonded say nothing of a time step.
+    """
+    if len(system.bonds):
+        values = distances(float64_coords(frames), torch.from_numpy(system.bonds)).numpy()
+    elif system.n_beads == 1:
+        values = float64_coords(frames).flatten(1).numpy()
+    else:
+        return 0.0
+    mean, variance = mean_and_variance(values, frame_shares(frames))
+    varying = variance[variance > (1e-6 * mean) ** 2]
+    return float(frames.kT / varying.min()) if varying.size else 0.0

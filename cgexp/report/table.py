@@ -79,7 +79,8 @@ def metrics_table(metrics: Mapping[str, float], units: str, title: str = "") -> 
     lines = [title] if title else []
     lines += aligned(rows, "lll")
     if distances:
-        lines += ["", *aligned(_distance_rows(metrics, distances, units), "lllll")]
+        table = _distance_rows(metrics, distances, units)
+        lines += ["", *aligned(table, "l" * len(table[0]))]
     return "\n".join(lines)
 
 
@@ -109,12 +110,14 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 
 def _distance_rows(metrics: Mapping[str, float], distances: Sequence[str], units: str) -> list[Sequence[str]]:
+    """A row a distribution; columns in which no row has anything are left out."""
     rows: list[Sequence[str]] = [("distribution", "w1_*", "w1_*_resolution", "js_* (nats)", "kl_* (nats)")]
     for name in dict.fromkeys(name.split("_", 1)[1].removesuffix(RESOLUTION) for name in distances):
         w1, js, kl = (shown(metrics, prefix + name) for prefix in DISTANCES)
         resolution = shown(metrics, f"w1_{name}{RESOLUTION}")
         rows.append((f"{name} ({unit_of('w1_' + name, units)})", w1, resolution, js, kl))
-    return rows
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return list(zip(*kept, strict=True))
 
 
 def without_bound(name: str) -> str:

@@ -23,13 +23,15 @@ from cgexp.kernels.choose import make_kernel
 from cgexp.messages import only_from
 from cgexp.models.potential import Potential, take_weights
 from cgexp.priors.prior import Prior
+from cgexp.runs.evaluate import equilibrium_of
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.needs import in_words, warn
-from cgexp.runs.stages import network_of, require_same_system
+from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.losses import Batch, Loss
 
 N_FRAMES = 64
+N_FITTED = 5000  # frames that the prior is fitted on
 N_TRIED = 512  # configurations of a step whose time is measured
 N_STEPS = 100  # of the training that a scheduler is tried with
 
@@ -50,11 +52,7 @@ def report(config: Config) -> Iterator[str]:
     frames = made_up_frames(recipe)
     if experiment.active is not None and experiment.oracle is not None:
         experiment.oracle.check_joins(frames)
-    prior = experiment.prior.make()
-    if prior.fitted_on is not None:
-        require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], system.name)
-    with only_from(logging.ERROR):  # made-up frames say nothing about the data
-        prior.fit(frames, system)
+    prior = prior_of(experiment, frames)
     network = experiment.model.make()
     network.fit(frames, system)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -79,6 +77,25 @@ def report(config: Config) -> Iterator[str]:
     yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
     warn(experiment)
     yield f"run        {experiment.name}/{experiment.run_id}"
+
+
+def prior_of(experiment: Experiment, made_up: Frames) -> Prior:
+    """The prior, fitted on what is at hand of the data, which the analysis and the time steps must suit, too.
+
+    Where there is nothing, it is fitted on made-up frames, which say nothing about the data.
+    """
+    prior, data = experiment.prior.make(), experiment.data_set
+    if prior.fitted_on is not None:
+        require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], experiment.system.name)
+    given = data.at_hand()
+    if given is not None:
+        if data.is_there and not equilibrium_of(experiment, given):
+            experiment.analysis.check(given)
+        few = np.linspace(0, len(given) - 1, min(len(given), N_FITTED)).astype(np.int64)
+        return fitted_prior(experiment, given.select(few))
+    with only_from(logging.ERROR):
+        prior.fit(made_up, experiment.system)
+    return prior
 
 
 def not_finite(prior: Prior, coords: Tensor) -> list[str]:

@@ -34,13 +34,27 @@ class DataSet:
         folder = Path(config["outputs"]) / "data" / f"{config['dataset']['name']}-{data_id(config)}"
         return cls(build(config["dataset"], Recipe), config["dataset"], folder)
 
+    @property
+    def path(self) -> Path:
+        """Where the frames are kept, if the recipe is one whose frames are."""
+        return self.folder / "frames.npz"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing need be made."""
+        return not self.recipe.cached or self.path.is_file()
+
+    def at_hand(self) -> Frames | None:
+        """The frames, if they are there, or such as the recipe gives at once; None if there are neither."""
+        return self.get()[0] if self.is_there else self.recipe.preview()
+
     def get(self, again: bool = False) -> tuple[Frames, Path | None]:
         """Return the frames and the file they are kept in (None for a set that is not ours to keep).
 
         Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
         ``again`` makes it anew.
         """
-        recipe, path = self.recipe, self.folder / "frames.npz"
+        recipe, path = self.recipe, self.path
         if not recipe.cached:
             return recipe.check(recipe.make(self.folder)), None
         if again:

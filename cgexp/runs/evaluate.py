@@ -155,7 +155,7 @@ def _figures(context: Context, result: Evaluation, metrics: dict[str, float], an
     if wanted == "none":
         return {}
     curves = {**result.curves, "training": _history(context, metrics)}
-    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context))
+    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context.experiment, context.frames))
     suffixes = ("png",) if wanted == "png" else ("png", "pdf")
     figures = draw(curves, analysis.figures)
     return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}

@@ -49,7 +49,7 @@ def write_page(
         config=experiment.config,
         metrics=metrics,
         frames=context.frames,
-        n_frames_prior=len(frames_of_prior(context)) if facts.fitted_on else None,
+        n_frames_prior=len(frames_of_prior(context.experiment, context.frames)) if facts.fitted_on else None,
         provenance=folder.read_provenance(),
         code=code_version(),
         notes=notes,

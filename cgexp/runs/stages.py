@@ -19,6 +19,7 @@ from cgexp.frames import Frames
 from cgexp.kernels.choose import best_kernel
 from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
+from cgexp.priors.harmonic import stiffness_of
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
 from cgexp.report.tracker import WandbRun
@@ -52,25 +53,29 @@ def fit_prior(context: Context) -> None:
 
     Raises InputError if the shipped set that ``prior.fitted_on`` names is of another system.
     """
-    prior = context.experiment.prior.make()
-    prior.fit(frames_of_prior(context), context.experiment.system)
-    experiment = context.experiment
-    require_time_step(experiment, prior)
+    fitted_prior(context.experiment, context.frames).save(context.folder.prior)
+
+
+def fitted_prior(experiment: Experiment, frames: Frames) -> Prior:
+    """The prior, fitted for a run on ``frames``; InputError for time steps that it, or the frames, forbid."""
+    prior = experiment.prior.make()
+    prior.fit(frames_of_prior(experiment, frames), experiment.system)
+    require_time_step(experiment, prior, frames)
     if experiment.active is not None and experiment.active.proposals:
-        require_time_step(proposing(experiment), prior, "active.proposals")
-    prior.save(context.folder.prior)
+        require_time_step(proposing(experiment), prior, frames, "active.proposals")
+    return prior
 
 
-def frames_of_prior(context: Context) -> Frames:
-    """The frames that the prior is fitted on: those of the run, or of the shipped set that prior.fitted_on names.
+def frames_of_prior(experiment: Experiment, frames: Frames) -> Frames:
+    """What the prior is fitted on: the run's ``frames``, or the shipped set that prior.fitted_on names.
 
     With trainer.noise they are noised once: prior and network are to make up the PMF of noised frames together. Raises
     InputError if that set is of another system.
     """
-    experiment, fitted_on = context.experiment, context.experiment.prior.make().fitted_on
-    frames = context.frames if fitted_on is None else load_packaged(fitted_on)
-    require_same_system(fitted_on, frames.system, context.frames.system)
-    return with_noise(frames, experiment.trainer.noise, experiment.seed)
+    fitted_on = experiment.prior.make().fitted_on
+    chosen = frames if fitted_on is None else load_packaged(fitted_on)
+    require_same_system(fitted_on, chosen.system, frames.system)
+    return with_noise(chosen, experiment.trainer.noise, experiment.seed)
 
 
 def require_same_system(fitted_on: str | None, found: str, expected: str) -> None:
@@ -153,22 +158,23 @@ def _claim_trajectory(trajectory: Path, potential: Potential) -> None:
 def simulate(context: Context, into: RunFolder | None = None) -> None:
     """Simulate the trained potential; write the trajectory and simulation.json, elsewhere if ``into`` is given."""
     experiment, folder = context.experiment, context.folder
-    place = folder if into is None else into
+    target = folder if into is None else into
     simulation, system, seed = experiment.simulation, experiment.system, experiment.seed
     assert simulation is not None
-    require_time_step(experiment, Prior.load(folder.prior), "simulation" if into is None else "active.proposals")
+    place = "simulation" if into is None else "active.proposals"
+    require_time_step(experiment, Prior.load(folder.prior), context.frames, place)
     starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, seed)
     potential, began = load_potential(folder.potential), time.perf_counter()
-    _claim_trajectory(place.trajectory, potential)
+    _claim_trajectory(target.trajectory, potential)
     simulation.run(
         potential, starts.to(experiment.trainer.device), system.masses, system.units,
-        place.trajectory, seed, Progress("simulation: step"), experiment.kernel,
+        target.trajectory, seed, Progress("simulation: step"), experiment.kernel,
     )  # fmt: skip
-    trajectory = Trajectory.load(place.trajectory)
+    trajectory = Trajectory.load(target.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
     if trajectory.exchange is not None:
         record["exchange"] = trajectory.exchange.summary()
-    write_record(place.simulated, {**record, "seconds": time.perf_counter() - began})
+    write_record(target.simulated, {**record, "seconds": time.perf_counter() - began})
 
 
 def complete(context: Context, stage: str, work: Callable[[Context], object], into: RunFolder | None = None) -> None:
@@ -243,12 +249,16 @@ def training_numbers(folder: RunFolder) -> dict[str, Any]:
     return read_record(folder.training_metrics)
 
 
-def require_time_step(experiment: Experiment, prior: Prior, place: str = "simulation") -> None:
-    """Raise InputError if the stiffest term of a fitted prior forbids the time step, which ``place`` sets."""
-    stiffness, simulation, system = prior.stiffness(), experiment.simulation, experiment.system
-    if stiffness is None or simulation is None:
+def require_time_step(experiment: Experiment, prior: Prior, frames: Frames, place: str = "simulation") -> None:
+    """Raise InputError if a fitted prior's stiffest term forbids the time step, which ``place`` sets, or the frames do.
+
+    A model of the frames is at least as stiff as their spread says, whatever its prior.
+    """
+    simulation, system = experiment.simulation, experiment.system
+    if simulation is None:
         return
-    problem = time_step_problem(
+    stiffness = max(prior.stiffness() or 0.0, stiffness_of(frames, system))
+    problem = None if stiffness == 0.0 else time_step_problem(
         simulation.dt, stiffness, float(system.masses.min()), system.units, system.n_beads,
         simulation.integrator.overdamped_friction,
     )  # fmt: skip

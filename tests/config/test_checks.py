@@ -66,7 +66,12 @@ def test_every_option_is_sound(group: str) -> None:
         (["trainer.precision=float16"], ["one of float32, float64"]),
         (["trainer.max_epochs=???"], ["missing a value", "trainer.max_epochs=<value>"]),
         (["model._target_=os.system"], ["os.system is not allowed"]),
-        (["model._target_=cgexp.models.nothing.Here"], ["is no class"]),
+        (
+            ["model._target_=cgexp.models.toy_mpl.ToyMLP"],
+            ["models has no module toy_mpl (did you mean 'toy_mlp'"],
+        ),
+        (["model._target_=cgexp.models.toy_mlp.ToyMPL"], ["toy_mlp has no class ToyMPL (did you mean 'ToyMLP'"]),
+        (["model._target_=cgexp.modles.toy_mlp.ToyMLP"], ["cgexp has no module modles (did you mean 'models'"]),
         (["model._target_=cgexp.priors.prior.Prior"], ["temperature"]),
         (["loss._target_=cgexp.training.fit.Training"], ["is no Loss"]),
         (["trainer.callbacks.emma.decay=0.9"], ["trainer.callbacks.emma is no Callback", "did you mean 'ema'"]),

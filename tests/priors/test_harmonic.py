@@ -8,7 +8,7 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.geometry import angle_list, angles, bond_list, distances
-from cgexp.priors.harmonic import HarmonicAngles, HarmonicBonds
+from cgexp.priors.harmonic import HarmonicAngles, HarmonicBonds, stiffness_of
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, fit_to, random_chains, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
@@ -74,3 +74,13 @@ def test_a_coordinate_that_never_changes_is_refused():
 def test_a_toy_has_no_angles():
     with pytest.raises(InputError, match="HarmonicAngles needs at least 3 beads in 3 dimensions"):
         fit_to(HarmonicAngles(), toy_frames(10))
+
+
+def test_frames_say_how_stiff_a_model_of_them_is_at_least():
+    frames, term = chain_frames(400), HarmonicBonds()
+    fit_to(term, frames)
+    assert stiffness_of(frames, system_of(frames)) == pytest.approx(term.stiffness())
+    toy = toy_frames(200)
+    assert stiffness_of(toy, system_of(toy)) == pytest.approx(toy.kT / np.var(toy.coords, dtype=np.float64))
+    still = toy.with_labels(coords=np.zeros_like(toy.coords))
+    assert stiffness_of(still, system_of(toy)) == 0.0

@@ -47,6 +47,12 @@ def test_a_toy_lists_its_only_distance_by_name() -> None:
     assert lines == [["w1_x", "0.01", "length"], ["pmf_rmse_simulation", "0.1", "kT"]]
 
 
+def test_a_column_that_no_distribution_has_is_left_out() -> None:
+    table = metrics_table({"w1_bond": 0.01, "js_bond": 0.2}, "molecular").splitlines()
+    assert table[-2].split() == ["distribution", "w1_*", "js_*", "(nats)"]
+    assert table[-1].split() == ["bond", "(Å)", "0.01", "0.2"]
+
+
 def test_an_error_without_its_value_is_not_lost() -> None:
     assert "odd_sem" in metrics_table({"odd_sem": 1.0}, "reduced")
 

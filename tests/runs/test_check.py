@@ -82,7 +82,9 @@ def test_a_term_whose_forces_overflow_is_named() -> None:
 
 
 def test_integers_that_hold_more_than_64_bits_are_numbers() -> None:
-    config = compose([f"prior.terms.wall.force_constant={10**25}", f"loss.terms.force.weight={10**30}"])
+    config = compose(
+        [f"prior.terms.wall.force_constant={10**25}", f"loss.terms.force.weight={10**30}", "simulation.dt=1e-13"]
+    )
     check(config)
     assert "all finite" in " ".join(report(config))
 
@@ -107,3 +109,42 @@ def test_the_facts_that_a_time_step_follows_from_are_named() -> None:
 
 def test_words_that_nobody_has_cut_are_cut() -> None:
     assert len(sentence_of(InputError("a" * 5000 + " is no name"))) < 250
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (
+            ["active.proposals={dt: 10}", "experiment=active_toy"],
+            r"active\.proposals\.dt=10 is too long",
+        ),
+        (["simulation.dt=1"], r"simulation\.dt=1 is too long for the stiffest wall or well \(k = 50 "),
+        (["prior=none", "simulation.dt=1000"], r"dt=1000 is too long for the stiffest wall or well \(k = 0\.1"),
+        (
+            ["experiment=toy_polymer", "prior=none", "dataset.stiffness=null", "simulation.dt=1"],
+            r"simulation\.dt=1 is too long for the stiffest bond",
+        ),
+        (
+            ["experiment=chignolin_first", "dataset.stiffness=null", "simulation.dt=0.2"],
+            r"simulation\.dt=0\.2 is too long for the stiffest bond",
+        ),
+        (
+            ["experiment=chignolin_first", "analysis.reference=null", "analysis.lag_ps=1000"],
+            r"analysis\.lag_ps=1000 is longer than every block",
+        ),
+    ],
+)
+def test_what_the_data_at_hand_forbid_is_refused(overrides: list[str], named: str) -> None:
+    """Though no config states how stiff they are."""
+    config = compose(overrides)
+    check(config)
+    with pytest.raises(InputError, match=named):
+        list(report(config))
+
+
+def test_a_wall_inside_the_data_is_told_before_there_are_any(caplog: pytest.LogCaptureFixture) -> None:
+    assert list(report(compose(["prior.terms.wall.lower=0"])))
+    assert "a wall from 0 to None stands inside the data" in caplog.text
+    caplog.clear()
+    assert list(report(compose([])))
+    assert not caplog.text
