@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -36,6 +37,41 @@ class EnergyTerm(Part, nn.Module):
 
     def forward(self, coords: Tensor) -> Tensor:
         return self.energy(coords)
+
+
+PART_BYTES = 4 * 2**20  # of coordinates in float64; what is measured on them takes several times as much
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What ``measure`` finds in frames, a part of them at a time: all of it may not fit into the memory.
+
+    measure: coords [n, n_beads, n_dims], float64 -> values [n, n_values]. Each iteration begins anew and gives values
+    [n, n_values] and shares [n] of consecutive frames; a share is the weight of a frame over the sum of all weights.
+    """
+
+    frames: Frames
+    measure: Callable[[Tensor], Tensor]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        coords, weights = self.frames.coords, self.frames.weights
+        total = float(len(coords) if weights is None else np.sum(weights, dtype=np.float64))
+        size = max(1, PART_BYTES // (8 * self.frames.n_beads * self.frames.n_dims))
+        for first in range(0, len(coords), size):
+            part = torch.from_numpy(np.array(coords[first : first + size], dtype=np.float64))
+            given = np.ones(len(part)) if weights is None else np.array(weights[first : first + size], dtype=np.float64)
+            with torch.no_grad():
+                yield self.measure(part), torch.from_numpy(given / total)
+
+    def mean_and_variance(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each value over the frames, each [n_values]; two passes, so that neither cancels."""
+        mean = torch.stack([shares @ values for values, shares in self]).sum(0)
+        return mean, torch.stack([shares @ (values - mean).square() for values, shares in self]).sum(0)
+
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value of all."""
+        lows, highs = zip(*(values.aminmax() for values, _ in self), strict=True)
+        return float(min(lows)), float(max(highs))
 
 
 def float64_coords(frames: Frames) -> Tensor:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError, naming_machine, not_written, require_machine, shown
-from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames
+from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames, plain_bytes
 from cgexp.quantised import dequantise, quantise
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -182,7 +182,7 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path} does not exist: expected a file written by cgexp")
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             if _is_bomb(archive.zip):
                 raise ValueError("fills the memory")
             arrays = {name: archive[name] for name in archive.files}
@@ -338,7 +338,7 @@ def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
 def _digest(arrays: Arrays, meta: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(dict(meta), sort_keys=True).encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(plain_bytes(array))
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cgexp.energy import EnergyTerm, float64_coords
+from cgexp.energy import EnergyTerm, Measured, float64_coords
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.features import ZScore, check_fits, frame_weights
@@ -63,7 +63,7 @@ class BasisRegression(EnergyTerm):
                 f"all {len(x)} frames of '{frames.system}' have the same x, so no function of x can be fitted: "
                 "expected frames that sample a range"
             )
-        self.z_score.fit(x, weights)
+        self.z_score.fit(Measured(frames, lambda coords: coords.flatten(1)))
         forces = self._basis_forces(x)
         share = torch.ones(len(x), dtype=x.dtype) if weights is None else weights
         moment = forces.T @ (forces * (share / share.sum())[:, None])

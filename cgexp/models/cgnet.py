@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from cgexp.energy import EnergyTerm, float64_coords
+from cgexp.energy import EnergyTerm, Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angle_list, dihedral_cos_sin, dihedral_list, distances, pair_list
 from cgexp.geometry import angles as bond_angles
-from cgexp.models.features import ZScore, check_fits, frame_weights
+from cgexp.models.features import ZScore, check_fits
 from cgexp.models.layers import bound_spectral_norm, mlp, warn_if_not_smooth
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 from cgexp.systems.base import System
@@ -63,9 +63,8 @@ class CGnet(EnergyTerm):
     def fit(self, frames: Frames, system: System) -> None:
         """Take mean and spread of the features from the frames; raises InputError if they are another system."""
         check_fits(type(self).__name__, self.n_beads, self.n_dims, frames)
-        on_cpu = float64_coords(frames).to(self.pairs.device)
-        weights = frame_weights(frames)
-        self.z_score.fit(self.features(on_cpu), None if weights is None else weights.to(self.pairs.device))
+        device = self.pairs.device
+        self.z_score.fit(Measured(frames, lambda coords: self.features(coords.to(device)).cpu()))
 
     def features(self, coords: Tensor) -> Tensor:
         """Distances (Å), angles (rad), cosines and sines of dihedrals: [n_frames, n_features]."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cgexp.energy import float64_coords
+from cgexp.energy import Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 
@@ -24,15 +24,10 @@ class ZScore(nn.Module):
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("std", torch.ones(n_features))
 
-    def fit(self, values: Tensor, weights: Tensor | None = None) -> None:
-        """Set mean and standard deviation from values [n_frames, n_features] and weights [n_frames].
-
-        An input that never changes keeps std 1.
-        """
-        share = torch.ones(len(values), dtype=values.dtype) if weights is None else weights.to(values.dtype)
-        share = (share / share.sum())[:, None]
-        mean = (share * values).sum(0)
-        std = (share * (values - mean).square()).sum(0).sqrt()
+    def fit(self, measured: Measured) -> None:
+        """Set mean and standard deviation from the inputs measured on frames; one that never changes keeps std 1."""
+        mean, variance = measured.mean_and_variance()
+        std = variance.sqrt()
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-6 * (1.0 + mean.abs()), std, torch.ones_like(std)))
 
@@ -77,7 +72,7 @@ class PointFeatures(nn.Module):
         self.register_buffer("wave_vectors", (fourier_std * directions).to(torch.get_default_dtype()))
 
     def fit(self, frames: Frames) -> None:
-        self.z_score.fit(float64_coords(frames).flatten(1), frame_weights(frames))
+        self.z_score.fit(Measured(frames, lambda coords: coords.flatten(1)))
 
     def forward(self, coords: Tensor) -> Tensor:
         flat = coords.flatten(1)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cgexp.energy import float64_coords
+from cgexp.energy import Measured
 from cgexp.frames import Frames
 from cgexp.geometry import dihedrals
 from cgexp.parts.ranges import OpenFraction, PositiveInt
-from cgexp.priors.term import INDEX, N_BINS, PriorTerm, frame_shares, histograms, require_chain
+from cgexp.priors.term import INDEX, N_BINS, PriorTerm, histograms, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 
@@ -48,9 +48,8 @@ class FourierDihedrals(PriorTerm):
         require_chain(self, frames, 4)
         beads = BondGraph.of(system).dihedrals()
         self.beads = beads.to(self.beads)
-        values = dihedrals(float64_coords(frames), beads).numpy()
         edges = np.linspace(-np.pi, np.pi, N_BINS + 1)
-        density = histograms(values, frame_shares(frames), edges)
+        density = histograms(Measured(frames, lambda coords: dihedrals(coords, beads)), -np.pi, np.pi)
         regular = (1.0 - self.uniform_share) * density + self.uniform_share / (2.0 * np.pi)
         potential = -frames.kT * np.log(regular)
         # On an even grid of the circle the least-squares fit is the projection, one multiplicity at a time.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cgexp.energy import float64_coords
+from cgexp.energy import Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import angles, distances
-from cgexp.priors.term import INDEX, PriorTerm, frame_shares, mean_and_variance, require_chain
+from cgexp.priors.term import INDEX, PriorTerm, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 
@@ -40,16 +40,15 @@ class HarmonicTerm(PriorTerm):
     def fit(self, frames: Frames, system: System) -> None:
         beads = self.index(BondGraph.of(system))
         require_chain(self, frames, beads.shape[1])
-        values = self.measure(float64_coords(frames), beads).numpy()
-        mean, variance = mean_and_variance(values, frame_shares(frames))
+        mean, variance = Measured(frames, lambda coords: self.measure(coords, beads)).mean_and_variance()
         if (variance <= (1e-6 * mean) ** 2).any():
             raise InputError(
                 f"{self.label} {variance.argmin()} is the same in all {len(frames)} frames, so that its force "
                 "constant would be infinite: fit the prior on more frames"
             )
         self.beads = beads.to(self.beads)
-        self.center = torch.from_numpy(mean).to(self.center)
-        self.force_constant = torch.from_numpy(frames.kT / variance).to(self.force_constant)
+        self.center = mean.to(self.center)
+        self.force_constant = (frames.kT / variance).to(self.force_constant)
 
     def energies(self, values: Tensor) -> Tensor:
         return 0.5 * self.force_constant * (values - self.center).square()
@@ -94,12 +93,13 @@ def stiffness_of(frames: Frames, system: System) -> float:
     That is a bond, or the coordinate of a single bead; 0 where there is neither, or none varies. Two beads that are not
     bonded say nothing of a time step.
     """
-    if len(system.bonds):
-        values = distances(float64_coords(frames), torch.from_numpy(system.bonds)).numpy()
+    bonds = torch.from_numpy(system.bonds)
+    if len(bonds):
+        measured = Measured(frames, lambda coords: distances(coords, bonds))
     elif system.n_beads == 1:
-        values = float64_coords(frames).flatten(1).numpy()
+        measured = Measured(frames, lambda coords: coords.flatten(1))
     else:
         return 0.0
-    mean, variance = mean_and_variance(values, frame_shares(frames))
+    mean, variance = measured.mean_and_variance()
     varying = variance[variance > (1e-6 * mean) ** 2]
-    return float(frames.kT / varying.min()) if varying.size else 0.0
+    return float(frames.kT / varying.min()) if len(varying) else 0.0

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cgexp.energy import float64_coords
+from cgexp.energy import Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances
 from cgexp.parts.ranges import Fraction, Positive, PositiveInt
-from cgexp.priors.term import INDEX, PriorTerm, frame_shares, quantile, require_chain
+from cgexp.priors.term import INDEX, PriorTerm, quantile, require_chain
 from cgexp.systems.base import System
 from cgexp.systems.bond_graph import BondGraph
 
@@ -55,8 +55,7 @@ class Repulsion(PriorTerm):
         self.beads = beads.to(self.beads)
         sigma = self.given_sigma
         if sigma is None:
-            observed = distances(float64_coords(frames), beads).numpy()
-            closest = quantile(observed, frame_shares(frames), self.closest_share)
+            closest = quantile(Measured(frames, lambda coords: distances(coords, beads)), self.closest_share)
             sigma = closest * frames.kT ** (1.0 / 6.0)
         self.sigma = torch.tensor([sigma]).to(self.sigma)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cgexp.curves import Curve
-from cgexp.energy import EnergyTerm, float64_coords
+from cgexp.energy import EnergyTerm, Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.systems.base import System
@@ -21,30 +21,38 @@ from cgexp.units import UnitSystem, unit_system
 Array = NDArray[np.floating]
 
 
-def frame_shares(frames: Frames) -> Array:
-    """Share of each frame in the ensemble, [n_frames], summing to 1: its weight, or one for all."""
-    weights = np.ones(len(frames)) if frames.weights is None else np.asarray(frames.weights, dtype=np.float64)
-    return weights / weights.sum()
+def quantile(measured: Measured, q: float) -> float:
+    """The value below which a share ``q`` of all values of all frames lies, the values of a frame counting alike.
+
+    Exact: of the parts seen so far only those values are kept that may still be it, about a share ``q`` of all.
+    """
+    kept, shares = np.empty(0), np.empty(0)
+    for values, of_frames in measured:
+        found, of_values = values.numpy(), np.repeat(of_frames.numpy(), values.shape[1]) / values.shape[1]
+        chosen = found.ravel() <= kept[-1] if len(kept) and shares.sum() >= q else np.ones(found.size, dtype=bool)
+        kept, shares = np.append(kept, found.ravel()[chosen]), np.append(shares, of_values[chosen])
+        order = np.argsort(kept)
+        kept, shares = kept[order], shares[order]
+        last = int(np.searchsorted(np.cumsum(shares), q)) + 1
+        kept, shares = kept[:last], shares[:last]
+    return float(kept[-1])
 
 
-def mean_and_variance(values: Array, shares: Array) -> tuple[Array, Array]:
-    """Mean and variance over frames of values [n_frames, n_coordinates], each [n_coordinates]."""
-    mean = shares @ values
-    return mean, shares @ (values - mean) ** 2
+def histograms(measured: Measured, low: float, high: float, pooled: bool = False) -> Array:
+    """Probability density of each value on N_BINS even bins from low to high: [N_BINS, n_values].
 
-
-def quantile(values: Array, shares: Array, q: float) -> float:
-    """The value below which a share ``q`` of values [n_frames, n_coordinates] lies, all coordinates pooled."""
-    order = np.argsort(values, axis=None)
-    cumulative = np.cumsum(np.repeat(shares, values.shape[1])[order]) / values.shape[1]
-    rank = min(int(np.searchsorted(cumulative, q)), order.size - 1)
-    return float(values.ravel()[order[rank]])
-
-
-def histograms(values: Array, shares: Array, edges: Array) -> Array:
-    """Probability density of each coordinate on common bins: [n_frames, n_coordinates] -> [n_bins, n_coordinates]."""
-    counts = [np.histogram(column, bins=edges, weights=shares)[0] for column in values.T]
-    return np.stack(counts, axis=1) / np.diff(edges)[:, None]
+    pooled: one column for all values, which count alike.
+    """
+    counts = None
+    for values, shares in measured:
+        n_columns = 1 if pooled else values.shape[1]
+        place = ((values.numpy() - low) * (N_BINS / (high - low))).astype(np.int64).clip(0, N_BINS - 1)
+        place += N_BINS * (np.arange(values.shape[1]) % n_columns)
+        weights = np.repeat(shares.numpy(), values.shape[1]) / (values.shape[1] / n_columns)
+        found = np.bincount(place.ravel(), weights, N_BINS * n_columns)
+        counts = found if counts is None else counts + found
+    assert counts is not None
+    return counts.reshape(-1, N_BINS).T / ((high - low) / N_BINS)
 
 
 INDEX = "bead index"
@@ -134,16 +142,13 @@ class PriorTerm(EnergyTerm):
 
     def fit_quality(self, frames: Frames) -> PriorFit:
         """Boltzmann-inverted histograms of the frames beside the fitted energy, for a figure."""
-        with torch.no_grad():
-            values = self.internal_coordinates(float64_coords(frames)).numpy()
-        shares = frame_shares(frames)
-        if self.pooled:
-            shares = np.repeat(shares, values.shape[1]) / values.shape[1]
-            values = values.reshape(-1, 1)
-        edges = _bin_edges(values)
+        measured = Measured(frames, self.internal_coordinates)
+        low, high = measured.range()
+        pad = 1e-6 * max(abs(low), abs(high), 1.0)  # a spread of zero still makes bins
+        edges = np.linspace(low - pad, high + pad, N_BINS + 1)
         x = 0.5 * (edges[1:] + edges[:-1])
-        density = histograms(values, shares, edges)
-        fitted = self._curve(x, values.shape[1]) / frames.kT
+        density = histograms(measured, edges[0], edges[-1], self.pooled)
+        fitted = self._curve(x, density.shape[1]) / frames.kT
         inverted = -np.log(density, out=np.full_like(density, np.nan), where=density > 0)
         probability = density * np.diff(edges)[:, None]
         shift = (probability * np.nan_to_num(fitted - inverted)).sum(0) / probability.sum(0)
@@ -179,12 +184,6 @@ def require_chain(term: PriorTerm, frames: Frames, min_beads: int) -> None:
             f"prior term {type(term).__name__} needs at least {min_beads} beads in 3 dimensions but '{frames.system}' "
             f"has {frames.n_beads} in {frames.n_dims}: choose another prior, such as prior=none"
         )
-
-
-def _bin_edges(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    low, high = float(values.min()), float(values.max())
-    pad = 1e-6 * max(abs(low), abs(high), 1.0)  # a spread of zero still makes bins
-    return np.linspace(low - pad, high + pad, N_BINS + 1)
 
 
 def _in_words(unit: str, system: UnitSystem) -> str:

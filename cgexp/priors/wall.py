@@ -49,8 +49,8 @@ class HarmonicWall(PriorTerm):
         return dict(self.given)
 
     def fit(self, frames: Frames, system: System) -> None:
-        flat = np.asarray(frames.coords, dtype=np.float64).reshape(len(frames), -1)
-        bounds = {"lower": flat.min(0), "upper": flat.max(0)}
+        flat = frames.coords.reshape(len(frames), -1)
+        bounds = {"lower": flat.min(0).astype(np.float64), "upper": flat.max(0).astype(np.float64)}
         for name, observed in bounds.items():
             given = self.given[name]
             value = observed if given is None else np.full_like(observed, given)
