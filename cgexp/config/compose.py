@@ -9,8 +9,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config import schema
+from cgexp.config.composed import composed, of_file
 from cgexp.config.overrides import ENVIRONMENT, for_hydra, forgiving, is_of_hydra, parsed, require_short, sentence
-from cgexp.config.paths import conf_dir, groups, user_conf_dirs, with_absolute_paths
+from cgexp.config.paths import groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.replaced import without_strays
 from cgexp.errors import InputError, shown
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 Config = dict[str, Any]
-CONFIG_NAME = "config"
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +54,7 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
 
     with _sentences(overrides):
         given, written = for_hydra(overrides)
-        node = _compose_node([*search_path(), *given])
+        node = composed([*search_path(), *given])
         if node.hydra.job.chdir:
             raise InputError(
                 "hydra.job.chdir=true would hide results in Hydra's own folders: leave it out, since "
@@ -92,19 +92,19 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
                 )
             elif group in schema.groups():
                 options.append(override)
-        composed = _options(options)
-        node = OmegaConf.create({key: composed[key] for key in schema.settings()} | own)
+        alone = _options(options)
+        node = OmegaConf.create({key: alone[key] for key in schema.settings()} | own)
         for override in options:
             group = override.key_or_group
-            choices[group] = composed.hydra.runtime.choices.get(group)
-            node[group] = composed.get(group)
+            choices[group] = alone.hydra.runtime.choices.get(group)
+            node[group] = alone.get(group)
         _lay_on(node, choices, keys)
         return finish(node, choices, [*trusted(recorded), *overrides])
 
 
 def _options(chosen: Sequence[Any]) -> DictConfig:
     """What options of groups, given as overrides, say by themselves, without any experiment."""
-    return _compose_node([*search_path(), "~experiment", *(str(override.input_line) for override in chosen)])
+    return composed([*search_path(), "~experiment", *(str(override.input_line) for override in chosen)])
 
 
 def _forget_strays(node: DictConfig, overrides: Sequence[str]) -> None:
@@ -115,10 +115,12 @@ def _forget_strays(node: DictConfig, overrides: Sequence[str]) -> None:
     chosen = [o for o in read if o.key_or_group in schema.groups() and isinstance(o.value(), str)]
     if not chosen:
         return
-    given, options = [override.key_or_group for override in read], _options(chosen)
-    for group in dict.fromkeys(override.key_or_group for override in chosen):
-        own, alone = (_plain(of.get(group)) for of in (node, options))
-        kept, strays = without_strays(own, alone, given, group)
+    given = [override.key_or_group for override in read]
+    for group, option in {override.key_or_group: override.value() for override in chosen}.items():
+        alone = of_file(group, option)
+        if alone is None:
+            alone = _plain(_options(chosen).get(group))
+        kept, strays = without_strays(_plain(node.get(group)), alone, given, group)
         if strays:
             log.warning(
                 "%s: set by the experiment's file for another %s than was chosen, left out", ", ".join(strays), group
@@ -241,13 +243,3 @@ def search_path() -> list[str]:
     """The override that lets Hydra find the user's own options."""
     own = ",".join(f"file://{folder}" for folder in user_conf_dirs())
     return [f"hydra.searchpath=[{own}]"] if own else []
-
-
-def _compose_node(overrides: Sequence[str]) -> DictConfig:
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
-        return hydra_compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True)

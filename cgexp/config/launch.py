@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cgexp.config.compose import CONFIG_NAME, Config, compose, search_path
+from cgexp.config.compose import Config, compose, search_path
+from cgexp.config.composed import CONFIG_NAME
 from cgexp.config.identity import digest
 from cgexp.config.overrides import for_hydra, is_of_hydra
 from cgexp.config.paths import conf_dir

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -17,8 +18,12 @@ from cgexp.store import write_record
 LIBRARIES = ("torch", "numpy", "scipy", "pytorch-lightning", "hydra-core", "deeptime", "pot", "mdtraj", "openmm")
 
 
-def code_version() -> dict[str, Any]:
-    """The package's version and, in a git checkout, the commit and whether files differ from it."""
+@lru_cache(maxsize=None)
+def code_version() -> Mapping[str, Any]:
+    """The package's version and, in a git checkout, the commit and whether files differ from it.
+
+    As they were when this process first asked: its code is not read again.
+    """
     root = Path(cgexp.__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return {"version": cgexp.__version__, "commit": None, "dirty": None}
