@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from cgexp.systems.peptide import without_alternates
 Content = TypeVar("Content")
 
 Atom = tuple[int, str]  # residue index, atom name
+HISTIDINE = re.compile(r"\b(HIE|HID|HIP|HSE|HSD|HSP)\b")  # its names in force fields, by protonation
 PDB, MMCIF = (".pdb", ".ent"), (".cif", ".mmcif")
 
 
@@ -48,7 +50,8 @@ def match_atoms(names: Sequence[Atom], peptide: AllAtom) -> NDArray[np.int64]:
         raise InputError(
             f"{in_words(missing[0], peptide)} is missing{_and_more(missing)}"
             f"{f', where {instead} is not known' if instead else ''}: expected all {len(expected)} atoms of "
-            f"'{peptide.sequence}' as at pH 7 with charged ends; add hydrogens with OpenMM's Modeller, or rename atoms"
+            f"'{peptide.sequence}' as at pH 7 (histidine protonated at NE2) with charged ends; add hydrogens with "
+            "OpenMM's Modeller, or rename atoms"
         )
     if unknown:
         raise InputError(
@@ -111,8 +114,14 @@ def read_coordinate_file(path: Path) -> Any:
     """openmm.app's PDBFile or PDBxFile; of alternate locations those of highest occupancy (PDB)."""
     _, app, _ = import_openmm()
     if path.suffix.lower() in MMCIF:
-        return reading(path, lambda: app.PDBxFile(str(path)))
-    return reading(path, lambda: app.PDBFile(io.StringIO(without_alternates(path.read_text(encoding="utf-8")))))
+        return reading(path, lambda: app.PDBxFile(io.StringIO(HISTIDINE.sub("HIS", path.read_text(encoding="utf-8")))))
+
+    def read_pdb() -> Any:
+        lines = without_alternates(path.read_text(encoding="utf-8")).splitlines(keepends=True)
+        renamed = (line[:17] + HISTIDINE.sub("HIS", line[17:20]) + line[20:] for line in lines)
+        return app.PDBFile(io.StringIO("".join(renamed)))
+
+    return reading(path, read_pdb)
 
 
 def _read_topology(path: Path) -> Any:

@@ -125,7 +125,10 @@ def _signs(features: NDArray[np.float64], components: NDArray[np.float64]) -> ND
 
 
 def lagged_pairs(frames: Frames, lag_ps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
-    """Indices of all pairs of frames of one block whose times differ by the lag, and the mean difference in ps."""
+    """Indices of all pairs of frames of one block whose times differ by the lag, and the mean difference in ps.
+
+    Raises InputError if there are none, or if the time of a block is not that of one continuous walker.
+    """
     if frames.time_ps is None:
         raise InputError(
             "the reference has no time_ps, so that TICA cannot be fitted on it: use frames of continuous walkers that "
@@ -136,6 +139,11 @@ def lagged_pairs(frames: Frames, lag_ps: float) -> tuple[NDArray[np.intp], NDArr
     for index in _walkers(frames):
         time = frames.time_ps[index].astype(np.float64)
         longest = max(longest, time[-1] - time[0])
+        if (np.diff(time) <= 0.0).any():
+            raise InputError(
+                f"time_ps of block {frames.block[index[0]]} of the reference is the same twice, as where several "
+                "trajectories follow each other: give each its own block, since pairs of frames are of one walker"
+            )
         if len(time) > 1:
             step = float(np.median(np.diff(time)))
             partner = np.minimum(np.searchsorted(time, time + lag_ps - EARLIEST * step), len(time) - 1)

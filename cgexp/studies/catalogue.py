@@ -17,7 +17,7 @@ from cgexp.runs.folder import MARKS, RunFolder, differing, is_run
 from cgexp.runs.lock import held_by, lock
 from cgexp.store import read_record
 
-STATES = ("done", "unfinished", "failed", "locked", "damaged")
+STATES = ("done", "trained", "simulated", "unfinished", "failed", "locked", "damaged")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,16 @@ def entry_of(path: Path) -> Entry:
         return Entry(folder, config, metrics, "done", "", changed)
     if failure is not None:
         return Entry(folder, config, metrics, "failed", f"{failure['stage']}: {failure['sentence']}", changed)
-    return Entry(folder, config, metrics, "unfinished", "", changed)
+    return Entry(folder, config, metrics, _how_far(folder), "", changed)
+
+
+def _how_far(folder: RunFolder) -> str:
+    """The state of a run that is not evaluated: what it ended with, or that it was stopped within a stage."""
+    stages = folder.read_provenance()["stages"] if folder.provenance.is_file() else {}
+    if "simulate" in stages:
+        return "simulated"
+    begun = folder.trajectory.is_dir() and any(folder.trajectory.iterdir())
+    return "trained" if "train" in stages and not begun else "unfinished"
 
 
 def remove(entries: Sequence[Entry]) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from cgexp.all_atom import atom_order, imported
 from cgexp.all_atom.mapping.force_maps import make_map
+from cgexp.all_atom.structure import build_extended
 from cgexp.errors import InputError
 from cgexp.systems.peptide import Peptide
-from tests.all_atom.test_imported import SEQUENCE, peptide, sampled, sites, write_pdb, write_trajectory
+from tests.all_atom.test_imported import OTHER_NAMES, SEQUENCE, peptide, sampled, sites, write_pdb, write_trajectory
 
 pytest.importorskip("openmm")
 
@@ -25,6 +26,24 @@ def test_mmcif_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         imported.read_structure(tmp_path / "a.cif", SEQUENCE).positions, built.positions, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("name", ["HIE", "HID", "HIP", "HSE", "HSD", "HSP"])
+def test_histidine_has_many_names(tmp_path: Path, name: str) -> None:
+    """Which hydrogens it has decides, not what a force field calls it."""
+    path = write_pdb(tmp_path / "a.pdb", names=OTHER_NAMES)
+    path.write_text(path.read_text().replace("HIS", name))
+    np.testing.assert_allclose(imported.read_structure(path, SEQUENCE).positions, peptide().positions, atol=1e-3)
+    path.write_text(path.read_text().replace(" HE2", " HD1"))
+    with pytest.raises(InputError, match=r"HE2 of residue 4 \(HIS\) is missing.*histidine protonated at NE2"):
+        imported.read_structure(path, SEQUENCE)
+
+
+def test_bridged_cysteines_are_told_as_such() -> None:
+    free = build_extended("GCGC")
+    bridged = [atom for atom in free.atoms if atom[1] != "HG"]
+    with pytest.raises(InputError, match=r"HG of residue 2 \(CYS\) is missing: expected free cysteines, since bridges"):
+        atom_order.match_atoms(bridged, free)
 
 
 def test_of_alternate_locations_the_likelier_one_is_taken(tmp_path: Path) -> None:

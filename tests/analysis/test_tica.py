@@ -72,6 +72,9 @@ def test_a_reference_that_cannot_carry_tica_is_refused() -> None:
         Tica.fit(frames, 20.0)
     with pytest.raises(InputError, match="more pairs than features"):
         Tica.fit(frames.select(slice(0, 40)), 2.0)
+    again = frames.with_labels(block=np.zeros(len(frames), dtype=np.int64))
+    with pytest.raises(InputError, match="time_ps of block 0 of the reference is the same twice, as where"):
+        Tica.fit(again, 2.0)
     still = frames.with_labels(coords=np.repeat(frames.coords[:1], len(frames), axis=0))
     with pytest.raises(InputError, match="hardly moves"):
         Tica.fit(still, 2.0)

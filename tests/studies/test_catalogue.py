@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.runs.folder import newest
+from cgexp.runs.folder import RunFolder, newest
 from cgexp.runs.lock import HOLDER, lock
+from cgexp.store import write_bytes, write_record
 from cgexp.studies.catalogue import age_of, catalogue, in_bytes, in_folder, remove, shared_overrides
 from tests.studies.synthetic import config_with, put
 
@@ -31,6 +32,20 @@ def test_a_run_says_what_it_is_and_how_far(outputs: Path) -> None:
     assert entries["a"].metrics == {"loss_validation": 0.5}
     assert entries["a"].size > 1000
     assert (entries["a"].settings["model.width"], entries["a"].settings["model"]) == (20, "toy_mlp")
+
+
+def test_a_run_that_was_to_go_no_further_is_not_unfinished(outputs: Path) -> None:
+    def state() -> str:
+        return next(entry for entry in catalogue(outputs) if entry.id == "c").state
+
+    folder = RunFolder(outputs / "toy_cgnet" / "c")
+    record = folder.read_provenance()
+    write_record(folder.provenance, record | {"stages": {"prior": {}, "train": {}}})
+    assert state() == "trained"
+    write_bytes(folder.trajectory / "chunk-000000.npz", b"")
+    assert state() == "unfinished"
+    write_record(folder.provenance, record | {"stages": {"prior": {}, "train": {}, "simulate": {}}})
+    assert state() == "simulated"
 
 
 def test_a_run_at_work_is_locked_and_its_holder_named(outputs: Path) -> None:

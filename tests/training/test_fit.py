@@ -20,7 +20,9 @@ from cgexp.build import Template
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.models.potential import Potential
 from cgexp.models.toy_mlp import ToyMLP
+from cgexp.priors.prior import Prior
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
@@ -81,6 +83,17 @@ def test_the_weights_kept_are_those_with_the_best_validation_loss(tmp_path: Path
     state = ArrayCheckpointIO().load_checkpoint(tmp_path / BEST)["state_dict"]
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, state[f"network.{name}"])
+
+
+def test_the_training_loss_is_one_number_of_the_kept_weights(tmp_path: Path) -> None:
+    """The mean while the weights changed, of which each epoch has one, has a name of its own."""
+    network, frames = make_toy(), spring_frames()
+    settings = Training(max_epochs=4, batch_size=16, validation_fraction=0.0)
+    numbers = train(tmp_path, network, frames, settings=settings)
+    forces = Potential(network, Prior({}, 1.0)).forces(frames.coords)
+    assert numbers["loss_train"] == pytest.approx(float(np.mean((forces - frames.forces) ** 2)), rel=1e-5)
+    assert numbers.keys().isdisjoint(["loss_train_running"])
+    assert all("loss_train_running" in row and "loss_train" not in row for row in rows_of(tmp_path))
 
 
 def test_a_stopped_training_keeps_its_history(tmp_path: Path) -> None:
