@@ -28,6 +28,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
+from cgexp.training.fit import require_fitting
 from cgexp.training.losses import Batch, Loss
 
 N_FRAMES = 64
@@ -55,6 +56,7 @@ def report(config: Config) -> Iterator[str]:
     prior = prior_of(experiment, frames)
     network = experiment.model.make()
     network.fit(frames, system)
+    require_fitting(experiment.loss.make(), experiment.trainer)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     start_from = experiment.trainer.start_from

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from cgexp.frames import Frames
 from cgexp.kernels.choose import KERNELS, make_kernel
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.table import TableKernel
+from cgexp.priors.prior import Prior
 from cgexp.systems.base import system_of
 from cgexp.testing.finite_difference import relative_error
 from cgexp.training.callbacks import AveragedWeights
@@ -36,8 +38,11 @@ class Stop(Exception):
 class ResumeChecks:
     """A training that was stopped and resumed equals one that was not.
 
-    ``make_network`` returns a fresh network with the same weights each time, ``make_frames`` data.
+    ``make_network`` returns a fresh network with the same weights each time, ``make_frames`` data. use_weights: as in
+    Training.
     """
+
+    use_weights: Literal["best", "last"] = "best"
 
     def make_network(self) -> EnergyTerm:
         raise NotImplementedError
@@ -62,7 +67,11 @@ class ResumeChecks:
         frames = self.make_frames()
         network.fit(frames, system_of(frames))
         settings = Training(
-            max_epochs=N_EPOCHS, batch_size=16, validation_fraction=0.2, callbacks={"ema": AveragedWeights(0.9)}
+            max_epochs=N_EPOCHS,
+            batch_size=16,
+            validation_fraction=0.2,
+            callbacks={"ema": AveragedWeights(0.9)},
+            use_weights=self.use_weights,
         )
 
         def progress(done: int, total: int, text: str) -> None:
@@ -80,6 +89,7 @@ class ResumeChecks:
             folder,
             seed=0,
             progress=progress,
+            prior=Prior({}, temperature=1.0),
         )
 
 

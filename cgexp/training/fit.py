@@ -43,7 +43,7 @@ from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
 from cgexp.training.data import ResidentData, split_by_block
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
-from cgexp.training.losses import Loss
+from cgexp.training.losses import Loss, LossTerm
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
 
@@ -129,8 +129,10 @@ def fit(
     prior_forces: [n_frames, n_beads, n_dims] in the frames' force unit. ``folder`` receives the checkpoints and
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
     weights that ``settings.use_weights`` names. graphed: as in ForceMatching. prior: that of prior_forces, needed with
-    ``settings.noise``. Raises InputError on missing labels, a loss that is not finite, or noise on selected frames.
+    ``settings.noise`` and where the loss samples the model. Raises InputError on missing labels, a loss that is not
+    finite, noise on selected frames, or settings that do not go with the loss.
     """
+    require_fitting(loss, settings)
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold, settings.steps_per_epoch,
@@ -144,6 +146,7 @@ def fit(
     module = ForceMatching(
         network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"
     )
+    module.begin_sampling = lambda: _begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
     logger = CollectingLogger() if log else None
     history = History(folder / "history.csv", progress, log, logger, settings.batch_size)
     has_validation = len(data.validation_index) > 0
@@ -169,6 +172,34 @@ def fit(
     (folder / FAILED).unlink(missing_ok=True)
     numbers = _numbers(history, data, path) | loss_levels(frames, prior_forces, data.validation_index)
     return numbers | {"loss_train": module.to("cpu").loss_of(data, data.train_index)}
+
+
+def require_fitting(loss: Loss, settings: Training) -> None:
+    """Raise InputError if a loss that samples the model's ensemble cannot be trained so."""
+    if not loss.ensembles:
+        return
+    what = " and ".join(f"loss.terms.{name}" for name in loss.ensembles)
+    if settings.use_weights == "best":
+        raise InputError(
+            f"{what} trains the ensemble, which the validation loss of forces does not judge: "
+            "set trainer.use_weights=last"
+        )
+    if any(type(term).importance is not LossTerm.importance for term in loss.terms.values()):
+        raise InputError(
+            f"{what} takes the batches for the ensemble of the data, but another term draws frames by their weight: "
+            "use MeanSquaredError beside it"
+        )
+    if settings.noise:
+        raise InputError(f"{what} compares with the data as they are: set trainer.noise=0")
+
+
+def _begin_sampling(
+    loss: Loss, network: EnergyTerm, prior: EnergyTerm | None, frames: Frames, seed: int, kernel: str
+) -> None:
+    if prior is None:
+        raise ValueError("a loss that samples the model needs the prior, without which there is no model")
+    for term in loss.ensembles.values():
+        term.begin(Potential(network, prior), frames, seed, kernel)
 
 
 def _augment(

@@ -1,4 +1,4 @@
-"""Losses of force matching: a dict of weighted terms over a batch; of force errors, and penalties of the force field.
+"""Losses of force matching: a dict of weighted terms; of force errors, of the force field, of the model's ensemble.
 
 Shapes are asserted first: subtracting an [n] vector from a [1, n] row broadcasts to [n, n] in silence, trains a
 constant force, and is what broke a published re-implementation of CGnet.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cgexp.errors import InputError
+from cgexp.frames import Frames
+from cgexp.models.potential import Potential
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import NonNegative, Positive
 
@@ -61,7 +64,7 @@ def mean_over_frames(per_frame: Tensor, weights: Tensor) -> Tensor:
 
 
 class LossTerm(Part):
-    """One term of the loss: ``weight`` (no unit) times a mean over frames. It is an ErrorTerm or a Penalty."""
+    """One term of the loss, times its ``weight``: an ErrorTerm, a Penalty or an EnsembleTerm."""
 
     needs_force_sem = False
 
@@ -112,6 +115,30 @@ class Penalty(LossTerm):
     def __call__(self, forces: ForceField, batch: Batch, generator: torch.Generator) -> Tensor:
         """Scalar loss. Raises ValueError on values that are not [n_frames]."""
         return self.weight * mean_over_frames(self.penalty(forces, batch, generator), batch.weights)
+
+
+class EnsembleTerm(LossTerm):
+    """A property of the model's own ensemble, which the term samples while the training goes on."""
+
+    def begin(self, potential: Potential, frames: Frames, seed: int, kernel: str) -> None:
+        """Take what sampling needs, once, before the first step.
+
+        potential: whose network is being trained. frames: those of the training. seed: of all randomness. kernel: see
+        make_evaluator. Raises InputError if these cannot be sampled or compared with.
+        """
+        raise NotImplementedError
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Scalar loss, differentiable in the network's parameters; the sampling goes on by its share of steps."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Where the sampling is, for a checkpoint: tensors, numbers and texts by name."""
+        raise NotImplementedError
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what ``state`` told, bit for bit on a CPU."""
+        raise NotImplementedError
 
 
 class MeanSquaredError(ErrorTerm):
@@ -192,8 +219,12 @@ class Loss(Part):
         self.terms = dict(terms)
         self.errors = {name: term for name, term in terms.items() if isinstance(term, ErrorTerm)}
         self.penalties = {name: term for name, term in terms.items() if isinstance(term, Penalty)}
-        for name in terms.keys() - self.errors.keys() - self.penalties.keys():
-            raise TypeError(f"loss.terms.{name} is a {type(terms[name]).__name__}: expected an ErrorTerm or a Penalty")
+        self.ensembles = {name: term for name, term in terms.items() if isinstance(term, EnsembleTerm)}
+        for name in terms.keys() - self.errors.keys() - self.penalties.keys() - self.ensembles.keys():
+            raise TypeError(
+                f"loss.terms.{name} is a {type(terms[name]).__name__}: expected an ErrorTerm, a Penalty or an "
+                "EnsembleTerm"
+            )
         if not self.errors:
             raise InputError(
                 f"loss.terms has only penalties ({', '.join(terms)}), which zero force fulfils best: expected a term "
@@ -206,7 +237,7 @@ class Loss(Part):
     def __call__(
         self, predicted: Tensor, batch: Batch, forces: ForceField | None = None, step: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and the value of each term.
+        """Total loss and the value of each term, but for those of the ensemble: see ``of_ensembles``.
 
         predicted: the model's forces on the batch, [n_frames, n_beads, n_dims]. forces: the training kernel, which
         penalties evaluate elsewhere. step: optimisation step; it alone seeds the penalties' randomness, so that a
@@ -221,12 +252,16 @@ class Loss(Part):
             values |= {name: term(forces, batch, generator) for name, term in self.penalties.items()}
         return torch.stack(list(values.values())).sum(), values
 
+    def of_ensembles(self, batch: Batch) -> dict[str, Tensor]:
+        """The value of each term of the model's ensemble."""
+        return {name: term(batch) for name, term in self.ensembles.items()}
+
     def squared_weights(self, batch: Batch) -> Tensor | None:
-        """w [n_frames, n_beads, n_dims] if the loss is the sum of w error^2, else None."""
+        """w [n_frames, n_beads, n_dims] if the loss is the sum of w error^2 and terms of ensembles, else None."""
         require_shapes(batch.coords, batch)
-        weights = [term.squared_weights(batch) if isinstance(term, ErrorTerm) else None for term in self.terms.values()]
-        given = [w * term.weight for w, term in zip(weights, self.terms.values(), strict=True) if w is not None]
-        if len(given) < len(weights):
+        weights = [term.squared_weights(batch) for term in self.errors.values()]
+        given = [w * term.weight for w, term in zip(weights, self.errors.values(), strict=True) if w is not None]
+        if self.penalties or len(given) < len(weights):
             return None
         total = given[0] if len(given) == 1 else torch.stack(given).sum(0)
         return total * (batch.weights / batch.forces.numel())[:, None, None]

@@ -28,6 +28,7 @@ from cgexp.training.graphed_step import GraphedStep, can_be_captured, set_captur
 from cgexp.training.losses import Batch, Loss, force_error, mean_over_frames
 
 EVALUATION_BATCH = 2048  # frames whose labels are gathered at once
+ENSEMBLES = "ensembles"  # of a checkpoint: where the sampling of the loss's terms is
 NO_PRIOR = Prior({}, temperature=1.0)  # its forces are in the labels
 
 
@@ -65,15 +66,24 @@ class ForceMatching(pl.LightningModule):
         self.bf16 = bf16  # in the parameter gradient, see Training
         self._graphed, self._step = graphed, cast(GraphedStep | None, None)
         self._sums = torch.zeros(0)
+        # for a loss that samples the model: not before the training starts, so that no callback copies what it needs
+        self.begin_sampling: Callable[[], None] = lambda: None
 
     def on_train_start(self) -> None:
         """Choose kernel and kind of step, now that weights and data are where they stay and a checkpoint is loaded."""
         data: ResidentData = self.trainer.datamodule
         data.move(self.device)
+        if self.loss.ensembles:
+            self.begin_sampling()
         (optimizer,) = self.trainer.optimizers
         on_gpu = self.device.type == "cuda"
         wanted = on_gpu and self.kernel_name == "auto" if self._graphed is None else self._graphed
-        wanted = wanted and not self.loss.penalties and can_be_captured(optimizer, self.lr_schedulers())
+        wanted = (
+            wanted
+            and not self.loss.penalties
+            and not self.loss.ensembles
+            and can_be_captured(optimizer, self.lr_schedulers())
+        )
         self._kernel = make_kernel(
             self.kernel_name,
             self.network,
@@ -90,6 +100,14 @@ class ForceMatching(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         if self._kernel is not None:
             self._kernel.check()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.loss.ensembles:
+            checkpoint[ENSEMBLES] = {name: term.state() for name, term in self.loss.ensembles.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, state in checkpoint.get(ENSEMBLES, {}).items():
+            self.loss.ensembles[name].restore(state)
 
     def on_fit_end(self) -> None:
         self._kernel = self._step = None
@@ -140,6 +158,9 @@ class ForceMatching(pl.LightningModule):
             total, predicted = self._kernel.squared_error(batch.coords, batch.forces, weights)
             terms = self.loss(predicted, batch)[1] if len(self.loss.terms) > 1 else {}
         error = total.detach() if self.loss.is_mean_squared_error else squared_error(predicted.detach(), batch)
+        if self.loss.ensembles:
+            of_ensembles = self.loss.of_ensembles(batch)
+            total, terms = total + torch.stack(list(of_ensembles.values())).sum(), terms | of_ensembles
         values = {"objective": total, "loss_train_running": error}
         if len(terms) > 1:
             values |= {f"objective_{name}": value for name, value in terms.items()}

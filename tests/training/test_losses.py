@@ -138,5 +138,5 @@ def test_a_penalty_needs_the_kernel_and_a_term_has_one_of_two_kinds() -> None:
     predicted, batch = make_batch()
     with pytest.raises(ValueError, match="expected the training kernel"):
         Loss({"force": MeanSquaredError(), "twelve": Twelve()})(predicted, batch)
-    with pytest.raises(TypeError, match=r"loss\.terms\.odd is a LossTerm: expected an ErrorTerm or a Penalty"):
+    with pytest.raises(TypeError, match=r"loss\.terms\.odd is a LossTerm: expected an ErrorTerm, a Penalty or an"):
         Loss({"force": MeanSquaredError(), "odd": LossTerm()})
