@@ -17,6 +17,10 @@ class MistakeOfOptions(InputError):
     """One that every job with the same options of groups ends with: a multirun need not begin the next ones."""
 
 
+class Pruned(Exception):
+    """A training that a search has stopped before its end; the text says so in one sentence."""
+
+
 class MachineError(RuntimeError):
     """What the machine lacks (space, open files, memory); its text is one sentence, and the exit code is 1."""
 
@@ -88,7 +92,7 @@ def sentence_of(error: BaseException) -> str:
         said = f"not enough memory ({shown(text, 200) or 'none is left'})"
         advice = "lower trainer.batch_size, simulation.n_replicas or dataset.n_frames, or run fewer jobs side by side"
         return "; ".join([f"{said}: {advice}", *notes])
-    if isinstance(error, InputError | MachineError):
+    if isinstance(error, InputError | MachineError | Pruned):
         return "; ".join([text, *notes])
     said = f"failed with {type(error).__name__}: {text or 'no message'}"
     return "; ".join([said, *notes, "CGEXP_TRACEBACK=1 prints the traceback"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cgexp.executor import InlineExecutor, ProcessPool, local_executor
+from cgexp.errors import InputError
+from cgexp.executor import Ask, InlineExecutor, ProcessPool, do_apart, local_executor
 
 ORPHANS = """
 import os, sys, time
@@ -95,3 +97,38 @@ def test_workers_end_when_the_main_process_is_killed(tmp_path: Path) -> None:
         main.kill()
     assert pids
     assert wait_for_end(pids)
+
+
+def doubled(unit: object, ask: Ask) -> object:
+    """Answers, asks, hangs, dies or raises as the unit says."""
+    if unit == "asks":
+        return ask("how much")
+    if unit == "hangs":
+        time.sleep(60.0)
+    if unit == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if unit == "mistaken":
+        raise InputError("a mistake")
+    return 2 * int(str(unit))
+
+
+def test_work_apart_is_answered_given_up_and_done_by_another_process() -> None:
+    units = iter([("a", 1), ("b", "asks"), ("c", "hangs"), ("d", "dies"), ("e", 2)])
+    told: list[object] = []
+
+    def answer(name: object, question: object) -> object:
+        told.append((name, question))
+        return 7
+
+    found = dict(do_apart(doubled, units, 1, timeout_s=1.5, answer=answer))
+    assert told == [("b", "how much")]
+    assert [found[name].value for name in "abe"] == [2, 7, 4]
+    assert found["c"].problem == "no answer within 1.5 s"
+    assert found["d"].problem == "its process ended with exit code -9"
+    assert multiprocessing.active_children() == []
+
+
+def test_a_mistake_in_work_apart_ends_all_processes() -> None:
+    with pytest.raises(InputError, match="a mistake"):
+        list(do_apart(doubled, iter([("a", "mistaken"), ("b", "hangs")]), 2))
+    assert multiprocessing.active_children() == []

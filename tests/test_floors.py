@@ -49,6 +49,7 @@ ONLY_IN = {
     "hydra": ("config",),
     "pytorch_lightning": ("training",),
     "wandb": ("report",),
+    "optuna": ("studies",),
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
     "ase": ("interfaces",),
     "safetensors": ("interfaces",),

@@ -15,6 +15,8 @@ from cgexp.cli.parser import VERBS, Parser
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 from cgexp.studies.catalogue import STATES
+from cgexp.studies.search.settings import CHOICES as CHOICES_OF_SEARCH
+from cgexp.studies.search.settings import KEYS as KEYS_OF_SEARCH
 from cgexp.studies.study import experiments_in, parts_of
 
 SHELLS = ("bash", "zsh")
@@ -59,15 +61,21 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
         options = [f"part={part}" for part in parts_of(Path("experiments") / before[1])]
+    elif before[0] == "search" and word.partition("=")[0] in CHOICES_OF_SEARCH:
+        key = word.partition("=")[0]
+        options = [f"{key}={value}" for value in CHOICES_OF_SEARCH[key]]
     elif before[0] in KEYS_OF_LISTS:
         options = _of_runs(before[0], word)
     elif word.startswith("run="):
         options = ["run=latest", *(f"run={path}" for path in _runs())]
+    elif before[0] == "search" and word.startswith("space="):
+        options = [f"space={name}" for name in group_options("search")]
     elif "=" in word:
         group = word.split("=")[0]
         options = [f"{group}={option}" for option in group_options(group)]
     else:
         options = list(_keys(_chosen(before)))
+        options += [f"{key}=" for key in KEYS_OF_SEARCH] if before[0] == "search" else []
     return sorted(option for option in options if option.startswith(word))
 
 

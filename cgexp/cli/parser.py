@@ -23,6 +23,7 @@ VERBS = {
     "export": "a run's simulation for molecular viewers, or its model to take away: as a bundle, for ASE, for OpenMM",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
+    "search": "the best settings within a space of them, by TPE, a Gaussian process or at random; stops bad ones early",
     "diff": "what differs between two runs: settings, data, code, libraries, hardware, metrics",
     "rerun": "make a finished run again in a fresh folder, and say whether its numbers are equal to the last digit",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
@@ -33,6 +34,7 @@ WORDS = {
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "rerun": "FOLDER [to=DIR]",
+    "search": "objective=METRIC [space=NAME] [n_trials=N] [sampler=tpe|gp|random] [pruner=halving] [confirm=N] ...",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
@@ -55,7 +57,13 @@ OF_LISTS = {
     **OF_NUMBERS,
     "--yes": ("store_true", "remove without asking"),
 }
-OWN = {"reproduce": OF_STUDIES, "runs": OF_LISTS, "compare": OF_NUMBERS, "diff": OF_NUMBERS}  # that compose no config
+OWN = {
+    "reproduce": OF_STUDIES,
+    "runs": OF_LISTS,
+    "compare": OF_NUMBERS,
+    "diff": OF_NUMBERS,
+    "search": OWN_OPTIONS,
+}  # that compose no config
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
 what an earlier one left. `cgexp VERB --help` lists options and groups.

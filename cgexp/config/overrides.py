@@ -31,6 +31,12 @@ def quoted(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def quiet(overrides: Sequence[str]) -> list[str]:
+    """The overrides of one of many runs: without W&B and figures of its own, unless they say otherwise."""
+    defaults = {"logger": "logger=csv", "figures": "figures=none"}
+    return [*(o for name, o in defaults.items() if not any(one.startswith(name) for one in overrides)), *overrides]
+
+
 def require_short(overrides: Sequence[str]) -> None:
     """Hydra looks a key up among files, whose names have an end."""
     for override in overrides:

@@ -46,10 +46,14 @@ def conf_dirs() -> list[Path]:
     return [conf_dir(), *user_conf_dirs()]
 
 
+NO_GROUPS = ("search",)  # folders of conf/ that no config is put together from
+
+
 def groups() -> list[str]:
     """The config groups, sorted; one inside another as ``dataset/protocol``."""
     root = conf_dir()
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_dir())
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_dir())
+    return sorted(name for name in found if name not in NO_GROUPS)
 
 
 def group_options(group: str) -> list[str]:

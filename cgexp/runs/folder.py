@@ -190,10 +190,10 @@ class RunFolder:
         renamed = {"loss_train": "loss_train_running"}  # in histories written before
         return {renamed.get(name, name): table[name] for name in table.dtype.names or ()}
 
-    def read_failure(self) -> dict[str, str] | None:
+    def read_failure(self) -> dict[str, Any] | None:
         """What ended the last attempt at this run: ``sentence``, ``stage``, ``time``; None if nothing did.
 
-        Raises InputError if the record is damaged.
+        ``pruned`` is true where a search has stopped it. Raises InputError if the record is damaged.
         """
         return read_record(self.failed, "sentence", "stage", "time") if self.failed.is_file() else None
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
-from cgexp.errors import InputError, MachineError, sentence_of
+from cgexp.errors import InputError, MachineError, Pruned, sentence_of
 from cgexp.frames import Frames
 from cgexp.report.tracker import WandbRun
 from cgexp.report.wandb import open_wandb
@@ -28,6 +29,7 @@ from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of,
 from cgexp.runs.tracking import described, tell_stage
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import Chunks, file_hash, write_bytes, write_record
+from cgexp.training.callbacks import Watch
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +76,11 @@ WORK: dict[str, Callable[[Context], object]] = {
 Say = Callable[[str], None]
 
 
-def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
+def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None = None) -> RunFolder:
     """Do the stages of ``verb`` and return the run's folder; a stage that is done is skipped unless ``force``.
 
-    ``config`` is checked already. Raises InputError; other errors leave their traceback in the run's log.txt.
+    ``config`` is checked already. Raises InputError; Pruned where ``watch`` stops the training; other errors leave
+    their traceback in the run's log.txt.
     """
     if config.get("active") is not None:
         raise InputError(
@@ -97,7 +100,7 @@ def run(config: Config, verb: str = "run", say: Say = print) -> RunFolder:
         if parent is not None:
             inherit(parent, folder, config)
             _require_earlier(folder, verb, simulates, parent)
-        _work(Experiment.of(config), folder, verb)
+        _work(Experiment.of(config), folder, verb, watch)
     return folder
 
 
@@ -111,7 +114,7 @@ def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, InputError | MachineError):
+            if not isinstance(error, InputError | MachineError | Pruned):
                 with suppress(MachineError):  # of a second kind: the first is the one to tell
                     write_bytes(folder.log, traceback.format_exc().encode())
                     error.add_note(f"the traceback is in {folder.log}")
@@ -125,7 +128,9 @@ def _record_failure(folder: RunFolder, config: Config, error: Exception) -> None
     try:
         if not folder.config.is_file():
             folder.write_config(config)
-        failure = {"sentence": sentence_of(error), "stage": _stage_at(folder, config)}
+        failure: dict[str, Any] = {"sentence": sentence_of(error), "stage": _stage_at(folder, config)}
+        if isinstance(error, Pruned):
+            failure["pruned"] = True
         write_record(folder.failed, {**failure, "time": datetime.now(UTC).isoformat(timespec="seconds")})
     except (InputError, MachineError):
         log.warning("%s: what went wrong could not be written down", folder.path)
@@ -223,7 +228,7 @@ def _why(folder: RunFolder, stage: str) -> str:
     return f" ({', '.join(lost)}: missing, or not as it was)"
 
 
-def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
+def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | None) -> None:
     stages, trainer = stages_of(verb, experiment.simulation is not None), experiment.trainer
     if experiment.simulation is None and experiment.analysis.needs_simulation:
         raise InputError(
@@ -245,7 +250,7 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str) -> None:
     if "simulate" in stages and not folder.done("simulate"):
         needs.warn(experiment, len(frames))
     with recording(experiment, folder, frames, relative(data_path), verb) as tracker:
-        context = Context(experiment, folder, frames, tracker)
+        context = Context(experiment, folder, frames, tracker, watch)
         for stage in stages_of("run", experiment.simulation is not None):
             if stage in stages:
                 complete(context, stage, WORK[stage])

@@ -32,6 +32,7 @@ from cgexp.simulation.simulation import content_hash
 from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record
+from cgexp.training.callbacks import Watch
 from cgexp.training.fit import LAST, fit, untrained
 from cgexp.training.noise import with_noise
 
@@ -40,12 +41,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Context:
-    """What every stage needs: the experiment, its folder and frames, the tracker."""
+    """What every stage needs: the experiment, its folder and frames, the tracker.
+
+    watch: told of each epoch of the training, may stop it.
+    """
 
     experiment: Experiment
     folder: RunFolder
     frames: Frames
     tracker: WandbRun
+    watch: Watch | None = None
 
 
 def fit_prior(context: Context) -> None:
@@ -108,7 +113,7 @@ def train(context: Context) -> None:
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
         folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),
-        Progress("training: epoch"), prior=prior,
+        Progress("training: epoch"), prior=prior, watch=context.watch,
     )  # fmt: skip
     kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))

@@ -49,14 +49,13 @@ def print_card(card: Mapping[str, Any], place: str) -> None:
     print(f"{'file':<{width}}  {place}")
 
 
-def objective(folder: RunFolder, name: str | None) -> float | None:
-    """The metric that the sweep optimises; None: none. Raises MistakeOfOptions if the run has no such metric."""
+def objective(folder: RunFolder, name: str | None, key: str = "sweep.objective") -> float | None:
+    """The metric that is optimised; None: none. key: of the setting. Raises MistakeOfOptions if there is none."""
     if name is None or not folder.metrics.is_file():
         return None
     metrics = folder.read_metrics()
     if name not in metrics:
         raise MistakeOfOptions(
-            f"sweep.objective={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of "
-            f"{', '.join(metrics)}"
+            f"{key}={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of {', '.join(metrics)}"
         )
     return float(metrics[name])

@@ -17,7 +17,7 @@ from cgexp.runs.folder import MARKS, RunFolder, differing, is_run
 from cgexp.runs.lock import held_by, lock
 from cgexp.store import read_record
 
-STATES = ("done", "trained", "simulated", "unfinished", "failed", "locked", "damaged")
+STATES = ("done", "trained", "simulated", "unfinished", "failed", "pruned", "locked", "damaged")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def entry_of(path: Path) -> Entry:
     if is_done:
         return Entry(folder, config, metrics, "done", "", changed)
     if failure is not None:
-        return Entry(folder, config, metrics, "failed", f"{failure['stage']}: {failure['sentence']}", changed)
+        state = "pruned" if failure.get("pruned") else "failed"
+        return Entry(folder, config, metrics, state, f"{failure['stage']}: {failure['sentence']}", changed)
     return Entry(folder, config, metrics, _how_far(folder), "", changed)
 
 

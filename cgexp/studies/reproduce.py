@@ -23,6 +23,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
 from cgexp.config.launch import launch
+from cgexp.config.overrides import quiet
 from cgexp.errors import InputError
 from cgexp.messages import only_from
 from cgexp.progress import duration
@@ -322,10 +323,7 @@ def _with_defaults(extra: Sequence[str]) -> tuple[list[str], list[str]]:
         n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if n_cores > 1 and find_spec("hydra_plugins") and find_spec("hydra_plugins.hydra_joblib_launcher"):
             settings = ["launcher=joblib", f"hydra.launcher.n_jobs={n_cores}", *settings]
-    for name, default in (("logger", "logger=csv"), ("figures", "figures=none")):
-        if not any(o.startswith(name) for o in overrides):
-            overrides = [default, *overrides]
-    return overrides, settings
+    return quiet(overrides), settings
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,25 @@ class Throughput(ThroughputMonitor):
 
     def __init__(self, window_size: PositiveInt = 100) -> None:
         super().__init__(batch_size_fn=n_frames, window_size=window_size)
+
+
+Watch = Callable[[int, float], bool]  # told epochs done and validation loss; returns whether to stop the training
+
+
+class Watched(Callback):
+    """Tells ``watch`` the validation loss of each epoch, and ends the training after an epoch where it says so.
+
+    No part of a config: a training that is watched to its end is that of the same config unwatched.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.is_stopped = False
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        loss, epochs = trainer.callback_metrics.get("loss_validation"), trainer.current_epoch + 1
+        if loss is not None and epochs < (trainer.max_epochs or 0) and self.watch(epochs, float(loss)):
+            self.is_stopped = trainer.should_stop = True
 
 
 class CheckpointOnException(Callback):

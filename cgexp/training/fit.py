@@ -24,7 +24,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cgexp.build import Template
 from cgexp.energy import EnergyTerm
-from cgexp.errors import InputError
+from cgexp.errors import InputError, Pruned
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.models.potential import Potential
@@ -40,7 +40,7 @@ from cgexp.parts.ranges import (
     Share,
 )
 from cgexp.progress import Report
-from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint
+from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint, Watch, Watched
 from cgexp.training.data import ResidentData, split_by_block
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
 from cgexp.training.losses import Loss, LossTerm
@@ -123,14 +123,16 @@ def fit(
     progress: Report | None = None,
     graphed: bool | None = None,
     prior: EnergyTerm | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Train ``network`` in place on frames [n_frames] and return metrics.
 
     prior_forces: [n_frames, n_beads, n_dims] in the frames' force unit. ``folder`` receives the checkpoints and
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
     weights that ``settings.use_weights`` names. graphed: as in ForceMatching. prior: that of prior_forces, needed with
-    ``settings.noise`` and where the loss samples the model. Raises InputError on missing labels, a loss that is not
-    finite, noise on selected frames, or settings that do not go with the loss.
+    ``settings.noise`` and where the loss samples the model. watch: told each epoch's validation loss, may stop the
+    training. Raises InputError on missing labels, a loss that is not finite, noise on selected frames, or settings that
+    do not go with the loss; Pruned where ``watch`` has stopped it.
     """
     require_fitting(loss, settings)
     data = ResidentData(
@@ -155,9 +157,10 @@ def fit(
     if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
         messages.warning("%s has lost %s: the training begins anew", folder, BEST)
         last.unlink()
+    watched = [] if watch is None else [Watched(watch)]
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(
-            settings, [*settings.callbacks.values(), history, *checkpoints], logger, folder, has_validation
+            settings, [*settings.callbacks.values(), history, *watched, *checkpoints], logger, folder, has_validation
         )
         torch.manual_seed(seed)
         try:
@@ -165,6 +168,8 @@ def fit(
         except SystemExit as error:  # how Lightning answers Ctrl-C
             raise KeyboardInterrupt from error
     history.write()
+    if any(one.is_stopped for one in watched):
+        raise Pruned(f"stopped after epoch {len(history.rows)} of {settings.max_epochs}")
     path = folder / (BEST if settings.use_weights == "best" else LAST)
     state = ArrayCheckpointIO().load_checkpoint(path)["state_dict"]
     module.load_state_dict(state)

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cgexp.build import Template
 from cgexp.energy import EnergyTerm
-from cgexp.errors import InputError
+from cgexp.errors import InputError, Pruned
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.models.toy_mlp import ToyMLP
@@ -27,7 +27,7 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
 from cgexp.training.data import ResidentData
-from cgexp.training.fit import BEST, LAST, Training, fit
+from cgexp.training.fit import BEST, FAILED, LAST, Training, fit
 from cgexp.training.history import ArrayCheckpointIO, decode, encode
 from cgexp.training.losses import Loss, MeanSquaredError
 from cgexp.training.module import ForceMatching
@@ -292,3 +292,22 @@ def test_a_slurm_job_of_several_tasks_trains_once_and_is_not_requeued(
     settings = Training(max_epochs=1, batch_size=16, validation_fraction=0.2, callbacks={"look": Look()})
     train(tmp_path, make_toy(), spring_frames(), settings=settings)
     assert handlers == [signal.SIG_DFL]
+
+
+def test_a_training_that_is_watched_is_stopped_after_an_epoch_and_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    frames, told = spring_frames(), list[tuple[int, float]]()
+
+    def watch(epoch: int, loss: float) -> bool:
+        told.append((epoch, loss))
+        return epoch == 3
+
+    with pytest.raises(Pruned, match="stopped after epoch 3 of 8"):
+        train(tmp_path / "watched", make_toy(), frames, watch=watch)
+    assert [epoch for epoch, _ in told] == [1, 2, 3]
+    assert [loss for _, loss in told] == [float(row["loss_validation"]) for row in rows_of(tmp_path / "watched")]
+    assert not (tmp_path / "watched" / FAILED).exists()
+    network, whole = make_toy(), make_toy()
+    train(tmp_path / "watched", network, frames)
+    train(tmp_path / "whole", whole, frames)
+    for found, expected in zip(network.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(found, expected)

@@ -1,0 +1,1 @@
+"""Searches for the best settings within a space of them, by Optuna."""
