@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from cgexp.analysis.arms import LESS, direction_of
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest, experiment_name
 from cgexp.config.paths import group_options
@@ -160,6 +159,8 @@ def _direction(given: Mapping[str, str]) -> Literal["minimize", "maximize"]:
     """As given, or the one in which the objective is better."""
     if "direction" in given:
         return "minimize" if _choice(given, "direction", "") == "minimize" else "maximize"
+    from cgexp.analysis.arms import LESS, direction_of  # only now: completion has no use for it
+
     better = direction_of(given["objective"])
     if better is None:
         raise InputError(
