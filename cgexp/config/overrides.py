@@ -79,11 +79,18 @@ def _switched_off(group: str) -> str:
 
 
 def forgiving(overrides: Sequence[str]) -> list[str]:
-    """Let ``group.key=value`` set any argument of an object, not only those its YAML mentions.
+    """Let ``group.key=value`` set any argument of an object, not only those its YAML mentions, and no ``+`` matter.
 
     Hydra would ask for a ``+`` and then take any key; here the config's check refuses unknown keys, with or without it.
     """
-    return [f"++{o}" if re.match(r"(?!hydra\.)[A-Za-z_]\w*\.[^=]+=", o) else o for o in overrides]
+    return [_without_plus(override) for override in overrides]
+
+
+def _without_plus(override: str) -> str:
+    plain = override.lstrip("+")
+    if re.match(r"(?!hydra\.)[A-Za-z_]\w*\.[^=]+=", plain):
+        return f"++{plain}"
+    return plain if plain.partition("=")[0] in (*groups(), *schema.settings()) else override
 
 
 def parsed(overrides: Sequence[str]) -> list[Any]:

@@ -47,6 +47,7 @@ def test_the_command_line_wins_over_the_experiment() -> None:
         ("model=null", ["model=null is not valid", "expected model=<one of cgnet"]),
         ("seed={a: 1}", ["seed"]),
         ("seed=[1", ["cannot read the override 'seed=[1'"]),
+        ("~model.nothing", ["'model.nothing' does not exist"]),
         ("nonsense", ["cannot read the override 'nonsense'"]),
         ("prior.temperature=${dataset.temprature}", ["prior.temperature", "dataset.temprature"]),
     ],
@@ -59,6 +60,13 @@ def test_mistakes_are_one_sentence(override: str, parts: list[str]) -> None:
 
 def test_arguments_that_no_yaml_mentions_can_be_set() -> None:
     assert compose(["optimizer.amsgrad=true"])["optimizer"]["amsgrad"] is True
+
+
+@pytest.mark.parametrize("plus", ["", "+", "++"])
+def test_a_plus_before_a_key_makes_no_difference(plus: str) -> None:
+    given = ["experiment=toy_cgnet", "scheduler=none", "seed=3", "model.width=20", "model.depth=2"]
+    config = compose([plus + override for override in given])
+    assert (config["scheduler"], config["seed"], config["model"]["width"], config["model"]["depth"]) == (None, 3, 20, 2)
 
 
 def test_a_users_own_experiment_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
