@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import Title
@@ -10,7 +10,11 @@ from cgexp.parts.ranges import Title
 
 @dataclass(frozen=True)
 class Sweep(Part):
-    """``name`` groups the runs in W&B; ``objective`` is the metric that a job returns to the sweeper."""
+    """``name`` groups the runs in W&B; ``objective`` is the metric that a job returns to the sweeper.
+
+    over: keys that are averaged over as the seed is where the runs are compared at its end.
+    """
 
     name: Title | None = None
     objective: str | None = None
+    over: list[str] = field(default_factory=list)
