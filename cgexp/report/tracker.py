@@ -1,22 +1,26 @@
-"""WandbRun: what a stage may tell Weights & Biases of a run; nothing that goes wrong here ends the run."""
+"""Tracker: what a stage may tell a tracker of experiments (W&B, TensorBoard, MLflow), whichever it is.
+
+Nothing that goes wrong in a tracker ends the run: it is said once, and the tracker is told no more.
+"""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import wandb
-
-log = logging.getLogger(__name__)
+from cgexp.parts.part import Part
+from cgexp.parts.ranges import Label, Notes, Project, Title
 
 # what numbers are of -> the number that they are drawn against
 AXES = {"train": "epoch", "sim": "time", "round": "round"}
 LOWEST_KEPT = ("train/loss_*", "train/objective*", "round/w1_*")  # whose minimum is in the summary beside the last
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,14 @@ class Chart:
     x: str | None = None
     y: str | None = None
 
+    @property
+    def rows(self) -> list[list[float | None]]:
+        return [list(row) for row in zip(*self.columns.values(), strict=True)]
+
 
 @dataclass(frozen=True)
 class Artefact:
-    """Files of a run that others may be made from, by reference: W&B gets paths and hashes, no copies.
+    """Files of a run that others may be made from, by reference: a tracker gets paths and hashes, no copies.
 
     kind: dataset, potential, trajectory or metrics. files: name -> path. is_input: whether the run was made from it.
     """
@@ -43,17 +51,71 @@ class Artefact:
     is_input: bool = False
 
 
-class WandbRun:
-    """What a stage may tell W&B; every method does nothing where W&B is off, or from its first failure on."""
+@dataclass(frozen=True)
+class Described:
+    """What a tracker is told of a run as it opens.
 
-    def __init__(self, run: wandb.Run | None = None) -> None:
+    id: of the run, the same whenever it goes on. name: what a person reads. config: nested. tags: beside those of the
+    settings.
+    """
+
+    id: str
+    name: str
+    group: str
+    job_type: str
+    config: Mapping[str, Any]
+    tags: Sequence[str] = ()
+
+
+class Tracked(ABC):
+    """A run that is open in a tracker. Its methods may raise whatever the tracker's library raises."""
+
+    tracker: str  # its name, for messages
+
+    @abstractmethod
+    def last(self, of: str) -> float | None:
+        """How far the numbers ``of`` came along their axis in earlier openings of the run, if this one adds to them."""
+
+    @abstractmethod
+    def row(self, of: str, numbers: Mapping[str, float]) -> None:
+        """Numbers ``of/name`` at one place of their axis, which is among them."""
+
+    @abstractmethod
+    def summary(self, numbers: Mapping[str, float]) -> None:
+        """Final numbers ``of/name``."""
+
+    @abstractmethod
+    def images(self, paths: Mapping[str, Path]) -> None:
+        """Figures by name."""
+
+    @abstractmethod
+    def charts(self, charts: Mapping[str, Chart]) -> None:
+        """Tables by name."""
+
+    @abstractmethod
+    def artefact(self, artefact: Artefact) -> None:
+        """Files that the run was made from, or that it made."""
+
+    @abstractmethod
+    def fail(self, sentence: str) -> None:
+        """Why the run failed."""
+
+    def close(self) -> None:
+        """What is to be done when all was told."""
+        return
+
+
+class Tracker:
+    """What a stage may tell; every method does nothing where there is no tracker, or from its first failure on."""
+
+    def __init__(self, run: Tracked | None = None) -> None:
         self._run = run
         self._last: dict[str, float] = {}
-        self._tell(self._define)
+        self.tell(self._take_notice)
 
     @property
     def is_told(self) -> bool:
-        """Whether W&B is on, and nothing went wrong so far."""
+        """Whether there is a tracker, and nothing went wrong so far."""
         return self._run is not None
 
     def log(self, of: str, row: Mapping[str, float]) -> None:
@@ -66,89 +128,75 @@ class WandbRun:
             return
         self._last[of] = place
         named = {f"{of}/{name}": value for name, value in row.items() if not isnan(value)}
-        self._tell(lambda run: run.log(named))
+        self.tell(lambda run: run.row(of, named))
 
     def summarise(self, of: str, metrics: Mapping[str, float]) -> None:
         """Set final numbers, named ``of/name``."""
-        self._tell(lambda run: run.summary.update({f"{of}/{name}": value for name, value in metrics.items()}))
+        self.tell(lambda run: run.summary({f"{of}/{name}": value for name, value in metrics.items()}))
 
     def images(self, paths: Mapping[str, Path]) -> None:
         """Log figures by name."""
-
-        def tell(run: wandb.Run) -> None:
-            import wandb
-
-            if paths:
-                run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in paths.items()})
-
-        self._tell(tell)
+        if paths:
+            self.tell(lambda run: run.images(paths))
 
     def charts(self, charts: Mapping[str, Chart]) -> None:
         """Log tables by name; one that says what is drawn is a chart in which the lines of many runs overlay."""
-
-        def tell(run: wandb.Run) -> None:
-            import wandb
-
-            logged: dict[str, Any] = {}
-            for name, chart in charts.items():
-                rows = [list(row) for row in zip(*chart.columns.values(), strict=True)]
-                table = wandb.Table(columns=list(chart.columns), data=rows)
-                if chart.x is None or chart.y is None:
-                    logged[f"tables/{name}"] = table
-                else:
-                    logged[f"charts/{name}"] = wandb.plot.line(table, chart.x, chart.y, title=chart.title)
-            if logged:
-                run.log(logged)
-
-        self._tell(tell)
+        if charts:
+            self.tell(lambda run: run.charts(charts))
 
     def artefact(self, artefact: Artefact) -> None:
         """Record files as what the run was made from, or as what it made."""
-
-        def tell(run: wandb.Run) -> None:
-            import wandb
-
-            found = wandb.Artifact(artefact.name, type=artefact.kind, metadata=dict(artefact.metadata))
-            for name, path in artefact.files.items():
-                found.add_reference(path.resolve().as_uri(), name=name)
-            if not artefact.is_input:
-                run.log_artifact(found)
-            elif run.offline:  # where W&B's public use_artifact refuses, though its file has a place for it
-                run._log_artifact(found, is_user_created=True, use_after_commit=True)
-            else:
-                run.use_artifact(found)
-
-        self._tell(tell)
+        self.tell(lambda run: run.artefact(artefact))
 
     def fail(self, sentence: str) -> None:
         """Record why the run failed."""
-        self._tell(lambda run: run.summary.update({"failed": sentence}))
+        self.tell(lambda run: run.fail(sentence))
 
-    def _define(self, run: wandb.Run) -> None:
-        """Say what each kind of numbers is drawn against; take notice of how far an earlier call came."""
-        for of, axis in AXES.items():
-            run.define_metric(f"{of}/{axis}", hidden=True, summary="last")
-            run.define_metric(f"{of}/*", step_metric=f"{of}/{axis}", summary="last")
-        for names in LOWEST_KEPT:
-            of = names.partition("/")[0]
-            run.define_metric(names, step_metric=f"{of}/{AXES[of]}", summary="min,last")
-        for of, axis in AXES.items():
-            told = run.summary.get(f"{of}/{axis}")
-            if isinstance(told, Mapping):
-                told = told.get("last")
-            if isinstance(told, int | float):
-                self._last[of] = float(told)
-
-    def _tell(self, call: Callable[[wandb.Run], None]) -> None:
+    def tell(self, call: Callable[[Tracked], object]) -> None:
+        """Do ``call`` with the open run, if there is one; where it fails, that is said and the run is let go."""
         if self._run is None:
             return
+        run = self._run
         try:
-            call(self._run)
+            call(run)
         except Exception as error:  # of many libraries: none of them may stop a run
             self._run = None
-            tell_lost(error)
+            tell_lost(run.tracker, error)
+
+    def _take_notice(self, run: Tracked) -> None:
+        """Of how far an earlier call came."""
+        for of in AXES:
+            if (told := run.last(of)) is not None:
+                self._last[of] = told
 
 
-def tell_lost(error: Exception) -> None:
-    """Say that W&B failed."""
-    log.warning("W&B failed and is told no more of this run, which goes on (%s: %s)", type(error).__name__, error)
+@dataclass(frozen=True)
+class TrackerSettings(Part):
+    """The config group ``logger``. enabled: whether runs are told to the tracker; a CSV is kept in any case."""
+
+    enabled: bool = True
+
+    def open(self, described: Described, folder: Path) -> AbstractContextManager[Tracker]:
+        """The tracker of one run, which is closed as the context ends; an error that leaves it marks the run failed."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NamedSettings(TrackerSettings):
+    """project: where the run goes. name, group, notes, tags: of the run there; None: built from the config."""
+
+    project: Project = "cgexp"
+    name: Title | None = None
+    group: Title | None = None
+    notes: Notes | None = None
+    tags: list[Label] = field(default_factory=list)
+
+    def all_tags(self, described: Described) -> list[str]:
+        """Those of the run and of these settings, once each."""
+        return list(dict.fromkeys([*described.tags, *self.tags]))
+
+
+def tell_lost(tracker: str, error: Exception) -> None:
+    """Say that a tracker failed."""
+    kind = type(error).__name__
+    log.warning("%s failed and is told no more of this run, which goes on (%s: %s)", tracker, kind, error)

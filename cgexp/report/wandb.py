@@ -5,17 +5,31 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cgexp.errors import InputError, did_you_mean, sentence_of
-from cgexp.parts.part import Part
-from cgexp.parts.ranges import Label, Notes, Project, Title
-from cgexp.report.tracker import WandbRun, tell_lost
+from cgexp.parts.ranges import Project
+from cgexp.report.tracker import (
+    AXES,
+    LOWEST_KEPT,
+    Artefact,
+    Chart,
+    Described,
+    NamedSettings,
+    Tracked,
+    Tracker,
+    tell_lost,
+)
 
+if TYPE_CHECKING:
+    import wandb
+
+NAME = "W&B"
 INIT_TIMEOUT_S = 15.0
 LONGEST_TAG, LONGEST_NAME = 64, 128  # letters that W&B takes
 INTERRUPTED = 130  # exit code
@@ -25,55 +39,123 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class WandbSettings(Part):
-    """The config group ``logger``.
+class WandbSettings(NamedSettings):
+    """One W&B run a job.
 
-    enabled: whether W&B is used at all. project, entity: where the run goes; entity None: the user's default. mode:
-    'auto' respects WANDB_MODE and goes offline when there is no key. name, group, notes, tags: of the run there.
+    entity: the team or user that the project is of; None: the user's default. mode: 'auto' respects WANDB_MODE and goes
+    offline when there is no key.
     """
 
-    enabled: bool = True
-    project: Project = "cgexp"
     entity: Project | None = None
     mode: Literal["auto", "online", "offline"] = "auto"
-    name: Title | None = None
-    group: Title | None = None
-    notes: Notes | None = None
-    tags: list[Label] = field(default_factory=list)
+
+    def open(self, described: Described, folder: Path) -> AbstractContextManager[Tracker]:
+        """The W&B run of a job."""
+        return open_wandb(self, described, folder)
 
 
-@dataclass(frozen=True)
-class Described:
-    """What W&B is told of a run as it opens.
+class WandbRun(Tracked):
+    """A run that is open in W&B."""
 
-    id: of the run, the same whenever it goes on. name: what a person reads. config: nested. tags: beside those of the
-    settings.
-    """
+    tracker = NAME
 
-    id: str
-    name: str
-    group: str
-    job_type: str
-    config: Mapping[str, Any]
-    tags: Sequence[str] = ()
+    def __init__(self, run: wandb.Run) -> None:
+        self._run = run
+        told = {of: run.summary.get(f"{of}/{axis}") for of, axis in AXES.items()}
+        last = {of: _part(value, "last") for of, value in told.items()}
+        self._told = {of: float(value) for of, value in last.items() if isinstance(value, int | float)}
+        self._defined: set[str] = set()
+        self._lowest: dict[str, float] = {}  # of earlier openings
+
+    def last(self, of: str) -> float | None:
+        return self._told.get(of)
+
+    def row(self, of: str, numbers: Mapping[str, float]) -> None:
+        for name in numbers.keys() - self._defined:
+            self._define(of, name)
+        self._run.log(dict(numbers))
+
+    def _define(self, of: str, name: str) -> None:
+        """Say what a number is drawn against, and what of it the summary keeps.
+
+        One by one: of two patterns that fit a name, W&B takes either.
+        """
+        self._defined.add(name)
+        earlier = self._run.summary.get(name)
+        if isinstance(lowest := _part(earlier, "min"), int | float):
+            self._lowest[name] = float(lowest)
+        axis = f"{of}/{AXES[of]}"
+        if name == axis:
+            self._run.define_metric(name, hidden=True, summary="last")
+        else:
+            is_lowest_kept = any(fnmatch(name, pattern) for pattern in LOWEST_KEPT)
+            self._run.define_metric(name, step_metric=axis, summary="min,last" if is_lowest_kept else "last")
+
+    def summary(self, numbers: Mapping[str, float]) -> None:
+        self._run.summary.update(numbers)
+
+    def images(self, paths: Mapping[str, Path]) -> None:
+        import wandb
+
+        self._run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in paths.items()})
+
+    def charts(self, charts: Mapping[str, Chart]) -> None:
+        import wandb
+
+        logged: dict[str, Any] = {}
+        for name, chart in charts.items():
+            table = wandb.Table(columns=list(chart.columns), data=chart.rows)
+            if chart.x is None or chart.y is None:
+                logged[f"tables/{name}"] = table
+            else:
+                logged[f"charts/{name}"] = wandb.plot.line(table, chart.x, chart.y, title=chart.title)
+        self._run.log(logged)
+
+    def artefact(self, artefact: Artefact) -> None:
+        import wandb
+
+        found = wandb.Artifact(artefact.name, type=artefact.kind, metadata=dict(artefact.metadata))
+        for name, path in artefact.files.items():
+            found.add_reference(path.resolve().as_uri(), name=name)
+        if artefact.is_input:  # the public use_artifact waits for the server, and refuses offline
+            self._run._log_artifact(found, is_user_created=True, use_after_commit=True)
+        else:
+            self._run.log_artifact(found)
+
+    def close(self) -> None:
+        """W&B forgets the minimum of earlier openings of a run: put it back where it was not undercut since."""
+        for name, lowest in self._lowest.items():
+            now = self._run.summary.get(name)
+            if (found := _part(now, "min")) is None or found > lowest:
+                self._run.summary.update({name: {"min": lowest, "last": _part(now, "last")}})
+
+    def fail(self, sentence: str) -> None:
+        self._run.summary.update({"failed": sentence})
+
+
+def _part(value: Any, part: str) -> Any:
+    """The last or lowest value (part: last, min) of a metric in a summary; W&B nests it once more each resumption."""
+    while hasattr(value, "keys"):
+        value = value.get(part)
+    return value
 
 
 @contextmanager
-def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> Iterator[WandbRun]:
+def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> Iterator[Tracker]:
     """Open one W&B run for the job and close it whatever happens (else jobs of a sweep would share one run).
 
     An error that leaves the context marks the run as failed, with its sentence. Offline, the files of earlier openings
     of the same run are removed as the new one is closed, which holds all that they held.
     """
     if not settings.enabled or os.environ.get("WANDB_MODE") == "disabled":
-        yield WandbRun()
+        yield Tracker()
         return
     import wandb
 
     earlier = offline_files(folder)
     with _staging_in(folder):
         run = _start(settings, described, folder)
-        tracker, exit_code = WandbRun(run), 1
+        tracker, exit_code = _tracker(run), 1
         try:
             yield tracker
             exit_code = 0
@@ -84,13 +166,26 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
             tracker.fail(sentence_of(error))
             raise
         finally:
+            tracker.tell(lambda run: run.close())
             try:
                 wandb.finish(exit_code=exit_code)
                 if tracker.is_told and len(offline_files(folder)) > len(earlier):
                     for path in earlier:
                         shutil.rmtree(path, ignore_errors=True)
             except Exception as error:
-                tell_lost(error)
+                if tracker.is_told:  # else it was said
+                    tell_lost(NAME, error)
+
+
+def _tracker(run: wandb.Run | None) -> Tracker:
+    """The tracker of a run that W&B opened; none where that failed, or goes wrong at once."""
+    if run is None:
+        return Tracker()
+    try:
+        return Tracker(WandbRun(run))
+    except Exception as error:
+        tell_lost(NAME, error)
+        return Tracker()
 
 
 def offline_files(folder: Path) -> list[Path]:
@@ -136,7 +231,6 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
 
     mode, reason = choose_mode(settings)
     (folder / "wandb").mkdir(parents=True, exist_ok=True)
-    tags = [tag[:LONGEST_TAG] for tag in (*described.tags, *settings.tags)]
     arguments: dict[str, Any] = {
         "project": settings.project,
         "entity": settings.entity,
@@ -145,7 +239,7 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
         "group": (settings.group or described.group)[:LONGEST_NAME],
         "notes": settings.notes,
         "job_type": described.job_type,
-        "tags": list(dict.fromkeys(tags)),
+        "tags": list(dict.fromkeys(tag[:LONGEST_TAG] for tag in settings.all_tags(described))),
         "config": dict(described.config),
         "dir": str(folder),
         "settings": wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
@@ -154,7 +248,7 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
         try:
             return wandb.init(mode="online", resume="allow", **arguments)
         except Exception as error:  # no network, a wrong key, a timeout: the run goes on
-            wandb.teardown(exit_code=1)  # W&B's own process holds the name until it ends
+            _end_process()  # which holds the name until it ends
             mode, reason = "offline", f"online was refused: {type(error).__name__}"
     if mode == "offline":
         log.info("W&B offline (%s); upload later with: wandb sync %s/wandb/offline-run-*", reason, folder)
@@ -162,6 +256,14 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
     try:
         return wandb.init(**arguments)
     except Exception as error:
-        wandb.teardown(exit_code=1)
-        tell_lost(error)
+        _end_process()
+        tell_lost(NAME, error)
         return None
+
+
+def _end_process() -> None:
+    """End W&B's own process, so that the next run gets a fresh one; it may have ended by a fault of its own."""
+    import wandb
+
+    with suppress(Exception):
+        wandb.teardown(exit_code=1)

@@ -14,7 +14,7 @@ from cgexp.active.rounds import ROUNDS, RoundFolder, data_of, initial_data, roun
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.report.tracker import WandbRun
+from cgexp.report.tracker import Tracker
 from cgexp.runs import provenance
 from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages
@@ -137,7 +137,7 @@ def discard(folder: RunFolder) -> None:
         remove(path)
 
 
-def _tell(done: Round, tracker: WandbRun, say: Say, steps_per_round: int) -> None:
+def _tell(done: Round, tracker: Tracker, say: Say, steps_per_round: int) -> None:
     """One round on the screen and in W&B."""
     tracker.log("round", {**done.numbers(), "gradient_steps": float((done.round + 1) * steps_per_round)})
     shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
@@ -151,7 +151,7 @@ def _tell(done: Round, tracker: WandbRun, say: Say, steps_per_round: int) -> Non
     )
 
 
-def _finish(folder: RunFolder, rounds: Sequence[Round], tracker: WandbRun) -> None:
+def _finish(folder: RunFolder, rounds: Sequence[Round], tracker: Tracker) -> None:
     """Bring the last model to where a run has its own, and write the table of the rounds."""
     last = RunFolder(folder.path / ROUNDS / f"{len(rounds) - 1:02d}")
     for path in (last.prior, last.training_metrics, last.history, last.definition("tica"), last.potential):

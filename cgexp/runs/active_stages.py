@@ -13,7 +13,7 @@ from cgexp.analysis.tica import Tica
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential, load_potential
-from cgexp.report.tracker import WandbRun
+from cgexp.report.tracker import Tracker
 from cgexp.runs import provenance
 from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment
@@ -93,7 +93,7 @@ class RoundStages:
         if not place.done("evaluate"):
             place.write_config(experiment.config)
         provenance.begin(place, frames.content_hash, None)
-        return Context(experiment, place, frames, WandbRun())
+        return Context(experiment, place, frames, Tracker())
 
     def _prior(self, context: Context) -> None:
         first, folder = self.place(0), context.folder

@@ -28,7 +28,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.oracles.oracle import Oracle
 from cgexp.parts.ranges import FilledIn, KernelName, Seed
 from cgexp.priors.prior import Prior
-from cgexp.report.wandb import WandbSettings
+from cgexp.report.tracker import TrackerSettings
 from cgexp.runs.data import DataSet
 from cgexp.simulation.simulation import Simulation
 from cgexp.systems.base import System
@@ -52,7 +52,7 @@ class Parts:
     trainer: Training
     simulation: Simulation | None
     analysis: Analysis
-    logger: WandbSettings
+    logger: TrackerSettings
     sweep: Sweep
     oracle: Oracle | None
     acquisition: Acquisition | None

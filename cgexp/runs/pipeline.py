@@ -16,8 +16,7 @@ from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
 from cgexp.errors import InputError, MachineError, Pruned, sentence_of
 from cgexp.frames import Frames
-from cgexp.report.tracker import WandbRun
-from cgexp.report.wandb import open_wandb
+from cgexp.report.tracker import Tracker
 from cgexp.runs import needs, provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
@@ -154,12 +153,12 @@ def _stage_at(folder: RunFolder, config: Config) -> str:
 @contextmanager
 def recording(
     experiment: Experiment, folder: RunFolder, frames: Frames, data: str | None, job_type: str
-) -> Iterator[WandbRun]:
-    """Write down config and provenance, open W&B and yield it."""
+) -> Iterator[Tracker]:
+    """Write down config and provenance, open the tracker and yield it."""
     folder.write_config(experiment.config)
     provenance.begin(folder, frames.content_hash, data, experiment.dataset.verdict(frames))
     told = described(experiment, folder, frames.content_hash, job_type)
-    with open_wandb(experiment.logger, told, folder.path) as tracker:
+    with experiment.logger.open(told, folder.path) as tracker:
         yield tracker
 
 

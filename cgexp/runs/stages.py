@@ -22,7 +22,7 @@ from cgexp.models.potential import Potential, load_potential, save_potential, ta
 from cgexp.priors.harmonic import stiffness_of
 from cgexp.priors.prior import Prior
 from cgexp.progress import Progress
-from cgexp.report.tracker import WandbRun
+from cgexp.report.tracker import Tracker
 from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
@@ -49,7 +49,7 @@ class Context:
     experiment: Experiment
     folder: RunFolder
     frames: Frames
-    tracker: WandbRun
+    tracker: Tracker
     watch: Watch | None = None
 
 

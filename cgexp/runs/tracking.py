@@ -1,7 +1,7 @@
-"""What W&B is told of a run: how it is described, and what its folder holds after each stage.
+"""What a tracker is told of a run: how it is described, and what its folder holds after each stage.
 
 All is told from the run's folder, so that a run which goes on, is evaluated again, or takes the training of another
-one, has whole curves in one W&B run.
+one, has whole curves in one run of the tracker.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import numpy as np
 
 from cgexp.build import TARGET
 from cgexp.errors import shown
-from cgexp.report.tracker import Artefact, WandbRun
-from cgexp.report.wandb import Described
+from cgexp.report.tracker import Artefact, Described, Tracker
 from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, differing
@@ -30,7 +29,7 @@ MOST_HEALTH_ROWS = 200
 
 
 def described(experiment: Experiment, folder: RunFolder, data_hash: str, job_type: str) -> Described:
-    """The description of a run as W&B opens it."""
+    """The description of a run as a tracker opens it."""
     options = experiment.config["choices"]
     return Described(
         id=folder.path.name,
@@ -59,7 +58,7 @@ def _differing(experiment: Experiment) -> dict[str, str]:
 
 
 def told_config(experiment: Experiment, data_hash: str) -> dict[str, Any]:
-    """The config as W&B shows it: what to group and filter by at the top, each group's settings below its name.
+    """The config as a tracker shows it: what to group and filter by at the top, each group's settings below its name.
 
     ``arm`` is one text that runs which differ in their seed alone have in common; ``differs`` the same by key.
     """
@@ -85,7 +84,7 @@ def _readable(node: Any) -> Any:
     return [_readable(value) for value in node] if isinstance(node, list | tuple) else node
 
 
-def tell_stage(tracker: WandbRun, experiment: Experiment, folder: RunFolder, stage: str) -> None:
+def tell_stage(tracker: Tracker, experiment: Experiment, folder: RunFolder, stage: str) -> None:
     """Tell what a recorded stage left in the run's folder; nothing of a stage that is not recorded."""
     if not tracker.is_told or stage not in folder.read_provenance()["stages"]:
         return
@@ -111,7 +110,7 @@ def history_rows(folder: RunFolder, batch_size: int) -> list[dict[str, float]]:
     return with_throughput(rows, batch_size) if {"step", "seconds"} <= columns.keys() else rows
 
 
-def _tell_simulation(tracker: WandbRun, folder: RunFolder) -> None:
+def _tell_simulation(tracker: Tracker, folder: RunFolder) -> None:
     trajectory = Trajectory.load(folder.trajectory)
     failures = [failure for failure in trajectory.failures if not failure.get("rung")]  # of the study's temperature
     failed = np.sort([failure["time"] for failure in failures])
@@ -152,5 +151,5 @@ def artefacts(experiment: Experiment, folder: RunFolder, stage: str) -> Iterator
 
 
 def _plain(name: str) -> str:
-    """A name as W&B takes it."""
+    """A name as trackers take it."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128]

@@ -13,7 +13,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
-from cgexp.report.tracker import WandbRun
+from cgexp.report.tracker import Tracker
 from cgexp.runs.check import made_up_frames, report
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
@@ -65,7 +65,7 @@ def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
         list(report(compose(["experiment=chignolin_first", *other])))
     config = compose([*FEW, *other, "logger=csv", f"outputs={tmp_path}", "dataset=peptide_file", "dataset.path=x"])
     frames = load_packaged("chignolin_mini").with_labels(system="peptide-YYDPETGTWA")
-    context = Context(Experiment.of(config), RunFolder(tmp_path), frames, WandbRun())
+    context = Context(Experiment.of(config), RunFolder(tmp_path), frames, Tracker())
     with pytest.raises(InputError, match="name a set of the same system"):
         fit_prior(context)
     with pytest.raises(InputError, match="has units molecular but dataset toy_julia has reduced"):
@@ -74,7 +74,7 @@ def test_a_set_of_another_system_is_refused(tmp_path: Path) -> None:
 
 def test_a_time_step_of_proposals_is_refused_when_the_prior_is_fitted(tmp_path: Path) -> None:
     experiment = Experiment.of(compose(["experiment=active_toy", "active.proposals={dt: 10}", f"outputs={tmp_path}"]))
-    context = Context(experiment, RunFolder(tmp_path), made_up_frames(experiment.dataset), WandbRun())
+    context = Context(experiment, RunFolder(tmp_path), made_up_frames(experiment.dataset), Tracker())
     with pytest.raises(InputError, match=r"active\.proposals\.dt=10 is too long for the stiffest wall"):
         fit_prior(context)
 
