@@ -86,3 +86,23 @@ def dihedral_list(n_beads: int) -> Tensor:
 def _windows(n_beads: int, size: int) -> Tensor:
     starts = torch.arange(max(n_beads - size + 1, 0))
     return starts[:, None] + torch.arange(size)
+
+
+SEARCH_BYTES = 64 * 2**20  # of what is looked at at once
+
+
+def near_pairs(coords: Tensor, cutoff: float) -> Tensor:
+    """Pairs i < j of each frame whose distance is below the cutoff, or is no number: [n_pairs, 2], int64.
+
+    coords: [n_frames, n_beads, n_dims]. Beads are counted through all frames, as rows of ``coords.flatten(0, 1)``;
+    pairs are ordered by frame, then i, then j.
+    """
+    n_frames, n_beads, n_dims = coords.shape
+    size = max(1, SEARCH_BYTES // (n_beads**2 * n_dims * coords.element_size()))
+    found = []
+    for first in range(0, n_frames, size):
+        part = coords[first : first + size]
+        squared = (part[:, :, None] - part[:, None]).square().sum(-1)
+        frame, i, j = (~(squared >= cutoff**2)).triu(diagonal=1).nonzero(as_tuple=True)
+        found.append(torch.stack([i, j], dim=1) + (n_beads * (first + frame))[:, None])
+    return torch.cat(found) if found else torch.empty(0, 2, dtype=torch.int64, device=coords.device)

@@ -18,6 +18,7 @@ from cgexp.kernels.fused_cgnet import FusedCGnet
 from cgexp.kernels.fused_cgschnet import FusedCGSchNet
 from cgexp.kernels.fused_prior import AddPrior, FusedPrior, add_prior
 from cgexp.kernels.native_library import NoNativeKernel
+from cgexp.kernels.sparse import sparse_evaluator
 from cgexp.kernels.table import TablePotential
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
@@ -30,7 +31,8 @@ NUMBERS_A_PAIR = 3500  # that the reference of CGSchNet (3 blocks of 128 feature
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
 # For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
 CHOICES: dict[str, tuple[str, ...]] = {
-    "reference": (), "compiled": (), "table": ("table",), "fused": ("fused", "table"), "auto": ("fused", "table"),
+    "reference": (), "compiled": (), "table": ("table",), "sparse": ("sparse",),
+    "fused": ("fused", "table"), "auto": ("fused", "table"),
 }  # fmt: skip
 
 
@@ -129,4 +131,10 @@ def _with_prior(evaluate: Evaluate, add: AddPrior) -> Evaluate:
     return energy_and_forces
 
 
-MAKERS: dict[str, Callable[[Potential, Tensor], Evaluate | None]] = {"table": _table, "fused": _fused}
+def _sparse(potential: Potential, coords: Tensor) -> Evaluate | None:
+    return sparse_evaluator(potential) if isinstance(potential.network, CGSchNet) else None
+
+
+MAKERS: dict[str, Callable[[Potential, Tensor], Evaluate | None]] = {
+    "table": _table, "fused": _fused, "sparse": _sparse,
+}  # fmt: skip

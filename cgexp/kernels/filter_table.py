@@ -26,7 +26,7 @@ from cgexp.models.features import ExpNormalBasis, GaussianBasis
 KNOTS_PER_WIDTH = {torch.float64: 68.0, torch.float32: 24.0}
 MAX_FILTER_ERROR = {torch.float64: 4e-6, torch.float32: 3e-4}  # of filters and slopes; several times what is usual
 MARGIN = 0.05  # of a distance, kept free on either side of those seen
-FRAMES_AT_A_TIME = 4096
+SEARCH_NUMBERS = 2**21  # distances looked at at once
 
 
 class FilterTable:
@@ -212,7 +212,7 @@ def of_type(by_type: dict[torch.dtype, float], network: CGSchNet) -> float:
 def distance_range(network: CGSchNet, coords: Tensor) -> tuple[float, float]:
     """The shortest and the longest distance (Å) between two beads in coords [n_frames, n_beads, 3]."""
     lows, highs = [], []
-    for part in coords.detach().split(FRAMES_AT_A_TIME):
+    for part in coords.detach().split(max(1, SEARCH_NUMBERS // len(network.pairs))):
         low, high = distances(part, network.pairs.to(part.device)).aminmax()
         lows.append(float(low))
         highs.append(float(high))

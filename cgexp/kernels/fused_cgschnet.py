@@ -29,26 +29,41 @@ class Shape(ctypes.Structure):
     _fields_ = [
         *[(name, ctypes.c_int64) for name in (
             "n_beads", "n_blocks", "n_features", "n_filters", "n_hidden", "n_half", "n_knots", "activation", "bf16",
-            "block_frames",
+            "block_frames", "near",
         )],
-        *[(name, ctypes.c_double) for name in ("start", "spacing", "decay", "even", "end")],
+        *[(name, ctypes.c_double) for name in ("start", "spacing", "decay", "even", "end", "cutoff")],
     ]  # fmt: skip
+
+
+NEAR_FROM = 24  # beads
+
+
+def visits_near_pairs(n_beads: int) -> bool:
+    """Whether the fused kernel finds the pairs within the cutoff, and does not visit all and keep their filters.
+
+    Measured (docs/speed.md): with few beads filters stay in cache and keeping them is as fast. From some 20 beads on
+    reading them again is faster even with every pair within the cutoff, and the more so the fewer there are.
+    """
+    return n_beads >= NEAR_FROM
 
 
 class FusedCGSchNet(Kernel):
     """Forces, loss and parameter gradient of a CGSchNet in one pass over blocks of frames that stay in cache.
 
     coords: those it will train on, which set the range of the table; distances outside extend it. bf16: factors of the
-    matrix products of the parameter gradient are rounded to bfloat16, while energies, forces and loss are not.
+    matrix products of the parameter gradient are rounded to bfloat16, while energies, forces and loss are not. near:
+    whether only pairs within the cutoff are visited; None: see ``visits_near_pairs``. The numbers are the same.
     """
 
     native: ClassVar[str] = "cgschnet"
     graphable = False
     network: CGSchNet
 
-    def __init__(self, network: CGSchNet, coords: Tensor | None = None, bf16: bool = False) -> None:
+    def __init__(
+        self, network: CGSchNet, coords: Tensor | None = None, bf16: bool = False, near: bool | None = None
+    ) -> None:
         super().__init__(network)
-        self.bf16 = bf16
+        self.bf16, self.near = bf16, visits_near_pairs(network.n_beads) if near is None else near
         self.table = FilterTable.for_coords(network, coords)
         warn_if_coarse(network, self.table)
         self._passes = Passes(self.native, self._shape)
@@ -119,8 +134,8 @@ class FusedCGSchNet(Kernel):
         return Shape(
             network.n_beads, len(network.blocks), weights[0].shape[1], weights[1].shape[1], weights[-5].shape[0],
             weights[-3].shape[0], table.n_knots, ACTIVATION_NUMBERS[type(network.readout[1])], int(self.bf16),
-            frames_a_block(network.n_beads), table.start, table.spacing, table.grid.decay,
-            table.grid.even, table.high,
+            frames_a_block(network.n_beads), int(self.near), table.start, table.spacing, table.grid.decay,
+            table.grid.even, table.high, network.cutoff,
         )  # fmt: skip
 
 

@@ -55,9 +55,14 @@ def _cgnet() -> float:
 
 
 def _cgschnet() -> float:
+    from cgexp.kernels.fused_cgschnet import FusedCGSchNet
+    from cgexp.kernels.kernel import Kernel
     from cgexp.models.cgschnet import CGSchNet
 
-    return _of_network(CGSchNet(N_BEADS, n_features=8, n_filters=8, n_rbf=8), "fused")
+    network, coords = CGSchNet(N_BEADS, n_features=8, n_filters=8, n_rbf=16, cutoff=9.0).double(), _chain()
+    expected = Kernel(network)(coords).detach()
+    both = (FusedCGSchNet(network, coords, near=near)(coords).detach() for near in (False, True))
+    return max(_error(found, expected) for found in both)
 
 
 def _prior() -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.geometry import distances, pair_list
+from cgexp.geometry import distances, near_pairs, pair_list
 from cgexp.models.features import BASES, check_fits, cosine_cutoff
 from cgexp.models.layers import activation_module, mlp, warn_if_not_smooth
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
@@ -35,6 +35,7 @@ class CGSchNet(EnergyTerm):
 
     kernels: ClassVar[Mapping[str, str]] = {
         "fused": "cgexp.kernels.fused_cgschnet.FusedCGSchNet",
+        "sparse": "cgexp.kernels.sparse.SparseKernel",
         "table": "cgexp.kernels.table.TableKernel",
     }
 
@@ -101,6 +102,18 @@ class CGSchNet(EnergyTerm):
             features = block(features, basis, envelope, self.neighbours, self.pair_of_neighbour)
         return self.readout(features).sum(dim=(1, 2))
 
+    def near_energy(self, coords: Tensor) -> Tensor:
+        """As ``energy``, of the pairs within the cutoff alone: less memory where they are few of many beads."""
+        pairs = near_pairs(coords.detach(), self.cutoff)
+        r = distances(coords.reshape(1, -1, 3), pairs)[0]
+        basis, envelope = self.basis(r), cosine_cutoff(r, self.cutoff)[:, None]
+        features = self.embedding(self.bead_types).repeat(len(coords), 1)
+        for block in self.blocks:
+            assert isinstance(block, Interaction)
+            features = block.of_pairs(features, basis, envelope, pairs)
+        energies: Tensor = self.readout(features).reshape(len(coords), self.n_beads).sum(1)
+        return energies
+
 
 class Interaction(nn.Module):
     """One residual block: x_i + f(sum over j of W(r_ij) * (A x_j)), f a linear layer, the activation, another."""
@@ -130,4 +143,16 @@ class Interaction(nn.Module):
         filters = self.filter(basis) * envelope
         messages = filters.index_select(1, pair_of_neighbour) * self.project(features).index_select(1, neighbours)
         received = messages.unflatten(1, (n_beads, n_beads - 1)).sum(2)
+        return features + self.update(received)
+
+    def of_pairs(self, features: Tensor, basis: Tensor, envelope: Tensor, pairs: Tensor) -> Tensor:
+        """As ``forward``, for the beads of all frames in one list: features [n, n_features] of them.
+
+        pairs: [n_pairs, 2], each once; basis [n_pairs, n_rbf], envelope [n_pairs, 1].
+        """
+        filters, projected = self.filter(basis) * envelope, self.project(features)
+        first, second = pairs.unbind(1)
+        received = torch.zeros_like(projected)
+        received = received.index_add(0, first, filters * projected.index_select(0, second))
+        received = received.index_add(0, second, filters * projected.index_select(0, first))
         return features + self.update(received)

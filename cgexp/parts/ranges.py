@@ -85,7 +85,7 @@ def _is_project(name: str) -> bool:
     return name.strip() != "" and not set(name) & set("/\\#?%:")
 
 
-KernelName = Literal["auto", "reference", "table", "compiled", "fused"]
+KernelName = Literal["auto", "reference", "sparse", "table", "compiled", "fused"]
 Project = Annotated[
     str,
     MaxLen(128),

@@ -4,6 +4,13 @@
 #pragma once
 #include "vector.h"
 
+// Features of beads, frame after frame; the same for all frames where the stride is 0.
+template <class T> struct Rows {
+    const T* first;
+    int64_t stride;
+    const T* of(int64_t frame) const { return first + frame * stride; }
+};
+
 // Index of pair (i, j) is pair_row(i, n) + j.
 inline int64_t pair_row(int64_t i, int64_t n_beads) { return i * n_beads - i * (i + 1) / 2 - i - 1; }
 
@@ -101,6 +108,18 @@ template <class T> struct Spline {
     T start, spacing, decay, even;
     T end;  // distances beyond it (the cutoff, where the filter ends) count as it
 };
+
+template <class T, class Shape> Spline<T> spline_of(const Shape& s) {
+    return {s.n_knots, T(s.start), T(s.spacing), T(s.decay), T(s.even), T(s.end)};
+}
+
+// The distance of two beads, and the unit vector from xj to xi.
+template <class T> inline T unit_vector(const T* xi, const T* xj, T* normal) {
+    T d[3] = {xi[0] - xj[0], xi[1] - xj[1], xi[2] - xj[2]};
+    T r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+    for (int k = 0; k < 3; k++) normal[k] = d[k] / r;
+    return r;
+}
 
 // Knot and weights of one distance. Value: sum of w_q table[2 knot + q]; slope dG/dr: sum of dw_q table[2 knot + q].
 template <class T> inline void spline_weights(const Spline<T>& spline, T r, int32_t* knot, T* w, T* dw) {

@@ -10,92 +10,25 @@
 //   dL/dp = sum lambda . dF/dp = -d/dp (lambda . grad U) = d/dp (dU along the direction -lambda),
 // so passes 4 and 5 differentiate the directional derivative of U, a scalar.
 #include "activation.h"
-#include "cfconv.h"
-#include "layers.h"
-#include <limits>
-#include <vector>
-
-struct Shape {  // all widths are multiples of PAD
-    int64_t n_beads, n_blocks, n_features, n_filters, n_hidden, n_half, n_knots, activation, bf16, block_frames;
-    double start, spacing, decay, even, end;
-};
+#include "all_pairs.h"
+#include "near_pairs.h"
 
 // What a call is asked for.
 enum Task { FORCES = 0, SQUARED_ERROR = 1, GIVEN_DIRECTION = 2 };
 
 namespace {
 
-template <class T> struct Network {
-    struct Interaction {
-        Weight<T> w1, w2, w3;
-        const T *b2, *b3;
-    };
-    Shape s;
-    const T *x0, *y0, *table;
-    std::vector<Interaction> blocks;
-    Weight<T> a1, a2;
-    const T *bias1, *bias2, *a3;
-
-    // Packs the weights into `memory` if `fill`; else they are there already, or only their size is asked for.
-    Network(const Shape& shape, const void* const* weights, Workspace& memory, bool fill) : s(shape) {
-        auto next = [&] { return static_cast<const T*>(weights ? *weights++ : nullptr); };
-        auto packed = [&](int64_t out, int64_t in) {
-            const T* stored = next();
-            return pack_weight<T>(fill ? stored : nullptr, out, in, s.bf16, memory);
-        };
-        x0 = next(), y0 = next(), table = next();
-        for (int64_t t = 0; t < s.n_blocks; t++) {
-            Interaction block;
-            if (t) block.w1 = packed(s.n_filters, s.n_features);
-            block.w2 = packed(s.n_features, s.n_filters), block.b2 = next();
-            block.w3 = packed(s.n_features, s.n_features), block.b3 = next();
-            blocks.push_back(block);
-        }
-        a1 = packed(s.n_hidden, s.n_features), bias1 = next();
-        a2 = packed(s.n_half, s.n_hidden), bias2 = next();
-        a3 = next();
-    }
-};
-
-// Where each parameter's gradient goes, in the order of the weights.
-template <class T> struct Gradient {
-    struct Interaction {
-        T *w1, *w2, *b2, *w3, *b3;
-    };
-    T *x0, *y0, *table, *a1, *bias1, *a2, *bias2, *a3;
-    std::vector<Interaction> blocks;
-
-    Gradient(const Shape& s, T* flat) {
-        auto next = [&](int64_t n) { return flat += n, flat - n; };
-        x0 = next(s.n_beads * s.n_features), y0 = next(s.n_beads * s.n_filters);
-        table = next(s.n_blocks * 2 * s.n_knots * s.n_filters);
-        for (int64_t t = 0; t < s.n_blocks; t++) {
-            Interaction g;
-            g.w1 = t ? next(s.n_filters * s.n_features) : nullptr;
-            g.w2 = next(s.n_features * s.n_filters), g.b2 = next(s.n_features);
-            g.w3 = next(s.n_features * s.n_features), g.b3 = next(s.n_features);
-            blocks.push_back(g);
-        }
-        a1 = next(s.n_hidden * s.n_features), bias1 = next(s.n_hidden);
-        a2 = next(s.n_half * s.n_hidden), bias2 = next(s.n_half);
-        a3 = next(s.n_half);
-    }
-};
-
-// One block of frames, and the passes over it.
-template <class T> class Block {
+// One block of frames, and the passes over it. Pairs: AllPairs or NearPairs, of the same interface, do what is done for
+// each pair of beads.
+template <class T, class Pairs> class Block {
   public:
     Block(const Network<T>& network, bool gradient, Workspace& memory)
-        : net(network), s(network.s), n_pairs(s.n_beads * (s.n_beads - 1) / 2),
+        : net(network), s(network.s), pairs(network.s, memory),
           products(s.block_frames * s.n_beads, widest(s), memory), layers(s.n_blocks) {
         const int64_t c = s.block_frames, rows = c * s.n_beads;
-        knot = memory.take<int32_t>(c * n_pairs);
-        w = memory.take<T>(4 * c * n_pairs), dw = memory.take<T>(4 * c * n_pairs);
-        normal = memory.take<T>(3 * c * n_pairs), u = memory.take<T>(c * n_pairs), move = memory.take<T>(c * n_pairs);
         direction = memory.take<T>(3 * rows);
         for (int64_t t = 0; t < s.n_blocks; t++) {
             Layer& l = layers[t];
-            l.filter = memory.take<T>(c * n_pairs * s.n_filters), l.slope = memory.take<T>(c * n_pairs * s.n_filters);
             for (T** p : {&l.y, &l.m, &l.m_bar, &l.y_bar}) *p = memory.take<T>(rows * s.n_filters);
             for (T** p : {&l.h, &l.f1, &l.f2, &l.z_bar, &l.x_after, &l.x_bar}) *p = memory.take<T>(rows * s.n_features);
             if (!gradient) continue;
@@ -115,32 +48,15 @@ template <class T> class Block {
     // Distances, unit vectors and spline weights of `n` frames; widens the range [r_min, r_max] that was seen.
     void geometry(int64_t n, const T* coords, double* range) {
         n_frames = n, rows = n * s.n_beads;
-        const Spline<T> spline{s.n_knots, T(s.start), T(s.spacing), T(s.decay), T(s.even), T(s.end)};
-        T low = std::numeric_limits<T>::infinity(), high = 0;
-        for (int64_t b = 0, p = 0; b < n; b++)
-            for (int64_t i = 0; i < s.n_beads; i++)
-                for (int64_t j = i + 1; j < s.n_beads; j++, p++) {
-                    const T *xi = coords + 3 * (b * s.n_beads + i), *xj = coords + 3 * (b * s.n_beads + j);
-                    T d[3] = {xi[0] - xj[0], xi[1] - xj[1], xi[2] - xj[2]};
-                    T r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-                    for (int k = 0; k < 3; k++) normal[3 * p + k] = d[k] / r;
-                    spline_weights<T>(spline, r, knot + p, w + 4 * p, dw + 4 * p);
-                    low = r < low ? r : low, high = r > high ? r : high;
-                }
-        range[0] = low < range[0] ? low : range[0], range[1] = high > range[1] ? high : range[1];
+        pairs.geometry(n, coords, range);
     }
 
     // Pass 1: the energy.
     void forward(T* energy) {
         for (int64_t t = 0; t < s.n_blocks; t++) {
             Layer& l = layers[t];
-            const T* table = net.table + t * 2 * s.n_knots * s.n_filters;
-            for (int64_t b = 0; b < n_frames; b++)
-                interpolate<T>(n_pairs, s.n_filters, table, knot + b * n_pairs, w + 4 * b * n_pairs, dw + 4 * b * n_pairs,
-                               filter(l, b), slope(l, b));
             if (t) products.apply(net.blocks[t].w1, rows, layers[t - 1].x_after, l.y, false);
-            for (int64_t b = 0; b < n_frames; b++)
-                convolve<T>(s.n_beads, s.n_filters, filter(l, b), y(t, b), l.m + b * filter_block());
+            pairs.convolve(t, table(t), y(t), l.m);
             products.apply(net.blocks[t].w2, rows, l.m, l.h, false);
             activate<T>(s.activation, rows, s.n_features, net.blocks[t].b2, l.h, l.f1, l.f2);
             for (int64_t b = 0; b < n_frames; b++)
@@ -177,18 +93,13 @@ template <class T> class Block {
         multiply_elements<T>(rows * s.n_hidden, o1_f2, q1_bar, o1_f2);
         multiply_elements<T>(rows * s.n_hidden, o1_f1, q1_bar, q1_bar);
         products.apply_adjoint(net.a1, rows, q1_bar, x_bar_last, false);
-        for (int64_t p = 0; p < n_frames * n_pairs; p++) u[p] = 0;
         for (int64_t t = s.n_blocks - 1; t >= 0; t--) {
             Layer& l = layers[t];
             products.apply_adjoint(net.blocks[t].w3, rows, x_bar(t + 1), l.z_bar, false);
             multiply_elements<T>(rows * s.n_features, l.f2, l.z_bar, l.f2);
             multiply_elements<T>(rows * s.n_features, l.f1, l.z_bar, l.z_bar);
             products.apply_adjoint(net.blocks[t].w2, rows, l.z_bar, l.m_bar, false);
-            for (int64_t b = 0; b < n_frames; b++) {
-                const T* m_bar = l.m_bar + b * filter_block();
-                contract_slope<T>(s.n_beads, s.n_filters, slope(l, b), y(t, b), m_bar, u + b * n_pairs);
-                if (t) convolve<T>(s.n_beads, s.n_filters, filter(l, b), m_bar, l.y_bar + b * filter_block());
-            }
+            pairs.adjoint(t, table(t), y(t), l.m_bar, t ? l.y_bar : nullptr);
             if (t) {
                 std::memcpy(l.x_bar, x_bar(t + 1), sizeof(T) * rows * s.n_features);
                 products.apply_adjoint(net.blocks[t].w1, rows, l.y_bar, l.x_bar, true);
@@ -199,9 +110,9 @@ template <class T> class Block {
     // Pass 3a: F_i = -sum over j of u_ij n_ij, with n_ij = (x_i - x_j) / r_ij.
     void forces(T* out) const {
         for (int64_t k = 0; k < 3 * rows; k++) out[k] = 0;
-        for_pairs([&](int64_t p, int64_t i, int64_t j) {
+        pairs.visit([&](int64_t p, int64_t i, int64_t j) {
             for (int k = 0; k < 3; k++) {
-                T pull = u[p] * normal[3 * p + k];
+                T pull = pairs.u[p] * pairs.normal[3 * p + k];
                 out[3 * i + k] -= pull;
                 out[3 * j + k] += pull;
             }
@@ -224,17 +135,15 @@ template <class T> class Block {
     // -(lambda_i - lambda_j) . n_ij.
     void tangent() {
         products.coarse = s.bf16;
-        for_pairs([&](int64_t p, int64_t i, int64_t j) {
+        pairs.visit([&](int64_t p, int64_t i, int64_t j) {
             T along = 0;
-            for (int k = 0; k < 3; k++) along += (direction[3 * i + k] - direction[3 * j + k]) * normal[3 * p + k];
-            move[p] = -along;
+            for (int k = 0; k < 3; k++) along += (direction[3 * i + k] - direction[3 * j + k]) * pairs.normal[3 * p + k];
+            pairs.move[p] = -along;
         });
         for (int64_t t = 0; t < s.n_blocks; t++) {
             Layer& l = layers[t];
             if (t) products.apply(net.blocks[t].w1, rows, layers[t - 1].x_dot_after, l.y_dot, false);
-            for (int64_t b = 0; b < n_frames; b++)
-                convolve_tangent<T>(s.n_beads, s.n_filters, filter(l, b), slope(l, b), move + b * n_pairs,
-                                    t ? l.y_dot + b * filter_block() : nullptr, y(t, b), l.m_dot + b * filter_block());
+            pairs.tangent(t, table(t), t ? l.y_dot : nullptr, y(t), l.m_dot);
             products.apply(net.blocks[t].w2, rows, l.m_dot, l.z_dot, false);
             multiply_elements<T>(rows * s.n_features, l.f1, l.z_dot, l.h_dot);
             if (t) std::memcpy(l.x_dot_after, layers[t - 1].x_dot_after, sizeof(T) * rows * s.n_features);
@@ -266,14 +175,8 @@ template <class T> class Block {
             multiply_add_elements<T>(rows * s.n_features, z_tilde, l.f1, l.f2, l.z_dot, z_tilde);
             dense_gradient(s.n_features, s.n_filters, z_tilde, l.m, l.z_bar, l.m_dot, block.w2, block.b2);
             products.apply_adjoint(net.blocks[t].w2, rows, z_tilde, m_tilde, false);
-            T* table = g.table + t * 2 * s.n_knots * s.n_filters;
-            for (int64_t b = 0; b < n_frames; b++) {
-                const int64_t node = b * filter_block(), pair = b * n_pairs;
-                convolve_tangent<T>(s.n_beads, s.n_filters, filter(l, b), slope(l, b), move + pair, m_tilde + node,
-                                    l.m_bar + node, y_tilde + node);
-                table_gradient<T>(s.n_beads, s.n_filters, knot + pair, w + 4 * pair, dw + 4 * pair, move + pair, y(t, b),
-                                  t ? l.y_dot + node : nullptr, l.m_bar + node, m_tilde + node, table);
-            }
+            pairs.second_adjoint(t, table(t), y(t), t ? l.y_dot : nullptr, l.m_bar, m_tilde, y_tilde,
+                                 g.table + t * 2 * s.n_knots * s.n_filters);
             if (t) {
                 const Layer& before = layers[t - 1];
                 products.weight_gradient(rows, s.n_filters, s.n_features, y_tilde, before.x_after, block.w1);
@@ -289,17 +192,16 @@ template <class T> class Block {
 
   private:
     struct Layer {
-        T *filter, *slope, *y, *m, *m_bar, *y_bar, *h, *f1, *f2, *z_bar, *x_after, *x_bar;
+        T *y, *m, *m_bar, *y_bar, *h, *f1, *f2, *z_bar, *x_after, *x_bar;
         T *y_dot, *m_dot, *z_dot, *h_dot, *x_dot_after;
     };
     const Network<T>& net;
     const Shape& s;
-    const int64_t n_pairs;
+    Pairs pairs;
     Products<T> products;
     std::vector<Layer> layers;
     int64_t n_frames = 0, rows = 0;
-    int32_t* knot;
-    T *w, *dw, *normal, *u, *move, *direction, *x_bar_last;
+    T *direction, *x_bar_last;
     T *o1, *o1_f1, *o1_f2, *q1_bar, *o2, *o2_f1, *o2_f2, *q2_bar;
     T *q1_dot, *o1_dot, *q1_tilde, *q2_dot, *o2_dot, *x_tilde, *z_tilde, *m_tilde, *y_tilde;
 
@@ -307,17 +209,10 @@ template <class T> class Block {
         int64_t a = s.n_features > s.n_filters ? s.n_features : s.n_filters;
         return a > s.n_hidden ? a : s.n_hidden;
     }
-    int64_t filter_block() const { return s.n_beads * s.n_filters; }
-    T* filter(const Layer& l, int64_t b) const { return l.filter + b * n_pairs * s.n_filters; }
-    T* slope(const Layer& l, int64_t b) const { return l.slope + b * n_pairs * s.n_filters; }
-    const T* y(int64_t t, int64_t b) const { return t ? layers[t].y + b * filter_block() : net.y0; }
+    const T* table(int64_t t) const { return net.table + t * 2 * s.n_knots * s.n_filters; }
+    Rows<T> y(int64_t t) const { return t ? Rows<T>{layers[t].y, s.n_beads * s.n_filters} : Rows<T>{net.y0, 0}; }
     const T* x_bar(int64_t t) const { return t == s.n_blocks ? x_bar_last : layers[t].x_bar; }
 
-    template <class Visit> void for_pairs(const Visit& visit) const {
-        for (int64_t b = 0, p = 0; b < n_frames; b++)
-            for (int64_t i = b * s.n_beads; i < (b + 1) * s.n_beads; i++)
-                for (int64_t j = i + 1; j < (b + 1) * s.n_beads; j++, p++) visit(p, i, j);
-    }
     void dense_gradient(int64_t out, int64_t in, const T* z_tilde, const T* v, const T* z_bar, const T* v_dot, T* weight,
                         T* bias) const {
         products.weight_gradient(rows, out, in, z_tilde, v, weight);
@@ -331,13 +226,13 @@ template <class T> class Block {
 };
 
 // Frames [first, last) of a batch; see the exported functions.
-template <class T>
-void run(const Shape& shape, const void* const* weights, void* prepared, void* workspace, int64_t task, int64_t first,
+template <class T, class Pairs>
+void run_with(const Shape& shape, const void* const* weights, void* prepared, void* workspace, int64_t task, int64_t first,
          int64_t last, const T* coords, const T* reference, const T* weight, T* energy, T* forces, T* gradient,
          double* loss_and_range) {
     Workspace packed(prepared), memory(workspace);
     const Network<T> network(shape, weights, packed, false);
-    Block<T> block(network, task != FORCES, memory);
+    Block<T, Pairs> block(network, task != FORCES, memory);
     Gradient<T> where(shape, gradient);
     for (int64_t b = first; b < last; b += shape.block_frames) {
         const int64_t n = last - b < shape.block_frames ? last - b : shape.block_frames, k = 3 * b * shape.n_beads;
@@ -355,6 +250,10 @@ void run(const Shape& shape, const void* const* weights, void* prepared, void* w
     }
 }
 
+template <class T, class... Arguments> void run(const Shape& shape, Arguments... arguments) {
+    shape.near ? run_with<T, NearPairs<T>>(shape, arguments...) : run_with<T, AllPairs<T>>(shape, arguments...);
+}
+
 template <class T> int64_t prepared_bytes(const Shape& shape) {
     Workspace memory(nullptr);
     Network<T>(shape, nullptr, memory, false);
@@ -364,7 +263,10 @@ template <class T> int64_t prepared_bytes(const Shape& shape) {
 template <class T> int64_t workspace_bytes(const Shape& shape, bool gradient) {
     Workspace packed(nullptr), memory(nullptr);
     const Network<T> network(shape, nullptr, packed, false);
-    Block<T>(network, gradient, memory);
+    if (shape.near)
+        Block<T, NearPairs<T>>(network, gradient, memory);
+    else
+        Block<T, AllPairs<T>>(network, gradient, memory);
     return memory.used();
 }
 
@@ -396,6 +298,17 @@ template <class T> void prepare(const Shape& shape, const void* const* weights, 
                gradient, loss_and_range);                                                                              \
     }
 
+// The pairs of one frame that NearPairs visits: second [at most n_beads (n_beads - 1) / 2] beads of the pairs of each
+// bead i, which are those from begin[i] to begin[i + 1].
+#define EXPORT_NEAR(T, suffix)                                                                                         \
+    extern "C" void cgschnet_near_##suffix(int64_t n_beads, double cutoff, const T* coords, int32_t* begin,            \
+                                           int32_t* second) {                                                          \
+        std::vector<T> distance(n_beads * (n_beads - 1) / 2 + 1), scratch(4 * n_beads);                                \
+        find_near<T>(n_beads, T(cutoff), coords, scratch.data(), begin, second, distance.data());                      \
+    }
+
 EXPORT(float, f32)
+EXPORT_NEAR(float, f32)
+EXPORT_NEAR(double, f64)
 EXPORT(double, f64)
 extern "C" int64_t has_bf16() { return HAS_BF16; }
