@@ -6,13 +6,13 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test test-slow gpu-check lint types wheel clean
+.PHONY: install run test test-slow gpu-check lint types docs wheel clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[openmm,cluster,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[openmm,cluster,docs,dev]'
 	touch $@
 
 run: install  ## a toy experiment and a short Chignolin experiment, with tables and figures
@@ -34,6 +34,9 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+
+docs: install  ## the documentation site, without a network: build/site/html/index.html
+	$(BIN)/python scripts/build_site.py
 
 wheel: install
 	$(BIN)/python -m build --wheel --no-isolation

@@ -26,7 +26,7 @@ from cgexp.parts.signatures import read_signature
 from cgexp.studies.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").rglob("README.md"), *ROOT.glob("*.md")])
 OPTIONS = [(group, option) for group in groups() for option in group_options(group)]
 VERBS = ("run", "data", "train", "simulate", "evaluate", "check", "active")
 KeyPath = tuple[str, ...]
@@ -128,7 +128,7 @@ def commands(page: Path) -> Iterator[tuple[str, str | None]]:
     """Every ``cgexp`` command of a page, with the error that stands on the line below it if one does."""
     for language in ("bash", "console"):
         for block in fences(page, language):
-            lines = [line.strip() for line in block.splitlines()]
+            lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
             for line, following in zip(lines, [*lines[1:], ""], strict=True):
                 command = line.removeprefix("$ ")
                 if command.startswith("cgexp ") and "<" not in command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,3 +106,17 @@ def test_mistakes_are_one_sentence(model: Model, outputs: Path) -> None:
         cgexp.simulate(model, n_step=5)
     with pytest.raises(InputError, match="chignolin_mini"):
         cgexp.load_dataset("chignolin_minni")
+
+
+def test_a_data_set_takes_the_option_of_a_group_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def of(config: dict[str, Any]) -> None:
+        asked.update(config["dataset"])
+        raise InterruptedError
+
+    monkeypatch.setattr("cgexp.runs.data.DataSet.of", of)
+    with pytest.raises(InterruptedError):
+        cgexp.load_dataset("chignolin_openmm", protocol="extended", **{"name": "mine", "protocol.n_extended": 3})
+    assert (asked["name"], asked["protocol"]["n_extended"]) == ("mine", 3)
+    assert asked["protocol"]["_target_"].endswith("Extended")

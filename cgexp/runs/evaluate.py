@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +30,7 @@ from cgexp.report.training_figures import TrainingCurve
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
+from cgexp.runs.needs import used
 from cgexp.runs.page import write_page
 from cgexp.runs.stages import Context, frames_of_prior, training_numbers
 from cgexp.simulation.trajectory import Trajectory
@@ -112,7 +111,7 @@ def evaluate(context: Context) -> dict[str, float]:
     metrics |= evaluate_mean_force(analysis, system, potential, context.frames, experiment.kernel)
     if trajectory is not None:
         metrics["simulation_replica_steps_per_second"] = trajectory.replica_steps_per_second
-    metrics["memory_peak_mb"] = peak_memory_mb()
+    metrics["memory_peak_mb"] = used() / 1024.0**2
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
     try:
@@ -141,12 +140,6 @@ def finished_trajectory(folder: RunFolder) -> Trajectory:
     if not trajectory.finished:
         raise InputError(f"{folder.trajectory} is not finished: run the simulation again, it goes on where it stopped")
     return trajectory
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
 
 
 def _figures(context: Context, result: Evaluation, metrics: dict[str, float], analysis: Analysis) -> dict[str, Path]:

@@ -85,11 +85,11 @@ def load(folder: str | Path) -> Run:
     return Run(run)
 
 
-def load_dataset(name: str, **options: Any) -> Frames:
+def load_dataset(name: str, /, **options: Any) -> Frames:
     """The frames of an option of the config group ``dataset``; made, and kept below ``outputs``, if they do not ship.
 
-    options: keys of the option, as ``n_frames=5000``. Raises InputError for an unknown name or a key that it does not
-    take.
+    options: keys of the option, as ``n_frames=5000``; ``protocol="extended"`` chooses the option of
+    ``dataset/protocol``. Raises InputError for an unknown name or a key that it does not take.
     """
     if name in packaged_names() and not options:
         from cgexp.datasets.packaged import load_packaged
@@ -98,9 +98,11 @@ def load_dataset(name: str, **options: Any) -> Frames:
     from cgexp.config.checks import check
     from cgexp.config.compose import compose
     from cgexp.config.overrides import as_overrides
+    from cgexp.config.paths import groups
     from cgexp.runs.data import DataSet
 
-    keys = {f"dataset.{key}": value for key, value in options.items()}
-    config = compose([f"dataset={name}", *as_overrides(keys)])
+    chosen = {f"dataset/{key}": value for key, value in options.items() if f"dataset/{key}" in groups()}
+    keys = {f"dataset.{key}": value for key, value in options.items() if f"dataset/{key}" not in chosen}
+    config = compose([f"dataset={name}", *as_overrides(chosen | keys)])
     check(config, ("dataset",))
     return DataSet.of(config).get()[0]

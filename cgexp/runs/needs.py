@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import resource
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,8 @@ def available_memory() -> float:
 
 def used() -> float:
     """Bytes of memory that this process has used at most so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1.0 if sys.platform == "darwin" else 1024.0)  # bytes there, kilobytes elsewhere
 
 
 def size(n_bytes: float) -> str:

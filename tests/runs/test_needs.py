@@ -129,3 +129,9 @@ def test_too_little_memory_is_a_sentence(error: Exception) -> None:
     told = sentence_of(error)
     assert told.startswith("not enough memory (")
     assert "lower trainer.batch_size" in told
+
+
+def test_memory_that_is_used_is_counted_in_bytes_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = needs.used()
+    monkeypatch.setattr(needs.sys, "platform", "darwin")  # whose getrusage counts bytes, not kilobytes
+    assert needs.used() == pytest.approx(here / 1024, rel=0.1)
