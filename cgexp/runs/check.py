@@ -28,6 +28,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
+from cgexp.training.data import split_by_block
 from cgexp.training.fit import require_fitting
 from cgexp.training.losses import Batch, Loss
 
@@ -53,12 +54,19 @@ def report(config: Config) -> Iterator[str]:
     frames = made_up_frames(recipe)
     if experiment.active is not None and experiment.oracle is not None:
         experiment.oracle.check_joins(frames)
-    prior = prior_of(experiment, frames)
+    data = experiment.data_set
+    given = data.at_hand()
+    whole = given if data.is_there else None
+    if whole is not None and not equilibrium_of(experiment, whole):
+        experiment.analysis.check(whole)
+    prior = prior_of(experiment, given, frames)
     network = experiment.model.make()
     network.fit(frames, system)
     require_fitting(experiment.loss.make(), experiment.trainer)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
+    if n_parameters and whole is not None:
+        require_trainable(whole, experiment)
     start_from = experiment.trainer.start_from
     if start_from is not None:
         names = take_weights(network, network_of(start_from))
@@ -81,23 +89,28 @@ def report(config: Config) -> Iterator[str]:
     yield f"run        {experiment.name}/{experiment.run_id}"
 
 
-def prior_of(experiment: Experiment, made_up: Frames) -> Prior:
-    """The prior, fitted on what is at hand of the data, which the analysis and the time steps must suit, too.
+def prior_of(experiment: Experiment, given: Frames | None, made_up: Frames) -> Prior:
+    """The prior, fitted on what is at hand of the data, which the time steps must suit, too.
 
     Where there is nothing, it is fitted on made-up frames, which say nothing about the data.
     """
-    prior, data = experiment.prior.make(), experiment.data_set
+    prior = experiment.prior.make()
     if prior.fitted_on is not None:
         require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], experiment.system.name)
-    given = data.at_hand()
     if given is not None:
-        if data.is_there and not equilibrium_of(experiment, given):
-            experiment.analysis.check(given)
         few = np.linspace(0, len(given) - 1, min(len(given), N_FITTED)).astype(np.int64)
         return fitted_prior(experiment, given.select(few))
     with only_from(logging.ERROR):
         prior.fit(made_up, experiment.system)
     return prior
+
+
+def require_trainable(frames: Frames, experiment: Experiment) -> None:
+    """Raise InputError for frames without forces, or that cannot be split as the trainer says."""
+    if frames.forces is None:
+        raise InputError("the data set has no forces: force matching needs a data set with reference forces")
+    trainer = experiment.trainer
+    split_by_block(frames.block, trainer.validation_fraction, experiment.seed, trainer.fold)
 
 
 def not_finite(prior: Prior, coords: Tensor) -> list[str]:

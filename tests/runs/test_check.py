@@ -132,6 +132,7 @@ def test_words_that_nobody_has_cut_are_cut() -> None:
             ["experiment=chignolin_first", "analysis.reference=null", "analysis.lag_ps=1000"],
             r"analysis\.lag_ps=1000 is longer than every block",
         ),
+        (["experiment=chignolin_first", "trainer.validation_fraction=0.0005", "trainer.fold=9"], r"fold=9 holds out 0"),
     ],
 )
 def test_what_the_data_at_hand_forbid_is_refused(overrides: list[str], named: str) -> None:
