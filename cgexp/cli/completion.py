@@ -12,6 +12,7 @@ from argcomplete.completers import BaseCompleter
 
 from cgexp.cli.export import FORMATS, KEYS, KINDS
 from cgexp.cli.parser import VERBS, Parser
+from cgexp.cli.wandb import ACTIONS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 from cgexp.studies.catalogue import STATES
@@ -24,6 +25,7 @@ KEYS_OF_LISTS = {
     "runs": ("sort", "columns", "outputs"),
     "compare": ("metrics", "baseline", "over", "to", "outputs"),
     "diff": ("outputs",),
+    "wandb": ("outputs",),
 }
 
 
@@ -86,7 +88,7 @@ def _of_runs(verb: str, word: str) -> list[str]:
     if equals:
         return [f"{key}={value}" for value in values.get(key, ())]
     conditions = () if verb == "diff" else (*values, "where")
-    words = {"runs": ["remove"], "diff": ["latest"]}.get(verb, [])
+    words = {"runs": ["remove"], "diff": ["latest"], "wandb": ACTIONS}.get(verb, [])
     return [*words, *(f"{key}=" for key in (*conditions, *KEYS_OF_LISTS[verb])), *map(str, _runs())]
 
 

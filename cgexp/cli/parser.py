@@ -26,6 +26,7 @@ VERBS = {
     "search": "the best settings within a space of them, by TPE, a Gaussian process or at random; stops bad ones early",
     "diff": "what differs between two runs: settings, data, code, libraries, hardware, metrics",
     "rerun": "make a finished run again in a fresh folder, and say whether its numbers are equal to the last digit",
+    "wandb": "W&B: upload what is offline (sync), and say what became of each run",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
@@ -36,6 +37,7 @@ WORDS = {
     "rerun": "FOLDER [to=DIR]",
     "search": "objective=METRIC [space=NAME] [n_trials=N] [sampler=tpe|gp|random] [pruner=halving] [confirm=N] ...",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
+    "wandb": "sync [FOLDER | ID] ... [key=value] ... [outputs=DIR]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
 }
@@ -57,12 +59,14 @@ OF_LISTS = {
     **OF_NUMBERS,
     "--yes": ("store_true", "remove without asking"),
 }
+OF_UPLOADS = {"--dry-run": ("store_true", "say what would be done, and do nothing")}
 OWN = {
     "reproduce": OF_STUDIES,
     "runs": OF_LISTS,
     "compare": OF_NUMBERS,
     "diff": OF_NUMBERS,
     "search": OWN_OPTIONS,
+    "wandb": OF_UPLOADS,
 }  # that compose no config
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there

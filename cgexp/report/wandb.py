@@ -25,6 +25,7 @@ from cgexp.report.tracker import (
     Tracker,
     tell_lost,
 )
+from cgexp.report.wandb_files import FOLDER, note, sent_places, unsent_files
 
 if TYPE_CHECKING:
     import wandb
@@ -59,11 +60,13 @@ class WandbRun(Tracked):
 
     tracker = NAME
 
-    def __init__(self, run: wandb.Run) -> None:
+    def __init__(self, run: wandb.Run, sent: Mapping[str, float] | None = None) -> None:
+        """sent: how far along each axis earlier openings came, as the run's folder tells; online, the server tells."""
         self._run = run
         told = {of: run.summary.get(f"{of}/{axis}") for of, axis in AXES.items()}
         last = {of: _part(value, "last") for of, value in told.items()}
-        self._told = {of: float(value) for of, value in last.items() if isinstance(value, int | float)}
+        found = {of: float(value) for of, value in last.items() if isinstance(value, int | float)}
+        self._told = found or dict(sent or {})
         self._defined: set[str] = set()
         self._lowest: dict[str, float] = {}  # of earlier openings
 
@@ -74,6 +77,7 @@ class WandbRun(Tracked):
         for name in numbers.keys() - self._defined:
             self._define(of, name)
         self._run.log(dict(numbers))
+        self._told[of] = numbers[f"{of}/{AXES[of]}"]
 
     def _define(self, of: str, name: str) -> None:
         """Say what a number is drawn against, and what of it the summary keeps.
@@ -123,11 +127,12 @@ class WandbRun(Tracked):
             self._run.log_artifact(found)
 
     def close(self) -> None:
-        """W&B forgets the minimum of earlier openings of a run: put it back where it was not undercut since."""
+        """Put back the minimum of earlier openings, which W&B forgets; note how far this one came."""
         for name, lowest in self._lowest.items():
             now = self._run.summary.get(name)
             if (found := _part(now, "min")) is None or found > lowest:
                 self._run.summary.update({name: {"min": lowest, "last": _part(now, "last")}})
+        note(Path(self._run.settings.sync_dir), self._told)
 
     def fail(self, sentence: str) -> None:
         self._run.summary.update({"failed": sentence})
@@ -145,17 +150,17 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
     """Open one W&B run for the job and close it whatever happens (else jobs of a sweep would share one run).
 
     An error that leaves the context marks the run as failed, with its sentence. Offline, the files of earlier openings
-    of the same run are removed as the new one is closed, which holds all that they held.
+    of the same run are removed as the new one is closed, which holds all that they held but for what was uploaded.
     """
     if not settings.enabled or os.environ.get("WANDB_MODE") == "disabled":
         yield Tracker()
         return
     import wandb
 
-    earlier = offline_files(folder)
+    earlier, sent = unsent_files(folder), sent_places(folder)
     with _staging_in(folder):
         run = _start(settings, described, folder)
-        tracker, exit_code = _tracker(run), 1
+        tracker, exit_code = _tracker(run, sent), 1
         try:
             yield tracker
             exit_code = 0
@@ -169,7 +174,7 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
             tracker.tell(lambda run: run.close())
             try:
                 wandb.finish(exit_code=exit_code)
-                if tracker.is_told and len(offline_files(folder)) > len(earlier):
+                if tracker.is_told and len(unsent_files(folder)) > len(earlier):
                     for path in earlier:
                         shutil.rmtree(path, ignore_errors=True)
             except Exception as error:
@@ -177,20 +182,15 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
                     tell_lost(NAME, error)
 
 
-def _tracker(run: wandb.Run | None) -> Tracker:
+def _tracker(run: wandb.Run | None, sent: Mapping[str, float]) -> Tracker:
     """The tracker of a run that W&B opened; none where that failed, or goes wrong at once."""
     if run is None:
         return Tracker()
     try:
-        return Tracker(WandbRun(run))
+        return Tracker(WandbRun(run, sent))
     except Exception as error:
         tell_lost(NAME, error)
         return Tracker()
-
-
-def offline_files(folder: Path) -> list[Path]:
-    """The folders in which W&B keeps what an offline run in ``folder`` was told."""
-    return sorted(path for path in (folder / "wandb").glob("offline-run-*") if path.is_dir() and not path.is_symlink())
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def _staging_in(folder: Path) -> Iterator[None]:
     """W&B copies small files until they are uploaded: into the run's folder, and not into the user's home."""
     before = os.environ.get(DATA_DIR)
     if before is None:
-        os.environ[DATA_DIR] = str((folder / "wandb").absolute())
+        os.environ[DATA_DIR] = str((folder / FOLDER).absolute())
     try:
         yield
     finally:
@@ -230,7 +230,7 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
     import wandb
 
     mode, reason = choose_mode(settings)
-    (folder / "wandb").mkdir(parents=True, exist_ok=True)
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     arguments: dict[str, Any] = {
         "project": settings.project,
         "entity": settings.entity,
@@ -251,7 +251,7 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
             _end_process()  # which holds the name until it ends
             mode, reason = "offline", f"online was refused: {type(error).__name__}"
     if mode == "offline":
-        log.info("W&B offline (%s); upload later with: wandb sync %s/wandb/offline-run-*", reason, folder)
+        log.info("W&B offline (%s); upload later with: cgexp wandb sync %s", reason, folder)
     arguments["mode"] = mode
     try:
         return wandb.init(**arguments)

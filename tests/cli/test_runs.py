@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cgexp
-from cgexp.cli import compare, diff, runs
+from cgexp.cli import compare, diff, runs, wandb
 from cgexp.cli.completion import KEYS_OF_LISTS, candidates
 from cgexp.runs import pipeline
 from cgexp.runs.folder import RunFolder
@@ -160,4 +160,4 @@ def test_completion_knows_runs() -> None:
     assert "remove" in candidates(["runs"], "re")
     assert candidates(["compare"], "b") == ["baseline="]
     assert candidates(["diff"], "outputs/toy_cgnet/b") == ["outputs/toy_cgnet/broken"]
-    assert KEYS_OF_LISTS == {"runs": runs.KEYS, "compare": compare.KEYS, "diff": diff.KEYS}
+    assert KEYS_OF_LISTS == {"runs": runs.KEYS, "compare": compare.KEYS, "diff": diff.KEYS, "wandb": wandb.KEYS}

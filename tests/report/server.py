@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 KEY = "0" * 40  # as long as those of W&B
 ENTITY = "lab"
@@ -91,6 +94,7 @@ class Server:
         self.operations: dict[str, Callable[..., Any]] = {
             "Viewer": self._viewer,
             "GetDefaultEntity": self._viewer,
+            "GetViewer": self._viewer,
             "ArtifactType": self._artifact_type,
             "OrganizationCoreWeaveOrganizationID": lambda **_: {"entity": {"organization": None}},
             "ServerFeaturesQuery": lambda **_: {"serverInfo": {"features": []}},
@@ -151,6 +155,7 @@ class Server:
                 "admin": False,
                 "flags": "{}",
                 "name": "me",
+                "deletedAt": None,
                 "apiKeys": {"edges": []},
                 "teams": {"edges": [{"node": {"name": ENTITY}}]},
             }
@@ -313,3 +318,19 @@ def serving() -> Iterator[Server]:
         finally:
             http.shutdown()
             thread.join()
+
+
+@contextmanager
+def use_server(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Server]:
+    """A server that W&B's client in this process and its children take for W&B's, with a key."""
+    import wandb
+
+    wandb.teardown()  # of an earlier test, which knew another server
+    with serving() as served:
+        variables = {"MODE": "online", "BASE_URL": served.url, "API_KEY": KEY, "X_DISABLE_STATS": "true"}
+        for name, value in {**variables, "X_DISABLE_MACHINE_INFO": "true", "DISABLE_GIT": "true"}.items():
+            monkeypatch.setenv(f"WANDB_{name}", value)
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setattr("cgexp.report.wandb.INIT_TIMEOUT_S", 120.0)  # of a busy machine
+        yield served
+        wandb.teardown()

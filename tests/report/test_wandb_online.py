@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cgexp.report.tracker import Artefact, Chart, Tracker
 from cgexp.report.wandb import WandbSettings, open_wandb
-from tests.report.server import KEY, Artifact, Server, serving
+from tests.report.server import Artifact, Server
 from tests.report.test_wandb import DESCRIBED
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    import wandb
-
-    wandb.teardown()  # of an earlier test, which knew another server
-    with serving() as served:
-        variables = {"MODE": "online", "BASE_URL": served.url, "API_KEY": KEY, "X_DISABLE_STATS": "true"}
-        for name, value in {**variables, "X_DISABLE_MACHINE_INFO": "true", "DISABLE_GIT": "true"}.items():
-            monkeypatch.setenv(f"WANDB_{name}", value)
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setattr("cgexp.report.wandb.INIT_TIMEOUT_S", 120.0)  # of a busy machine
-        yield served
-        wandb.teardown()
 
 
 def tell_epochs(run: Tracker, n_epochs: int) -> None:

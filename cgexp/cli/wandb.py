@@ -1,0 +1,55 @@
+"""cgexp wandb: upload what is offline (sync)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from cgexp.cli.words import Words
+from cgexp.errors import InputError, did_you_mean
+from cgexp.studies.catalogue import Entry
+
+ACTIONS = ("sync",)
+KEYS = ("outputs",)
+
+
+def main(given: argparse.Namespace) -> int:
+    """Do what the first word says; return the exit code."""
+    if not given.words:
+        raise InputError(f"say what to do with W&B: {', '.join(ACTIONS)}")
+    action = given.words[0]
+    if action not in ACTIONS:
+        raise InputError(f"unknown action '{action}'{did_you_mean(action, ACTIONS)}: expected {', '.join(ACTIONS)}")
+    words = Words.read(given.words[1:], KEYS)
+    return _sync(words.entries(), given.dry_run)
+
+
+def _sync(entries: Sequence[Entry], is_dry: bool) -> int:
+    """Upload what is offline of these runs, and say what became of each."""
+    from cgexp.report.wandb_files import require_connection, unsent_files, upload
+
+    unsent = [entry for entry in entries if unsent_files(entry.path)]
+    busy = [entry for entry in unsent if entry.state == "locked"]
+    waiting = [entry.path for entry in unsent if entry not in busy]
+    if is_dry:
+        for path in waiting:
+            print(f"{path}: would be uploaded")
+        print(f"{len(waiting)} of {_runs(len(entries))} would be uploaded")
+        return 0
+    if waiting:
+        require_connection()
+    failed = 0
+    for one in upload(waiting):
+        failed += one.sentence is not None
+        print(f"{one.folder}: {f'not uploaded: {one.sentence}' if one.sentence else f'uploaded to {one.address}'}")
+    for entry in busy:
+        print(f"{entry.path}: not uploaded: {entry.sentence}; the same command uploads it afterwards")
+    rest = len(entries) - len(unsent)
+    counts = {"uploaded": len(waiting) - failed, "failed": failed, "being worked in": len(busy)}
+    told = [f"{number} {what}" for what, number in counts.items() if number or what == "uploaded"]
+    print(f"{_runs(len(entries))}: {', '.join(told)}; of {rest} nothing is offline" if rest else ", ".join(told))
+    return 1 if failed else 0
+
+
+def _runs(number: int) -> str:
+    return f"{number} run{'' if number == 1 else 's'}"
