@@ -7,6 +7,7 @@ executor can do, to end one unit of work that takes too long and go on, ``do_apa
 from __future__ import annotations
 
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -116,7 +117,7 @@ class _Worker:
     def __init__(self, work: Work) -> None:
         context = get_context("spawn")  # OpenMM and its threads do not survive a fork
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, pickle.dumps(work)), daemon=True)
         self._process.start()
         theirs.close()
         self.name: Any = None
@@ -216,9 +217,13 @@ def do_apart(
                 worker.end()
 
 
-def _serve(connection: Connection, work: Work) -> None:
-    """What the process does: say that it is there, then do units of work until the other side is closed."""
+def _serve(connection: Connection, pickled: bytes) -> None:
+    """What the process does: say that it is there, then do units of work until the other side is closed.
+
+    It ends with its parent before it has read the work, too, which may import for many seconds.
+    """
     begin_worker()
+    work: Work = pickle.loads(pickled)
     connection.send((False, time.process_time()))
 
     def ask(question: Any) -> Any:

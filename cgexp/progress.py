@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TextIO
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # shown unless the level of this logger is raised (messages.only_from)
+KEEP_EVERY_S = 2.0
 Report = Callable[[int, int, str], None]  # (done, total, text); called often, so it must be cheap
 
 
@@ -17,29 +19,39 @@ def silent(done: int, total: int, text: str = "") -> None:
     """Report nothing."""
 
 
-class Progress:
-    """A callable ``progress(done, total, text)`` that prints at most every few seconds, and at the end."""
+Keep = Callable[[dict[str, object]], None]
 
-    def __init__(self, label: str, stream: TextIO | None = None) -> None:
-        self.label = label
+
+class Progress:
+    """A callable ``progress(done, total, text)`` that prints at most every few seconds, and at the end.
+
+    keep: is told the same, as label, done, total, seconds left (None: not known) and text, for others who look at the
+    work from elsewhere; also where nothing is shown.
+    """
+
+    def __init__(self, label: str, stream: TextIO | None = None, keep: Keep | None = None) -> None:
+        self.label, self.keep = label, keep
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
         self.interval = 0.5 if self.terminal else 15.0
         self._start: tuple[float, int] | None = None
         self._shown = time.monotonic()
+        self._kept = -math.inf
 
     def __call__(self, done: int, total: int, text: str = "") -> None:
-        if not log.isEnabledFor(logging.INFO):
-            return
         now = time.monotonic()
         if self._start is None:
             self._start = (now, done)  # a resumed run must not count the work of the run before
         finished = done >= total
-        if not finished and now - self._shown < self.interval:
-            return
-        self._shown = now
         began, first = self._start
         rate = (done - first) / max(now - began, 1e-9)
+        if self.keep is not None and (finished or now - self._kept >= KEEP_EVERY_S):
+            self._kept = now
+            seconds = (total - done) / rate if rate > 0 else None
+            self.keep({"label": self.label, "done": done, "total": total, "left_s": seconds, "text": text})
+        if not log.isEnabledFor(logging.INFO) or (not finished and now - self._shown < self.interval):
+            return
+        self._shown = now
         left = f", {duration((total - done) / rate)} left" if rate > 0 and not finished else ""
         speed = f", {rate:.3g}/s" if rate > 0 else ""
         line = f"{self.label}: {done}/{total}{speed}{left}{'  ' + text if text else ''}"

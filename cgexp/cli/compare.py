@@ -48,12 +48,15 @@ def lines(found: Compared, has_differences: bool = True) -> Iterator[str]:
     yield from found.notes
 
 
-def print_sweep(entries: Sequence[Entry]) -> None:
-    """The table at a multirun's end: a row an arm, for the runs that have metrics; of each unit system one table."""
+def print_sweep(entries: Sequence[Entry], over: Sequence[str] = ()) -> None:
+    """The table at a multirun's end: a row an arm, for the runs that have metrics; of each unit system one table.
+
+    over: keys that are averaged over as the seed is.
+    """
     by_units: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.metrics:
             by_units.setdefault(str(entry.config["dataset"]["units"]), []).append(entry)
     for alike in by_units.values():
-        for line in lines(compare_runs(alike), has_differences=False):
+        for line in lines(compare_runs(alike, over=over), has_differences=False):
             print(line)

@@ -15,6 +15,7 @@ from cgexp.cli.parser import VERBS, Parser
 from cgexp.cli.wandb import ACTIONS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
+from cgexp.runs.sweeps import sweeps_in
 from cgexp.studies.catalogue import STATES
 from cgexp.studies.search.settings import CHOICES as CHOICES_OF_SEARCH
 from cgexp.studies.search.settings import KEYS as KEYS_OF_SEARCH
@@ -63,6 +64,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = experiments_in(Path("experiments"))
     elif before[0] == "reproduce" and len(before) > 1 and word.startswith("part="):
         options = [f"part={part}" for part in parts_of(Path("experiments") / before[1])]
+    elif before[0] == "status":
+        options = [*sweeps_in(Path("outputs")), "outputs="]
     elif before[0] == "search" and word.partition("=")[0] in CHOICES_OF_SEARCH:
         key = word.partition("=")[0]
         options = [f"{key}={value}" for value in CHOICES_OF_SEARCH[key]]

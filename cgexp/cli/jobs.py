@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,15 +39,12 @@ def main(given: argparse.Namespace) -> int:
         print(yaml.safe_dump_all(jobs.configs, sort_keys=False, allow_unicode=True), end="")
         return 0
     job = JOBS.get(given.verb) or partial(stages, verb=given.verb)
-    failed: Sequence[Failed] = ()
-    configs = jobs.configs
     if jobs.is_multirun:
-        configs, failed = _multirun(jobs, overrides, job, given.verb)
-    else:
-        job(configs[0])
-    if given.verb not in ("data", "check"):
-        _print_results(configs)
-    return _told(failed, len(configs), overrides) if failed else 0
+        return _multirun(jobs, overrides, job, given.verb)
+    job(jobs.configs[0])
+    if given.verb not in NO_RUNS:
+        _print_results(jobs.configs, None)
+    return 0
 
 
 def stages(config: Config, verb: str) -> float | None:
@@ -90,23 +88,39 @@ def check_one(config: Config) -> None:
         print(line)
 
 
+NO_RUNS = ("data", "check")  # verbs that make none
 JOBS: dict[str, Any] = {"active": active, "data": data, "check": check_one}
 
 
-def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> tuple[list[Config], Sequence[Failed]]:
-    """Run the jobs; return their configs and what failed."""
+def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
+    """Run the jobs and tell what they found; return the exit code."""
     from cgexp.config.launch import launch, launch_chosen, of_launcher, sweep_name
     from cgexp.runs.lock import require_writable
-    from cgexp.runs.sweeps import sweep_folder
+    from cgexp.runs.sweeps import record_folder, recorded, sweep_folder
 
-    outputs, name = Path(jobs.configs[0]["outputs"]), sweep_name(overrides)
+    first = jobs.configs[0]
+    outputs, name = Path(first["outputs"]), sweep_name(overrides)
+    place = record_folder(outputs, first["sweep"]["name"] or name)
     require_writable(outputs)
+    failed: Sequence[Failed] = ()
     with sweep_folder(outputs) as folder:
         if jobs.is_chosen:
-            return [compose(chosen) for chosen in launch_chosen(overrides, job, name, folder)], ()
-        configs = _once_each(jobs.configs, overrides, verb)
-        lists = [config["overrides"] for config in configs]
-        return configs, launch(lists, of_launcher(jobs.first), job, name, folder)
+            configs = [compose(chosen) for chosen in launch_chosen(overrides, job, name, folder)]
+        else:
+            configs = _once_each(jobs.configs, overrides, verb)
+            told = [] if verb in NO_RUNS else _with_folders(configs, overrides)
+            with recorded(place, outputs, told) if told else nullcontext():
+                failed = launch([c["overrides"] for c in configs], of_launcher(jobs.first), job, name, folder)
+    if verb not in NO_RUNS:
+        _print_results(configs, place)
+    return _told(failed, len(configs), overrides) if failed else 0
+
+
+def _with_folders(configs: Sequence[Config], overrides: Sequence[str]) -> list[tuple[str, Path]]:
+    """What each job says that not all of a multirun say, and the folder of its run."""
+    from cgexp.runs.pipeline import resolve
+
+    return [(_swept(config["overrides"], overrides), resolve(config)[1].path) for config in configs]
 
 
 def _once_each(configs: Sequence[Config], overrides: Sequence[str], verb: str) -> list[Config]:
@@ -134,8 +148,8 @@ def _to_check(config: Config) -> Config:
     return laid_on_recorded(config)
 
 
-def _print_results(configs: list[Config]) -> None:
-    """All metrics of one run, or of many a row for those that differ by their seed alone."""
+def _print_results(configs: list[Config], place: Path | None) -> None:
+    """All metrics of one run, or of many a row for those that differ by their seed alone, and their page."""
     from cgexp.runs.pipeline import resolve
 
     folders = [resolve(config)[1] for config in configs]
@@ -147,9 +161,13 @@ def _print_results(configs: list[Config]) -> None:
         from cgexp.cli.compare import print_sweep
         from cgexp.runs.folder import is_run
         from cgexp.studies.catalogue import entry_of
+        from cgexp.studies.sweeps import write_pages
 
         paths = dict.fromkeys(folder.path for folder in folders)
-        print_sweep([entry_of(path) for path in paths if is_run(path)])
+        entries, over = [entry_of(path) for path in paths if is_run(path)], configs[0]["sweep"].get("over", [])
+        print_sweep(entries, over)
+        for page in write_pages(place, entries, over) if place is not None else ():
+            print(f"comparison: {page}")
 
 
 def _told(failed: Sequence[Failed], total: int, overrides: Sequence[str]) -> int:

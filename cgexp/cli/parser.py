@@ -23,6 +23,7 @@ VERBS = {
     "export": "a run's simulation for molecular viewers, or its model to take away: as a bundle, for ASE, for OpenMM",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
+    "status": "the jobs of a multirun, while it runs and after: state, progress, time left, why one failed",
     "search": "the best settings within a space of them, by TPE, a Gaussian process or at random; stops bad ones early",
     "diff": "what differs between two runs: settings, data, code, libraries, hardware, metrics",
     "rerun": "make a finished run again in a fresh folder, and say whether its numbers are equal to the last digit",
@@ -35,6 +36,7 @@ WORDS = {
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "rerun": "FOLDER [to=DIR]",
+    "status": "[SWEEP] [outputs=DIR]",
     "search": "objective=METRIC [space=NAME] [n_trials=N] [sampler=tpe|gp|random] [pruner=halving] [confirm=N] ...",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
     "wandb": "sync [FOLDER | ID] ... [key=value] ... [outputs=DIR]",
@@ -65,6 +67,7 @@ OWN = {
     "runs": OF_LISTS,
     "compare": OF_NUMBERS,
     "diff": OF_NUMBERS,
+    "status": OF_NUMBERS,
     "search": OWN_OPTIONS,
     "wandb": OF_UPLOADS,
 }  # that compose no config

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-import pickle
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from concurrent.futures import BrokenExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,15 @@ from cgexp.config.overrides import for_hydra, is_of_hydra
 from cgexp.config.paths import conf_dir
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.processes import ends_on_terminate, is_told_threads, serve
-from cgexp.errors import InputError, MistakeOfOptions
+from cgexp.errors import InputError, MachineError, MistakeOfOptions, sentence_of
 from cgexp.messages import is_on_screen, on_screen
 
+log = logging.getLogger(__name__)
 Job = Callable[[Config], float | None]
 NUMBER = "+job_number"
 CHOSEN = "jobs"  # folder of what a sweeper of the user's chose
+ENDS = "ends"  # folder in which jobs of a multirun say that they have begun, and how they have ended
+MOST_DEATHS = 3  # of processes with a job in them, after which it is given up
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class Failed:
 def launch(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, name: str, folder: Path) -> list[Failed]:
     """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
 
-    A job that fails does not stop the others, but for those that its MistakeOfOptions is of, too. The jobs need not be
-    all combinations of anything: Hydra sweeps over their numbers. ``name`` groups them in W&B. folder: for Hydra's own
-    files.
+    A job that fails does not stop the others, but for those that its MistakeOfOptions is of, too; nor does one whose
+    process dies: it is begun again, as are those that end with it. The jobs need not be all combinations of anything:
+    Hydra sweeps over their numbers. ``name`` groups them in W&B. folder: for Hydra's own files.
     """
     lists = [list(overrides) for overrides in jobs]
     met: dict[str, MistakeOfOptions] = {}  # in this process, by options
@@ -60,12 +65,74 @@ def launch(jobs: Sequence[Sequence[str]], settings: Sequence[str], job: Job, nam
             met[options] = mistake
             raise
 
-    def task(node: Any) -> Any:
-        overrides = lists[node.job_number]
-        return _caught(lambda: work(overrides), overrides)
+    ends = _Ends(folder.resolve() / ENDS, lists)
 
-    numbers = [f"{NUMBER}=range(0,{len(lists)})", "hydra.sweeper.params=null"]
-    return _multirun([*search_path(), *for_hydra(settings)[0], *numbers], task, folder)
+    def task(node: Any) -> None:
+        number = int(node.job_number)
+        ends.begin(number)
+        ends.end(number, _caught(lambda: work(lists[number]), lists[number]))
+
+    given = [*search_path(), *for_hydra(settings)[0], "hydra.sweeper.params=null"]
+    while batch := ends.next():
+        with suppress(BrokenExecutor):
+            _multirun([*given, f"{NUMBER}={','.join(map(str, batch))}"], task, folder)
+        ends.count_deaths(batch)
+    return ends.failed()
+
+
+class _Ends:
+    """How jobs have ended, as files, so that it is known of those that had ended when a launcher's processes died."""
+
+    def __init__(self, folder: Path, jobs: Sequence[Sequence[str]]) -> None:
+        self.folder, self.jobs = folder, jobs
+        self.deaths: Counter[int] = Counter()
+        folder.mkdir(parents=True)
+
+    def begin(self, number: int) -> None:
+        (self.folder / f"{number}.begun").touch()
+
+    def end(self, number: int, failed: Failed | None) -> None:
+        sentence = None if failed is None else sentence_of(failed.error)
+        told = {"sentence": sentence, "is_mistake": failed is not None and failed.is_mistake}
+        write = self.folder / f"{number}.json"
+        write.with_suffix(".part").write_text(json.dumps(told))
+        write.with_suffix(".part").replace(write)
+
+    def next(self) -> list[int]:
+        """The jobs to be done now: those that have not ended, and then one by one those that may make processes die."""
+        left = [n for n in range(len(self.jobs)) if self.deaths[n] < MOST_DEATHS and not self._file(n).is_file()]
+        return [n for n in left if not self.deaths[n]] or left[:1]
+
+    def count_deaths(self, batch: Sequence[int]) -> None:
+        """Note which jobs of a batch had begun and not ended when processes died: one of them may be the reason."""
+        lost = [n for n in batch if not self._file(n).is_file()]
+        if not lost:
+            return
+        dead = [n for n in lost if (self.folder / f"{n}.begun").is_file()]
+        for number in dead:
+            (self.folder / f"{number}.begun").unlink()
+        told = "; ".join(" ".join(self.jobs[n]) for n in dead)
+        log.warning("a process of the sweep has died, and with it what others did: begun again: %s", told or "nothing")
+        self.deaths.update(dead or lost)
+
+    def failed(self) -> list[Failed]:
+        """The jobs that have failed, and those that were given up."""
+        found = []
+        for number, job in enumerate(self.jobs):
+            if not self._file(number).is_file():
+                text = (
+                    f"its process has died {MOST_DEATHS} times (killed, or out of memory): run fewer jobs side by side"
+                )
+                found.append(Failed(tuple(o.lstrip("+") for o in job), MachineError(text)))
+                continue
+            told = json.loads(self._file(number).read_text())
+            if told["sentence"] is not None:
+                error = InputError(told["sentence"]) if told["is_mistake"] else MachineError(told["sentence"])
+                found.append(Failed(tuple(o.lstrip("+") for o in job), error))
+        return found
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number}.json"
 
 
 def launch_chosen(overrides: Sequence[str], job: Job, name: str, folder: Path) -> list[list[str]]:
@@ -106,7 +173,7 @@ def of_launcher(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path) -> list[Failed]:
+def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path) -> None:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
@@ -119,8 +186,8 @@ def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path
         settings = [*overrides, *place]
         require_known_plugins(hydra.compose_config(CONFIG_NAME, settings, RunMode.MULTIRUN).hydra, settings)
         batches = hydra.multirun(CONFIG_NAME, _in_its_process(task), settings)
-    returned = [result.return_value for batch in batches or [] for result in batch]
-    return [value for value in returned if isinstance(value, Failed)]
+    for result in (result for batch in batches or [] for result in batch):
+        result.return_value  # noqa: B018 - raises what a job has raised
 
 
 def _in_its_process(task: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -137,20 +204,12 @@ def _in_its_process(task: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
-def _caught(work: Callable[[], Any], overrides: Sequence[str]) -> Any:
+def _caught(work: Callable[[], Any], overrides: Sequence[str]) -> Failed | None:
     try:
-        return work()
+        work()
     except Exception as error:
-        return Failed(tuple(o.lstrip("+") for o in overrides), _portable(error))
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same, if it cannot be sent to another process."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # anything may go wrong in another's __reduce__
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        return Failed(tuple(o.lstrip("+") for o in overrides), error)
+    return None
 
 
 def _named(config: Config, name: str) -> Config:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,18 @@ from cgexp.config.compose import Config, compose_on
 from cgexp.config.identity import experiment_name, run_id
 from cgexp.config.recorded import parse_recorded
 from cgexp.config.schema import groups
-from cgexp.errors import InputError
+from cgexp.errors import InputError, MachineError
 from cgexp.simulation.trajectory import HEADER, is_finished
-from cgexp.store import Chunks, file_hash, read_json, read_record, read_sealed_text, tell_unsealed, write_sealed_text
+from cgexp.store import (
+    Chunks,
+    file_hash,
+    read_json,
+    read_record,
+    read_sealed_text,
+    tell_unsealed,
+    write_bytes,
+    write_sealed_text,
+)
 
 STAGES = ("prior", "train", "simulate", "evaluate")
 DATA = "data"
@@ -51,6 +63,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.metrics = path / "metrics.json"
         self.log = path / "log.txt"
+        self.progress = path / "progress.json"  # how far a stage is, while a process works here
         self.failed = path / "failed.json"  # what ended the last attempt, until one goes on
 
     def definition(self, name: str) -> Path:
@@ -196,6 +209,22 @@ class RunFolder:
         ``pruned`` is true where a search has stopped it. Raises InputError if the record is damaged.
         """
         return read_record(self.failed, "sentence", "stage", "time") if self.failed.is_file() else None
+
+    def keep_progress(self, told: Mapping[str, Any]) -> None:
+        """Write down how far a stage is, until it has ended; that the disk is full is for the stage itself to say."""
+        if told["done"] >= told["total"]:
+            self.progress.unlink(missing_ok=True)
+            return
+        with suppress(InputError, MachineError):
+            write_bytes(self.progress, json.dumps(told).encode(), durable=False)
+
+    def read_progress(self) -> dict[str, Any] | None:
+        """What ``keep_progress`` was told last; None if there is nothing that could be read."""
+        try:
+            told = json.loads(self.progress.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
 
     def data_hash(self) -> str | None:
         """Hash of the data that this run was begun with; None if nothing says so. Raises InputError as provenance."""

@@ -119,6 +119,8 @@ def at_work(folder: RunFolder, config: Config, say: Say) -> Iterator[None]:
                     error.add_note(f"the traceback is in {folder.log}")
             _record_failure(folder, config, error)
             raise
+        finally:
+            folder.progress.unlink(missing_ok=True)
         folder.log.unlink(missing_ok=True)  # of an earlier failure
 
 

@@ -113,7 +113,7 @@ def train(context: Context) -> None:
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
         folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),
-        Progress("training: epoch"), prior=prior, watch=context.watch,
+        Progress("training: epoch", keep=folder.keep_progress), prior=prior, watch=context.watch,
     )  # fmt: skip
     kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
@@ -173,7 +173,7 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     _claim_trajectory(target.trajectory, potential)
     simulation.run(
         potential, starts.to(experiment.trainer.device), system.masses, system.units,
-        target.trajectory, seed, Progress("simulation: step"), experiment.kernel,
+        target.trajectory, seed, Progress("simulation: step", keep=target.keep_progress), experiment.kernel,
     )  # fmt: skip
     trajectory = Trajectory.load(target.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}

@@ -1,20 +1,24 @@
-"""Temporary folders for Hydra's own files of a sweep."""
+"""What a multirun leaves in outputs: a temporary folder for Hydra's own files, and the record of its jobs."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from cgexp.errors import InputError
 from cgexp.runs.lock import lock
+from cgexp.store import write_record
 
-FOLDER = ".sweeps"
+FOLDER = ".sweeps"  # temporary
+RECORDS, JOBS = "sweeps", "jobs.json"  # outputs/sweeps/<name>/jobs.json
 KEPT_DAYS = 30  # logs of jobs on a cluster
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -41,3 +45,31 @@ def _remove(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     except InputError:  # a sweep that is running, or a folder of someone else
         return
+
+
+def record_folder(outputs: Path, name: str) -> Path:
+    """The folder of a sweep's record and page."""
+    return outputs / RECORDS / name.replace(os.sep, "-")
+
+
+@contextmanager
+def recorded(folder: Path, outputs: Path, jobs: Sequence[tuple[str, Path]]) -> Iterator[None]:
+    """Write down the jobs of a sweep, each as what it says and its run's folder, and hold the folder's lock within.
+
+    Where another process has a sweep of that name, it is the one that is told of.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock(folder))
+        except InputError:
+            log.info("%s tells of another sweep of the same name, which is running", folder)
+        else:
+            listed = [{"swept": swept, "path": os.path.relpath(path, outputs)} for swept, path in jobs]
+            write_record(folder / JOBS, {"began": time.time(), "jobs": listed})
+        yield
+
+
+def sweeps_in(outputs: Path) -> list[str]:
+    """Names of the sweeps there are, the one begun last first."""
+    found = sorted((outputs / RECORDS).glob(f"*/{JOBS}"), key=lambda path: -path.stat().st_mtime)
+    return [path.parent.name for path in found]

@@ -59,20 +59,27 @@ def write_comparison(found: Compared, folder: Path) -> list[Path]:
     for old in (folder / FIGURES).glob("*.p*"):
         if old.stem in CAPTIONS and old.stem not in pictures:
             old.unlink()  # of an earlier comparison in this folder
-    content = ComparisonContent(
-        comparison=comparison,
-        units=found.units,
-        notes=found.notes,
-        runs=[_run(i, entry, folder) for i, runs in enumerate(found.runs) for entry in runs],
-        histories=histories,
-        code=code_version(),
-        figures=pictures,
-        captions=CAPTIONS,
-    )
-    write_bytes(folder / PAGE, comparison_page(content))
+    write_page(found, folder / PAGE, histories, pictures)
     if not plotly_library():
         log.info("%s shows still figures, since plotly is not installed: %s", folder / PAGE, EXTRA)
     return [folder / name for name in (*tables, NUMBERS, FIGURES, PAGE)]
+
+
+def write_page(
+    found: Compared, path: Path, histories: Histories | None = None, pictures: Mapping[str, Path] | None = None
+) -> None:
+    """Write the page alone. pictures: figures that stand in for plotly's where it is not installed."""
+    content = ComparisonContent(
+        comparison=found.comparison,
+        units=found.units,
+        notes=found.notes,
+        runs=[_run(i, entry, path.parent) for i, runs in enumerate(found.runs) for entry in runs],
+        histories=histories_of(found) if histories is None else histories,
+        code=code_version(),
+        figures=pictures or {},
+        captions=CAPTIONS,
+    )
+    write_bytes(path, comparison_page(content))
 
 
 def numbers(found: Compared) -> dict[str, object]:

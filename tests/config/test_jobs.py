@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hydra.core.plugins import Plugins
@@ -12,8 +15,8 @@ from hydra.core.plugins import Plugins
 from cgexp.cli.main import main
 from cgexp.config.compose import Config, compose
 from cgexp.config.jobs import Jobs, expand, jobs_of
-from cgexp.config.launch import launch, launch_chosen
-from cgexp.errors import InputError, MistakeOfOptions
+from cgexp.config.launch import MOST_DEATHS, launch, launch_chosen
+from cgexp.errors import InputError, MistakeOfOptions, sentence_of
 from cgexp.parts.allowed import VARIABLE
 
 SWEPT = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n      optimizer: glob(adam*)\n"
@@ -143,3 +146,36 @@ def test_a_mistake_of_options_is_met_once(tmp_path: Path) -> None:
     failed = launch(jobs, [], job, "mine", tmp_path)
     assert done == [("adam", 1), ("adamw", 1), ("adamw", 2)]
     assert [one.overrides for one in failed] == [tuple(job) for job in jobs[:2]]
+
+
+@pytest.mark.parametrize(("deaths", "given_up"), [(1, False), (MOST_DEATHS, True)])
+def test_a_process_that_dies_costs_no_other_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, given_up: bool
+) -> None:
+    """A launcher whose processes die with job 2 in one of them, and job 3 in another."""
+    done, rounds = list[int](), list[list[str]]()
+
+    def multirun(overrides: list[str], task: Any, folder: Path) -> None:
+        numbers = [int(n) for n in overrides[-1].partition("=")[2].split(",")]
+        rounds.append(overrides)
+        for number in numbers:
+            if number == 2 and sum("2" in one[-1].partition("=")[2] for one in rounds) <= deaths:
+                for begun in {2, 3} & set(numbers):
+                    (folder / "ends" / f"{begun}.begun").touch()
+                raise BrokenExecutor("a worker was killed")
+            task(SimpleNamespace(job_number=number))
+
+    def job(config: Config) -> None:
+        done.append(config["seed"])
+        if config["seed"] == 1:
+            raise InputError("on purpose")
+
+    monkeypatch.setattr("cgexp.config.launch._multirun", multirun)
+    failed = launch([[f"seed={seed}"] for seed in range(5)], [], job, "mine", tmp_path)
+    assert done == ([0, 1, 4, 3] if given_up else [0, 1, 4, 2, 3])
+    assert [overrides[-1] for overrides in rounds[:2]] == ["+job_number=0,1,2,3,4", "+job_number=4"]
+    told = {one.overrides[0]: sentence_of(one.error) for one in failed}
+    assert told.pop("seed=1") == "on purpose"
+    assert sorted(told) == (["seed=2"] if given_up else [])
+    assert all("has died 3 times" in sentence for sentence in told.values())
+    assert [one.is_mistake for one in failed if one.overrides == ("seed=1",)] == [True]
