@@ -16,6 +16,7 @@ import yaml
 
 import cgexp
 from cgexp.analysis.observables import QUANTITIES
+from cgexp.cli.importing import known_settings
 from cgexp.cli.parser import make_parser, parse
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
@@ -23,6 +24,7 @@ from cgexp.config.jobs import expand
 from cgexp.config.paths import conf_dir, group_options, groups
 from cgexp.errors import InputError
 from cgexp.parts.signatures import read_signature
+from cgexp.store import write_frames
 from cgexp.studies.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,6 +147,10 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
     if verb == "reproduce":
         part = next((word.removeprefix("part=") for word in arguments if word.startswith("part=")), None)
         assert Study.load(arguments[0], ROOT / "experiments", part).arms
+    if verb == "import":
+        assert {word.partition("=")[0] for word in arguments} <= set(known_settings())
+    if "dataset.path=mine.npz" in arguments:  # what `cgexp import` writes
+        write_frames(tmp_path / "mine.npz", cgexp.load_dataset("chignolin_mini"))
     if verb not in VERBS or "--help" in arguments or "-h" in arguments:
         pytest.skip("composes nothing")
     given = parse(make_parser(), [verb, *arguments])

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _RANDOM = threading.RLock()  # the generator is shared by all threads
 MINIMISER_TOLERANCE = 10.0  # kJ/mol/nm
+EXTENDED_PHI, EXTENDED_PSI = -120.0, 140.0  # degrees
+ACETYL, METHYL_AMIDE = "ACE", "NME"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ class Torsions:
     @classmethod
     def extended(cls, n_residues: int) -> Torsions:
         """Of the extended chain."""
-        return cls((-120.0,) * (n_residues - 1), (140.0,) * (n_residues - 1))
+        return cls((EXTENDED_PHI,) * (n_residues - 1), (EXTENDED_PSI,) * (n_residues - 1))
+
+    def with_caps(self) -> Torsions:
+        """With a residue more at either end, in the extended conformation, of which a cap is made."""
+        phi, psi = (EXTENDED_PHI, *self.phi, EXTENDED_PHI), (EXTENDED_PSI, *self.psi, EXTENDED_PSI)
+        return Torsions(phi, psi, ((), *self.chi, ()) if self.chi else ())
 
 
 # The hairpin: side chains of its crystal, PDB 5AWL (Honda et al. 2008, doi:10.1021/ja8030533), whose turn is capped by
@@ -73,8 +80,9 @@ class AllAtom:
 
     @property
     def atoms(self) -> list[tuple[int, str]]:
-        """(residue index, atom name) of every atom."""
-        return [(atom.residue.index, atom.name) for atom in self.topology.atoms()]
+        """(residue index, atom name) of every atom; with caps the acetyl group is -1."""
+        n_before = sum(residue.name == ACETYL for residue in self.topology.residues())
+        return [(atom.residue.index - n_before, atom.name) for atom in self.topology.atoms()]
 
     @property
     def ca(self) -> NDArray[np.int64]:
@@ -82,36 +90,38 @@ class AllAtom:
         return np.array([index for index, (_, name) in enumerate(self.atoms) if name == "CA"])
 
 
-def build_peptide(sequence: str, torsions: Torsions | None = None) -> AllAtom:
+def build_peptide(sequence: str, torsions: Torsions | None = None, caps: bool = False) -> AllAtom:
     """Build a peptide with hydrogens at pH 7 and charged ends; not minimised.
 
-    torsions: None gives the extended chain. The atom order is the same for all torsions: by residue, then heavy atom by
-    heavy atom, each followed by its hydrogens.
+    torsions: None gives the extended chain. caps: an acetyl and an N-methyl amide group in place of charged ends. The
+    atom order is the same for all torsions: by residue, then heavy atom by heavy atom, each followed by its hydrogens.
     Raises InputError for a letter that is none of the 20 residues, and without OpenMM and PeptideBuilder.
     """
-    Peptide(sequence)  # refuses other letters
+    Peptide(sequence + "G" * caps)  # refuses other letters
     mm, app, unit = import_openmm()
-    structure = app.PDBFile(io.StringIO(_heavy_atoms(sequence, torsions or Torsions.extended(len(sequence)))))
+    torsions = torsions or Torsions.extended(len(sequence))
+    text = _capped(_heavy_atoms(f"G{sequence}G", torsions.with_caps())) if caps else _heavy_atoms(sequence, torsions)
+    structure = app.PDBFile(io.StringIO(text))
     modeller = app.Modeller(structure.topology, structure.positions)
     with fixed_random():
         modeller.addHydrogens(
             app.ForceField(FF14SB, SOLVENT_FILES["obc2"]),  # hydrogens are placed the same way for any dynamics
             # A histidine's tautomer would otherwise depend on the conformation, and with it the number of its atoms.
-            variants=["HIE" if letter == "H" else None for letter in sequence],
+            variants=["HIE" if residue.name == "HIS" else None for residue in structure.topology.residues()],
             platform=mm.Platform.getPlatformByName("Reference"),
         )
     positions = np.array(modeller.positions.value_in_unit(unit.angstrom), dtype=np.float64)
     return AllAtom(sequence, modeller.topology, positions)
 
 
-def build_native(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
+def build_native(sequence: str, force_field: ForceField = DEFAULT, caps: bool = False) -> AllAtom:
     """The peptide in its native torsions, minimised. Raises InputError for a sequence whose torsions are not known."""
     if sequence not in NATIVE_TORSIONS:
         raise InputError(
             f"no native torsions are known for '{sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
             "start from the extended chain with dataset/protocol=extended"
         )
-    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence]), force_field)
+    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence], caps), force_field)
 
 
 def build_extended(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
@@ -165,6 +175,20 @@ def _heavy_atoms(sequence: str, torsions: Torsions) -> str:
     writer.set_structure(structure)
     writer.save(text)
     return text.getvalue()
+
+
+def _capped(text: str) -> str:
+    """The text of a PDB file in which the first glycine is an acetyl group and the last an N-methyl amide."""
+    atoms = [line for line in text.splitlines() if line.startswith("ATOM")]
+    last = int(atoms[-1][22:26])
+    names = {1: (ACETYL, {"CA": "CH3", "C": "C", "O": "O"}), last: (METHYL_AMIDE, {"N": "N", "CA": "C"})}
+    lines = []
+    for line in atoms:
+        name, number = line[12:16].strip(), int(line[22:26])
+        residue, kept = names.get(number, (line[17:20], {name: name}))
+        if name in kept:
+            lines.append(f"{line[:12]} {kept[name]:<3} {residue}{line[20:]}")
+    return "\n".join([*lines, "TER", "END", ""])
 
 
 def _turn_side_chain(residue: Geometry.Geo, chi: Sequence[float]) -> None:

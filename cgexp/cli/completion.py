@@ -11,6 +11,7 @@ import argcomplete
 from argcomplete.completers import BaseCompleter
 
 from cgexp.cli.export import FORMATS, KEYS, KINDS
+from cgexp.cli.importing import known_settings
 from cgexp.cli.parser import VERBS, Parser
 from cgexp.cli.wandb import ACTIONS
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
@@ -57,6 +58,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         options = list(VERBS)
     elif before[0] == "completion":
         options = list(SHELLS)
+    elif before[0] == "import":
+        options = [f"{key}=" for key in known_settings()]
     elif before[0] == "export" and not word.startswith("run="):
         values = [*(f"format={name}" for name in FORMATS), *(f"as={kind}" for kind in KINDS)]
         options = values if "=" in word else [f"{key}=" for key in KEYS]

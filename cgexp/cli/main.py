@@ -70,7 +70,7 @@ def _dispatch(arguments: list[str]) -> int:
     os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's own backend may not be installed here
     from cgexp.messages import on_screen
 
-    module = given.verb if given.verb in WORDS else "jobs"
+    module = {"import": "importing"}.get(given.verb, given.verb) if given.verb in WORDS else "jobs"
     given.words = [*_with_latest(given.words)]
     with on_screen():
         return int(importlib.import_module(f"cgexp.cli.{module}").main(given))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cgexp.config import schema
 from cgexp.config.composed import composed, of_file
+from cgexp.config.open_facts import fill_in
 from cgexp.config.overrides import ENVIRONMENT, for_hydra, forgiving, is_of_hydra, parsed, require_short, sentence
 from cgexp.config.paths import groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
@@ -213,6 +214,7 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
     with open_dict(node):
         node.pop("hydra", None)
     with _sentences(overrides):
+        fill_in(node)
         config: Config = OmegaConf.to_container(node, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
     for group in (name for name, group in schema.groups().items() if group.optional):
         config.setdefault(group, None)  # ~group

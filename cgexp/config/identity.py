@@ -111,7 +111,7 @@ def _physics(node: Any, stage: str, inside: bool = False) -> Any:
         if value is not None and Mark.RUN in marks:
             value = Path(os.path.abspath(str(value))).name
         elif value is not None and Mark.CONTENT in marks:
-            value = _content(str(value))
+            value = [_content(str(file)) for file in value] if isinstance(value, list) else _content(str(value))
         kept[key] = _physics(value, stage, True)
     return kept
 

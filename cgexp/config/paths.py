@@ -61,6 +61,9 @@ def group_options(group: str) -> list[str]:
     return sorted({path.stem for folder in conf_dirs() for path in (folder / group).glob("*.yaml")})
 
 
+MISSING = "???"  # Hydra's mark of a value that must be given
+
+
 def with_absolute_paths(node: Any) -> Any:
     """A config node in which arguments that name a file or folder, by their marks, hold its absolute path."""
     if isinstance(node, list):
@@ -72,6 +75,10 @@ def with_absolute_paths(node: Any) -> Any:
     changed = {key: with_absolute_paths(value) for key, value in node.items()}
     if signature is not None:
         for key, value in changed.items():
-            if isinstance(value, str) and value and not PLACES.isdisjoint(signature.marks(key)):
+            if PLACES.isdisjoint(signature.marks(key)):
+                continue
+            if isinstance(value, str) and value not in ("", MISSING):
                 changed[key] = os.path.abspath(value)
+            elif isinstance(value, list):
+                changed[key] = [os.path.abspath(one) if isinstance(one, str) else one for one in value]
     return changed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cgexp.all_atom.mapping.unbiasedness import check_unbiased
 from cgexp.datasets.recipe import Recipe
+from cgexp.datasets.recipe import facts_of as of_system
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames, stated_force_field
@@ -16,6 +18,13 @@ from cgexp.store import read_frames, read_header
 from cgexp.systems.base import System
 
 SELECTED = ("force_sem", "parent", "round")  # labels of frames that were chosen, on which the identities do not hold
+NO_FILE = "dataset.path={} is no file: give one written by cgexp import, or by cgexp.store.write_frames"
+
+
+def unusable(path: str, error: InputError) -> InputError:
+    """A file of one's own is not made again by a stage, so the store's advice is left out."""
+    reason = str(error).split(": ")[0]
+    return InputError(f"dataset.path={path} cannot be used ({reason}): give a file written by cgexp.store.write_frames")
 
 
 @dataclass(kw_only=True)
@@ -29,6 +38,7 @@ class FramesFile(Recipe):
     thermally_sampled: bool = True
 
     cached: ClassVar[bool] = False
+    fills_in: ClassVar[str] = "cgexp.datasets.file_data.facts_of"
 
     @property
     def all_atom_force_field(self) -> str:
@@ -42,7 +52,7 @@ class FramesFile(Recipe):
     def require(self) -> None:
         """The file is there, and of this system."""
         if not Path(self.path).is_file():
-            raise InputError(f"dataset.path={self.path} is no file: give one written by cgexp.store.write_frames")
+            raise InputError(NO_FILE.format(self.path))
         header = self._header()
         found = header.get("system")
         if found != self.system.name:
@@ -69,7 +79,7 @@ class FramesFile(Recipe):
         try:
             frames = read_frames(Path(self.path))
         except InputError as error:
-            raise self._unusable(error) from error
+            raise unusable(self.path, error) from error
         frames = self._whole(frames)
         chosen = self.check(self.thin(frames))
         if len(self.system.bonds) and len(frames):
@@ -84,14 +94,7 @@ class FramesFile(Recipe):
         try:
             return read_header(Path(self.path))
         except InputError as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: InputError) -> InputError:
-        """A file of one's own is not made again by a stage, so the store's advice is left out."""
-        reason = str(error).split(": ")[0]
-        return InputError(
-            f"dataset.path={self.path} cannot be used ({reason}): give a file written by cgexp.store.write_frames"
-        )
+            raise unusable(self.path, error) from error
 
     def _sampled(self, frames: Frames) -> bool:
         return self.thermally_sampled and not frames.arrays.keys() & set(SELECTED)
@@ -109,3 +112,27 @@ class FramesFile(Recipe):
                 check_forces(frames, system, self.name, stated, allowed)
             else:
                 check_unbiased(frames, pairs=system.bonds, allow_biased_map=allowed)
+
+
+def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file of a config node says of its frames, where the node leaves it open.
+
+    Raises InputError if there is no such file, or it holds no frames.
+    """
+    path = str(node.get("path"))
+    if path == "???" or all(node.get(name) is not None for name in ("system", "units", "temperature", "force_map")):
+        return of_system(node)
+    if not Path(path).is_file():
+        raise InputError(NO_FILE.format(path))
+    try:
+        header = read_header(Path(path))
+    except InputError as error:
+        raise unusable(path, error) from error
+    system = node.get("system") or header.get("system_spec")
+    if system is None:
+        raise InputError(
+            f"the frames in dataset.path={path} do not carry their system, as those of older versions: set "
+            "dataset.system={_target_: ...} and dataset.n_beads"
+        )
+    known: dict[str, Any] = {name: header[name] for name in ("units", "temperature", "force_map") if name in header}
+    return {"system": system, **of_system({"system": system}), **known}

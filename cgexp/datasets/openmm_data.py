@@ -26,7 +26,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import verdict_in_words
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import ExecutionOnly, PositiveInt
+from cgexp.parts.ranges import AddedLater, ExecutionOnly, PositiveInt
 from cgexp.progress import Report
 from cgexp.store import Chunks
 from cgexp.systems.peptide import Peptide
@@ -39,9 +39,9 @@ class OpenMMPeptide(Recipe):
     """Frames of a peptide with mapped all-atom forces (Å, kcal/mol/Å); one block a walker.
 
     protocol: how it is sampled. force_field, solvent, surface_term: what the atoms are simulated in (``ForceField``).
-    platform: of OpenMM; 'auto' takes the fastest. force_map: 'optimal' is fitted once, to ``fit_frames`` frames of
-    every other walker, and kept beside the walkers. n_parallel: walkers side by side, one thread each; neither it nor
-    another executor changes the frames.
+    caps: an acetyl and an N-methyl amide group in place of charged ends. platform: of OpenMM; 'auto' takes the fastest.
+    force_map: 'optimal' is fitted once, to ``fit_frames`` frames of every other walker, and kept beside the walkers.
+    n_parallel: walkers side by side, one thread each; neither it nor another executor changes the frames.
     """
 
     system: Peptide
@@ -51,6 +51,7 @@ class OpenMMPeptide(Recipe):
     solvent: Literal["gbn2", "obc2", "tip3p"] = "gbn2"
     surface_term: Literal["ace", "none"] = "ace"
     platform: ExecutionOnly[Literal["auto", "CUDA", "OpenCL", "native", "CPU"]] = "auto"
+    caps: AddedLater[bool] = False
     fit_frames: PositiveInt = 2000
     n_parallel: ExecutionOnly[PositiveInt] = 1
 
@@ -71,7 +72,7 @@ class OpenMMPeptide(Recipe):
         """
         Peptide.expect(self.system, f"data set '{self.name}'")
         import_openmm()  # before anything is written
-        task = Task(self.system.sequence, self.temperature, Path(folder), self._force_field, self.platform)
+        task = Task(self.system.sequence, self.temperature, Path(folder), self._force_field, self.platform, self.caps)
         walkers = sample(task, self.protocol, self.n_parallel, executor, progress)
         force_map = self._map(task, walkers)
         if not force_map.valid_for(constraint_pairs(make_system(task.built.topology))) and not self._reason:
@@ -140,6 +141,8 @@ class OpenMMPeptide(Recipe):
 
     def _facts(self, task: Task, walkers: Sequence[Chunks], force_map: LinearMap) -> Iterator[str]:
         """What a data card should say of the walkers and the map."""
+        if self.caps:
+            yield "capped ends (acetyl, N-methyl amide)"
         yield f"force map: {force_map.provenance}, sha256 {force_map.content_hash}"
         kinds = Counter(re.sub(r" \d+$", "", _origin(chunks)) for chunks in walkers)
         yield f"{len(walkers)} walkers from: " + ", ".join(f"{kind} ({n})" for kind, n in kinds.items())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.part import Part
@@ -25,6 +27,7 @@ class Recipe(Part, ABC):
     allow_biased_force_map: why a force map known to be biased is acceptable here; empty refuses it.
     stiffness: force constant of the stiffest bond, energy/length^2 (1/2 k x^2), and lightest_mass: of a bead; from them
     the time step is checked before anything is computed. cached: whether the frames are worth keeping on disk.
+    fills_in: the function that gives the facts that a config leaves open (null), from its node.
     Raises InputError if the facts contradict the system.
     """
 
@@ -40,6 +43,7 @@ class Recipe(Part, ABC):
     stiffness: ExecutionOnly[Positive | None] = None
     lightest_mass: ExecutionOnly[Positive | None] = None
     cached: ClassVar[bool] = True
+    fills_in: ClassVar[str] = "cgexp.datasets.recipe.facts_of"
 
     def __post_init__(self) -> None:
         for field in ("n_beads", "n_dims", "units"):
@@ -118,3 +122,12 @@ class Recipe(Part, ABC):
         if self.n_frames is None or self.n_frames >= len(frames):
             return frames
         return frames.select(np.linspace(0, len(frames) - 1, self.n_frames).round().astype(np.int64))
+
+
+def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a recipe's config node that follow from its system; none where that cannot be made (yet)."""
+    try:
+        system = build(node["system"], System)
+    except (InputError, KeyError, TypeError):
+        return {}  # the check says what is missing or wrong
+    return {name: getattr(system, name) for name in ("n_beads", "n_dims", "units")}

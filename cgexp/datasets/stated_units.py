@@ -103,7 +103,9 @@ def verdict_in_words(frames: Frames, system: System) -> str:
 
 
 def _explanations(found: Unbiasedness, temperature: float, stated: Stated) -> Iterator[str]:
-    """What would make the scale 1, in words: the unit that fits best, and a temperature."""
+    """What would make the scale 1, in words: the unit that fits best, and a temperature; nothing where it may be 0."""
+    if abs(found.scale) <= N_SEM * found.scale_sem:
+        return  # forces that have nothing to do with these coords
     units = force_factors(temperature)
     ratios = {unit: units[stated.force] / value for unit, value in units.items()}
     size = abs(found.scale)

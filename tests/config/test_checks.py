@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from cgexp.cards import DATA
 from cgexp.config.checks import BIASED_FORCE_MAPS, all_problems, check
 from cgexp.config.compose import compose
 from cgexp.config.paths import group_options
@@ -15,8 +16,17 @@ def problem(*overrides: str) -> str:
     return next(all_problems(compose(overrides)), "")
 
 
+PEPTIDE = "dataset.system={_target_: cgexp.systems.peptide.Peptide}"
+MINI = f"dataset.path={DATA / 'chignolin_mini.npz'}"
 FILES = {
-    "frames_file": ["dataset.path=frames.npz", "dataset.system={_target_: cgexp.systems.peptide.Peptide}"],
+    "frames_file": [MINI, PEPTIDE],
+    "trajectory": [
+        "dataset.trajectory=a",
+        "dataset.topology=b",
+        "dataset.temperature=300",
+        PEPTIDE,
+        "dataset.n_beads=10",
+    ],
     "peptide_file": ["dataset.path=frames.npz"],
     "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
     "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],
@@ -32,6 +42,7 @@ def test_physics_waits_for_the_run_that_is_named() -> None:
 @pytest.mark.parametrize("experiment", group_options("experiment"))
 def test_every_experiment_is_sound(experiment: str) -> None:
     own = ["dataset.path=outputs/chignolin_first/0123456789"] if experiment == "active_teacher" else []
+    own = [MINI, PEPTIDE] if experiment.startswith("own_") else own
     check(compose([f"experiment={experiment}", *own]))
     check(compose([f"experiment={experiment}", "debug=fast", *own]))
 
@@ -40,7 +51,9 @@ def test_every_experiment_is_sound(experiment: str) -> None:
 def test_every_option_is_sound(group: str) -> None:
     for option in group_options(group):
         experiment = (
-            "chignolin_first" if option.startswith(("cg", "peptide", "chignolin", "teacher", "frames")) else "toy_cgnet"
+            "chignolin_first"
+            if option.startswith(("cg", "peptide", "chignolin", "teacher", "frames", "traj"))
+            else "toy_cgnet"
         )
         experiment = "toy_polymer" if option in ("toy_polymer", "molecule") else experiment
         chosen = [f"experiment={experiment}", f"{group}={option}", *FILES.get(option, [])]

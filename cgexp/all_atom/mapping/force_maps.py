@@ -37,7 +37,7 @@ def optimal_map(forces: Forces, sites: BeadSites, ridge: float = RIDGE) -> Linea
     if ridge < 0:
         raise InputError(f"ridge={ridge} is negative: expected a number >= 0")
     fixed = sites.groups[sites.beads]
-    covariance, n_frames = _covariance(forces, sites)
+    covariance, n_frames = covariance_of_groups(forces, sites.groups)
     free = np.setdiff1d(np.arange(len(covariance)), fixed)
     needed = FRAMES_PER_WEIGHT * len(free)
     if n_frames < needed:
@@ -55,13 +55,16 @@ def optimal_map(forces: Forces, sites: BeadSites, ridge: float = RIDGE) -> Linea
     return LinearMap.of("optimal", weights[:, sites.groups], sites, provenance)
 
 
-def _covariance(forces: Forces, sites: BeadSites) -> tuple[Matrix, int]:
-    """Q = <F F^T> [n_groups, n_groups] of group forces, mean over frames and components, and the number of frames."""
-    n_groups = int(sites.groups.max()) + 1
-    membership = (sites.groups[:, None] == np.arange(n_groups)[None, :]).astype(np.float64)
+def covariance_of_groups(forces: Forces, groups: NDArray[np.int64]) -> tuple[Matrix, int]:
+    """Q = <F F^T> [n_groups, n_groups] of group forces, mean over frames and components, and the number of frames.
+
+    forces: of all atoms, as for ``optimal_map``. groups: [n_atoms], the group of each atom, counted from 0.
+    """
+    n_groups, n_atoms = int(groups.max()) + 1, len(groups)
+    membership = (groups[:, None] == np.arange(n_groups)[None, :]).astype(np.float64)
     total, n_frames = np.zeros((n_groups, n_groups)), 0
-    for batch in _batches(forces, sites.n_atoms):
-        components = batch.astype(np.float64).transpose(0, 2, 1).reshape(-1, sites.n_atoms)
+    for batch in _batches(forces, n_atoms):
+        components = batch.astype(np.float64).transpose(0, 2, 1).reshape(-1, n_atoms)
         summed = components @ membership
         total += summed.T @ summed
         n_frames += len(batch)

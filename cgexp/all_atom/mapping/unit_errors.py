@@ -11,13 +11,16 @@ from cgexp.units import NM_IN_ANGSTROM, force_factors
 
 NM_DISTANCE = 0.8  # Å; neighbouring beads on atoms are farther apart, unless the numbers are nm
 TOLERANCE = 0.15  # of a factor
+N_SEM = 4.0  # standard errors within which a scale is taken to be 0
 
 
 def unit_error(frames: Frames, scale: float, sem: float) -> str | None:
     """A sentence on frames whose forces times coords are ``scale`` ± ``sem`` times too large, see ``force_scale``.
 
-    None if no mistake of units would explain the number.
+    None if no mistake of units would explain the number, nor where it may be 0: then they have nothing in common.
     """
+    if abs(scale) <= N_SEM * sem:
+        return None
     found = []
     stretch = NM_IN_ANGSTROM if _looks_like_nm(frames) else 1.0
     if stretch != 1.0:

@@ -184,6 +184,7 @@ def _check_settings(task: Task, protocol: Protocol) -> None:
         "sequence": task.sequence,
         "force_field": task.force_field.name,
         "temperature": task.temperature,
+        **({"caps": True} if task.caps else {}),
         **protocol.settings,
     }
     claim(task.folder / PROTOCOL_FILE, settings)

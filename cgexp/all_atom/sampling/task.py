@@ -29,13 +29,17 @@ SOLVATED_QUENCH_STEPS = 500  # iterations of the minimiser: fresh water has clas
 
 @dataclass(frozen=True)
 class Task:
-    """What is sampled. temperature: K, of the frames that are kept. folder: where everything is stored."""
+    """What is sampled. temperature: K, of the frames that are kept. folder: where everything is stored.
+
+    caps: whether the ends are an acetyl and an N-methyl amide group, not charged.
+    """
 
     sequence: str
     temperature: float
     folder: Path
     force_field: ForceField = DEFAULT
     platform: PlatformName = "auto"
+    caps: bool = False
 
     @property
     def explicit(self) -> bool:
@@ -59,7 +63,7 @@ class Task:
     @cached_property
     def built(self) -> AllAtom:
         """The peptide as it is built, for its atoms and their order."""
-        return build_peptide(self.sequence)
+        return build_peptide(self.sequence, caps=self.caps)
 
     @cached_property
     def extended(self) -> AllAtom:
@@ -68,7 +72,7 @@ class Task:
     @cached_property
     def native(self) -> AllAtom:
         """The native structure. Raises InputError if it is not known."""
-        return build_native(self.sequence, self.force_field)
+        return build_native(self.sequence, self.force_field, self.caps)
 
     @cached_property
     def reference(self) -> AllAtom:

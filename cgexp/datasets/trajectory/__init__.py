@@ -1,0 +1,1 @@
+"""Trajectories of your own: atoms named, beads put on them, forces mapped, and the whole put to the test."""
