@@ -14,6 +14,7 @@ from cgexp.cli.export import FORMATS, KEYS, KINDS
 from cgexp.cli.importing import known_settings
 from cgexp.cli.parser import VERBS, Parser
 from cgexp.cli.wandb import ACTIONS
+from cgexp.cli.wandb import KEYS as KEYS_OF_WANDB
 from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 from cgexp.runs.sweeps import sweeps_in
@@ -27,7 +28,7 @@ KEYS_OF_LISTS = {
     "runs": ("sort", "columns", "outputs"),
     "compare": ("metrics", "baseline", "over", "to", "outputs"),
     "diff": ("outputs",),
-    "wandb": ("outputs",),
+    "wandb": KEYS_OF_WANDB,
 }
 
 

@@ -1,16 +1,20 @@
-"""cgexp wandb: upload what is offline (sync)."""
+"""cgexp wandb: upload what is offline (sync); a workspace and a report that compare runs (workspace)."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from cgexp.cli.words import Words
 from cgexp.errors import InputError, did_you_mean
+from cgexp.store import write_bytes
 from cgexp.studies.catalogue import Entry
 
-ACTIONS = ("sync",)
-KEYS = ("outputs",)
+ACTIONS = ("sync", "workspace")
+KEYS = ("outputs", "project", "entity", "name", "metric", "to")  # of sync the first alone
 
 
 def main(given: argparse.Namespace) -> int:
@@ -20,8 +24,32 @@ def main(given: argparse.Namespace) -> int:
     action = given.words[0]
     if action not in ACTIONS:
         raise InputError(f"unknown action '{action}'{did_you_mean(action, ACTIONS)}: expected {', '.join(ACTIONS)}")
-    words = Words.read(given.words[1:], KEYS)
-    return _sync(words.entries(), given.dry_run)
+    if action == "workspace":
+        return _workspace(Words.read(given.words[1:], KEYS), given.dry_run)
+    return _sync(Words.read(given.words[1:], KEYS[:1]).entries(), given.dry_run)
+
+
+def _workspace(words: Words, is_dry: bool) -> int:
+    """Save a workspace and a report in W&B; with --dry-run, or to=FILE, their specification instead."""
+    from cgexp.report import wandb_workspace as made
+    from cgexp.report.wandb_files import require_connection
+    from cgexp.studies.tracked import drawn
+
+    subject = drawn(words.entries(), words.settings)
+    if not is_dry and "to" not in words.settings:
+        require_connection()
+        subject = replace(subject, entity=subject.entity or made.default_entity())
+        for what, one in (("workspace", made.make_workspace(subject)), ("report", made.make_report(subject))):
+            print(f"{what} '{subject.title}': {made.save(one)}")
+        return 0
+    both = {"workspace": made.make_workspace(subject), "report": made.make_report(subject)}
+    text = json.dumps({what: made.specification(one) for what, one in both.items()}, indent=2, ensure_ascii=False)
+    if "to" in words.settings:
+        write_bytes(Path(words.settings["to"]), text.encode())
+        print(f"wrote {words.settings['to']}")
+    else:
+        print(text)
+    return 0
 
 
 def _sync(entries: Sequence[Entry], is_dry: bool) -> int:

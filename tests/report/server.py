@@ -108,6 +108,9 @@ class Server:
             "CreateArtifactFiles": self._artifact_files,
             "CommitArtifact": self._commit,
             "UseArtifact": self._use,
+            "UpsertView2": self._upsert_view,
+            "upsertView": self._upsert_view,
+            "GetProjects": self._projects,
         }
 
     def answer(self, operation: str, variables: dict[str, Any]) -> Any:
@@ -251,6 +254,16 @@ class Server:
     def _commit(self, artifactID: str) -> Any:
         self.artifacts[artifactID].state = "COMMITTED"
         return {"commitArtifact": {"artifact": {"id": artifactID, "digest": ""}}}
+
+    def _upsert_view(self, **view: Any) -> Any:
+        self.views.append({**view, "id": f"view-{len(self.views)}"})
+        names = {"id": "project", "name": view["projectName"], "entityName": view["entityName"]}
+        return {"upsertView": {"view": {**self.views[-1], "project": names, "updatedAt": None}, "inserted": True}}
+
+    def _projects(self, **_: Any) -> Any:
+        project = {"__typename": "Project", "id": "project", "name": "cgexp", "entityName": ENTITY, "createdAt": ""}
+        edges = [{"node": {**project, "isBenchmark": False, "user": None}, "cursor": ""}]
+        return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
 
     def _use(self, input: dict[str, Any]) -> Any:
         self.runs[input["runName"]].used.append(input["artifactID"])
