@@ -218,7 +218,7 @@ def _metrics(
     metrics: dict[str, float] = {}
     for i in range(N_TIMESCALES):
         metrics |= _timescale(f"msm_timescale_{i + 1}", slow[:, :, i], lags, lag, n_units)
-    return metrics | _with_error("msm_ck_error", [m.ck_error for m in (model, *draws)], n_units)
+    return metrics | with_error("msm_ck_error", [m.ck_error for m in (model, *draws)], n_units)
 
 
 def _timescale(name: str, slow: Array, lags: list[int], lag: int, n_units: int) -> dict[str, float]:
@@ -235,10 +235,10 @@ def _timescale(name: str, slow: Array, lags: list[int], lag: int, n_units: int) 
         spread = rise[1:][np.isfinite(rise[1:])]
         if len(spread) < 2 or rise[0] > 2.0 * np.std(spread, ddof=1):
             return {f"{name}{ABOVE}": float(at_lag[0])}
-    return _with_error(name, at_lag.tolist(), n_units)
+    return with_error(name, at_lag.tolist(), n_units)
 
 
-def _with_error(name: str, values: list[float], n_units: int) -> dict[str, float]:
+def with_error(name: str, values: list[float], n_units: int) -> dict[str, float]:
     """The first of the values, and its error from the others, draws of n_units replicas, as far as they are finite."""
     value, *others = values
     if not np.isfinite(value):

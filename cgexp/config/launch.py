@@ -156,12 +156,15 @@ def launch_chosen(overrides: Sequence[str], job: Job, name: str, folder: Path) -
     return [json.loads(path.read_text()) for path in sorted(place.glob("*.json"), key=lambda path: int(path.stem))]
 
 
+OF_A_COMMAND = ("launcher=", "hydra.", "outputs=", "force=", "figures=", "logger")
+
+
 def sweep_name(overrides: Sequence[str]) -> str:
-    """The name of a sweep that has none: a hash of its overrides but for the launcher's.
+    """The name of a sweep that has none: a hash of its overrides but for those that say how and where it is done.
 
     So a repeated call falls into the same group of W&B.
     """
-    return "sweep-" + digest(sorted(o for o in overrides if not o.startswith(("launcher=", "hydra."))))
+    return "sweep-" + digest(sorted(plain for o in overrides if not (plain := o.lstrip("+")).startswith(OF_A_COMMAND)))
 
 
 def of_launcher(overrides: Sequence[str]) -> list[str]:

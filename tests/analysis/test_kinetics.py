@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics
+from cgexp.analysis.kinetics import KineticSettings, Walkers, kinetics, with_error
 from tests.analysis.ensembles import replicas_of
 
 SETTINGS = KineticSettings(lag=4, n_states=2, folded_rmsd=2.0, n_bootstrap=8, seed=0)
@@ -106,3 +106,12 @@ def test_a_single_replica_has_no_error() -> None:
     assert "msm_timescale_1" in metrics
     assert not [name for name in metrics if name.endswith("_sem")]
     assert curve.timescales_low is None
+
+
+def test_errors_carry_the_factor_that_makes_their_square_unbiased() -> None:
+    """n replicas drawn with replacement spread by sqrt((n - 1) / n) too little, as in analysis.bootstrap."""
+    draws = [3.0, 1.0, 2.0, 4.0]
+    assert with_error("t", [2.5, *draws], 5) == {
+        "t": 2.5,
+        "t_sem": pytest.approx(np.std(draws, ddof=1) * np.sqrt(1.25)),
+    }

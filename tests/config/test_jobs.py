@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from cgexp.cli.main import main
 from cgexp.config.compose import Config, compose
 from cgexp.config.jobs import Jobs, expand, jobs_of
-from cgexp.config.launch import MOST_DEATHS, launch, launch_chosen
+from cgexp.config.launch import MOST_DEATHS, launch, launch_chosen, sweep_name
 from cgexp.errors import InputError, MistakeOfOptions, sentence_of
 from cgexp.parts.allowed import VARIABLE
 
@@ -179,3 +179,12 @@ def test_a_process_that_dies_costs_no_other_job(
     assert sorted(told) == (["seed=2"] if given_up else [])
     assert all("has died 3 times" in sentence for sentence in told.values())
     assert [one.is_mistake for one in failed if one.overrides == ("seed=1",)] == [True]
+
+
+@pytest.mark.parametrize(
+    "how", ["launcher=joblib", "hydra.launcher.n_jobs=3", "force=true", "outputs=there", "+seed=1,2"]
+)
+def test_a_sweep_has_one_name_however_it_is_done(how: str) -> None:
+    given = ["experiment=toy_cgnet", "seed=1,2"]
+    assert sweep_name([*given, how] if "seed" not in how else [given[0], how]) == sweep_name(given)
+    assert sweep_name(["experiment=toy_cgnet", "seed=1,3"]) != sweep_name(given)
