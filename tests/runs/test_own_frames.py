@@ -10,6 +10,7 @@ import pytest
 import cgexp
 from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
+from cgexp.runs.check import report
 from cgexp.runs.pipeline import run
 from cgexp.store import write_frames
 from tests.runs.test_pipeline import configure, quiet
@@ -49,3 +50,13 @@ def test_frames_of_ones_own_and_what_is_wrong_with_them(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="truncated"):
         run(peptide_file(tmp_path, path, "seed=3"), say=quiet)
+
+
+def test_a_wrong_sequence_is_told_by_check(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    write_frames(path, cgexp.load_dataset("chignolin_mini").select(slice(0, 40)))
+    config = peptide_file(tmp_path, path, "dataset.system.sequence=YYDPETGTWA")
+    with pytest.raises(
+        InputError, match="holds frames of 'peptide-YYDPETGTWY' but the data set's system is 'peptide-YYD"
+    ):
+        list(report(config))
