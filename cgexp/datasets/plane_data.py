@@ -10,7 +10,7 @@ import numpy as np
 from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.toy_data import N_PREVIEW, NOWHERE, stated_points, uniform_points
 from cgexp.frames import Frames
-from cgexp.parts.ranges import NonNegativeInt
+from cgexp.parts.ranges import Coordinate, NonNegativeInt
 from cgexp.systems.plane import Plane
 
 
@@ -23,8 +23,8 @@ class PlanePoints(Recipe):
     """
 
     system: Plane
-    lower: float = -5.0
-    upper: float = 5.0
+    lower: Coordinate = -5.0
+    upper: Coordinate = 5.0
     seed: NonNegativeInt = 0
 
     def __post_init__(self) -> None:

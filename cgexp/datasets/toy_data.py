@@ -14,7 +14,7 @@ from cgexp.datasets.langevin import Dynamics
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt, Region
+from cgexp.parts.ranges import Coordinate, NonNegativeInt, Positive, PositiveInt, Region
 from cgexp.systems.toy import ToyPotential
 
 # The envelope of rejection sampling: cells over x_range and y_range, the density's maximum on a sub-grid of each.
@@ -68,8 +68,8 @@ class ToyRecipe(Recipe):
 class UniformPoints(ToyRecipe):
     """Independent points uniform in a square: not an equilibrium ensemble. lower, upper: its edges, length."""
 
-    lower: float = -5.0
-    upper: float = 5.0
+    lower: Coordinate = -5.0
+    upper: Coordinate = 5.0
 
     def make(self, folder: Path) -> Frames:
         points = uniform_points(self.n_points, self.lower, self.upper, self.seed)
@@ -84,7 +84,7 @@ class ExactSamples(ToyRecipe):
     within: from and to which x samples are kept, length, for data that lack a basin; None: all.
     """
 
-    within: Region[tuple[float, float] | None] = None
+    within: Region[tuple[Coordinate, Coordinate] | None] = None
 
     def make(self, folder: Path) -> Frames:
         generator = np.random.default_rng(self.seed)

@@ -19,6 +19,7 @@ SMALLEST, LARGEST = 1e-30, 1e30
 LARGEST_INT = 2**31 - 1
 
 Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST), doc("a finite number")]
+Coordinate = Annotated[float, Ge(-1e6), Le(1e6), doc("a number from -1e6 to 1e6")]  # energies there are numbers, too
 Positive = Annotated[float, Ge(SMALLEST), Le(LARGEST), doc("a positive number")]
 NonNegative = Annotated[float, Ge(0), Le(LARGEST), doc("a number >= 0")]
 Fraction = Annotated[float, Ge(0), Le(1), doc("a number between 0 and 1")]
