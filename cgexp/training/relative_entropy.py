@@ -15,7 +15,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import Evaluate, make_evaluator
 from cgexp.models.potential import Potential
-from cgexp.parts.ranges import NonNegative, Positive, PositiveInt
+from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator, State
 from cgexp.simulation.replicas import Replicas, choose_starts, keep_alive
@@ -41,7 +41,10 @@ class RelativeEntropy(EnsembleTerm):
     begins best from weights that force matching has found (trainer.start_from).
 
     weight: of the relative entropy, force^2, since the loss beside it is a squared force. integrator, dt (time unit),
-    n_replicas: of the dynamics. health: limits of a replica; one beyond them begins anew from a frame of the data.
+    n_replicas: of the dynamics, which starts from frames of the data. n_equilibration: steps before the first step of
+    the training, so that the replicas have the populations of the model they start under: as many as it takes to forget
+    a start. Without them a model that is wrong by a slow process, as folding, looks right. health: limits of a replica;
+    one beyond them begins anew from a frame of the data.
     The value that is logged is the gap between the network's mean energies, in kT times the weight, whose gradient is
     that of S; it is not S itself, which would need the partition function.
     """
@@ -53,10 +56,12 @@ class RelativeEntropy(EnsembleTerm):
         weight: NonNegative = 1.0,
         n_replicas: PositiveInt = 256,
         n_steps: PositiveInt = 100,
+        n_equilibration: NonNegativeInt = 0,
         health: HealthCheck | None = None,
     ) -> None:
         super().__init__(weight)
         self.integrator, self.dt, self.n_replicas, self.n_steps = integrator, dt, n_replicas, n_steps
+        self.n_equilibration = n_equilibration
         self.health = HealthCheck() if health is None else health
         self.n_restarts = 0  # replicas that have left the limits
         self._replicas: Replicas | None = None
@@ -80,10 +85,13 @@ class RelativeEntropy(EnsembleTerm):
     def _sampled(self, like: Tensor) -> Tensor:
         """Coordinates of the replicas, [n_replicas, n_beads, n_dims], after another ``n_steps`` under today's model."""
         evaluate = make_evaluator(self._kernel, self._potential, like)
+        first = self._replicas is None and self._kept is None
         replicas, bath = self._present(evaluate, like), self._bath(like)
-        for _ in range(self.n_steps):
+        n_steps = self.n_steps + (self.n_equilibration if first else 0)
+        for step in range(1, n_steps + 1):
             replicas.advance(self.integrator, evaluate, bath)
-        self._restart_failed(replicas, evaluate, bath)
+            if step % self.health.every == 0 or step == n_steps:
+                self._restart_failed(replicas, evaluate, bath)
         return replicas.state.coords
 
     def _present(self, evaluate: Evaluate, like: Tensor) -> Replicas:
