@@ -15,6 +15,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +60,7 @@ class Module:
         return ast.walk(self.tree)
 
 
+@lru_cache(maxsize=None)
 def modules() -> list[Module]:
     return [Module.read(path) for path in sorted(PACKAGE.rglob("*.py"))]
 

@@ -10,7 +10,8 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,12 +122,22 @@ def build_native(sequence: str, force_field: ForceField = DEFAULT, caps: bool = 
             f"no native torsions are known for '{sequence}': expected one of {', '.join(NATIVE_TORSIONS)}; "
             "start from the extended chain with dataset/protocol=extended"
         )
-    return minimise(build_peptide(sequence, NATIVE_TORSIONS[sequence], caps), force_field)
+    return _minimised(sequence, NATIVE_TORSIONS[sequence], force_field, caps)
 
 
 def build_extended(sequence: str, force_field: ForceField = DEFAULT) -> AllAtom:
     """The extended chain, minimised."""
-    return minimise(build_peptide(sequence), force_field)
+    return _minimised(sequence, Torsions.extended(len(sequence)), force_field)
+
+
+def _minimised(sequence: str, torsions: Torsions, force_field: ForceField, caps: bool = False) -> AllAtom:
+    found = _made(sequence, torsions, force_field.implicit, caps)
+    return replace(found, positions=found.positions.copy())
+
+
+@lru_cache(maxsize=8)  # it takes seconds, and a back-mapper asks for the same three times
+def _made(sequence: str, torsions: Torsions, force_field: ForceField, caps: bool) -> AllAtom:
+    return minimise(build_peptide(sequence, torsions, caps), force_field)
 
 
 def minimise(peptide: AllAtom, force_field: ForceField = DEFAULT) -> AllAtom:

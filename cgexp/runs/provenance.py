@@ -88,6 +88,7 @@ def processor() -> str:
     return next(models, platform.processor() or platform.machine())
 
 
+@lru_cache(maxsize=None)
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)

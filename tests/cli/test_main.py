@@ -19,7 +19,7 @@ from cgexp.cli.main import main
 from cgexp.cli.parser import make_parser, parse
 from cgexp.config.jobs import expand, without_globs
 
-FAST = ["debug=fast", "experiment=toy_cgnet"]
+FAST = ["debug=fast", "experiment=toy_cgnet", "figures=none"]
 
 
 def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -108,9 +108,9 @@ def test_a_failure_of_our_own_is_named_and_logged(
 
 def test_overrides_of_a_run_are_of_its_own_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     peptide = ["experiment=chignolin_first", "model=none", "simulation=none", "analysis=forces"]
-    assert output_of(capsys, "run", "debug=fast", *peptide, f"outputs={tmp_path}")[0] == 0
+    assert output_of(capsys, "run", "debug=fast", "figures=none", *peptide, f"outputs={tmp_path}")[0] == 0
     folder = next(path.parent for path in tmp_path.rglob("metrics.json") if path.parent.name != "train")
-    code, out, error = output_of(capsys, "evaluate", f"run={folder}", "analysis.mean_force_set=null", "figures=none")
+    code, out, error = output_of(capsys, "evaluate", f"run={folder}", "analysis.mean_force_set=null")
     assert (code, error) == (0, "")
     assert str(folder) not in out, "another analysis is a run beside it"
     code, out, _ = output_of(capsys, "check", f"run={folder}", "analysis.mean_force_set=null")

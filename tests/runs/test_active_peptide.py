@@ -42,7 +42,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     outputs = tmp_path_factory.mktemp("outputs")
     config = compose([*TINY, f"dataset.path={teacher}", f"outputs={outputs}"])
     check(config)
-    return run_active(config, say=lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cgexp.runs.evaluate.draw", lambda *_: {})  # of each round, which take most of the time
+        return run_active(config, say=lambda _: None)
 
 
 def test_each_round_is_judged_against_the_teachers_ensemble(finished: RunFolder) -> None:

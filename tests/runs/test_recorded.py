@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_frames(Path("data/mine.npz"), frames)
         Path("conf/experiment").mkdir(parents=True)
         Path("conf/experiment/mine.yaml").write_text(MINE)
-        assert main(["run", "experiment=mine", "debug=fast"]) == 0
+        assert main(["run", "experiment=mine", "debug=fast", "figures=none"]) == 0
     return folder
 
 
@@ -77,7 +77,7 @@ def test_overrides_are_laid_on_its_own_config(
     assert config["prior"]["terms"]["wall"]["force_constant"] == 7.0
     assert config["simulation"]["n_steps"] == 100
     assert config["simulation"]["temperature"] == 1.0
-    assert config["overrides"] == ["experiment=mine", "debug=fast", *words[1:]]
+    assert config["overrides"] == ["experiment=mine", "debug=fast", "figures=none", *words[1:]]
     assert RunFolder(child).potential.read_bytes() == parent.potential.read_bytes()
 
 

@@ -29,7 +29,7 @@ from tests.active.fakes import round_with
 STUDY = """
 title: Small
 seeds: [1, 2]
-common: [experiment=toy_julia, debug=fast, simulation=none, 'dataset.seed=${seed}']
+common: [experiment=toy_julia, debug=fast, figures=none, simulation=none, 'dataset.seed=${seed}']
 columns: [force_rmse_relative, answer]
 arms:
   direct: {label: direct, overrides: [model=direct_force]}
@@ -62,7 +62,7 @@ PART = """
 title: A part
 seeds: [1]
 verb: active
-common: [experiment=toy_julia, debug=fast, simulation=none]
+common: [experiment=toy_julia, debug=fast, figures=none, simulation=none]
 columns: [whole]
 arms:
   plain: {label: plain}

@@ -29,6 +29,7 @@ PROTOCOL = ReplicaExchange(
     time_step=0.01,
 )
 N_BLOCKS = 20
+N_ROUNDS = 20
 
 
 def external(expression: str, n_particles: int = 1) -> Any:
@@ -42,10 +43,11 @@ def external(expression: str, n_particles: int = 1) -> Any:
     return system
 
 
-def double_well() -> Any:
+def double_well(n_particles: int = 1) -> Any:
     """BARRIER ((x/WIDTH)^2 - 1)^2 + TILT x/WIDTH, and stiff in y and z."""
     return external(
-        f"{KCAL_IN_KJ}*({BARRIER}*((10*x/{WIDTH})^2-1)^2 + {TILT}*(10*x/{WIDTH}) + 0.5*{STIFFNESS}*100*(y^2+z^2))"
+        f"{KCAL_IN_KJ}*({BARRIER}*((10*x/{WIDTH})^2-1)^2 + {TILT}*(10*x/{WIDTH}) + 0.5*{STIFFNESS}*100*(y^2+z^2))",
+        n_particles,
     )
 
 
@@ -67,7 +69,11 @@ def block_error(values: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory: pytest.TempPathFactory) -> ExchangeTrajectory:
-    return run(tmp_path_factory.mktemp("long"), 36)
+    """Of two independent particles a walker: twice the samples of one in the time of one."""
+    folder = tmp_path_factory.mktemp("long")
+    starts = [np.tile([-WIDTH, 0.0, 0.0], (2, 1))] * PROTOCOL.n_walkers
+    run_replica_exchange(double_well(2), starts, PROTOCOL, folder, N_ROUNDS, platform="Reference", progress=quiet)
+    return load_exchange(folder)
 
 
 def test_a_double_well_has_its_boltzmann_populations_at_every_temperature(long_run: ExchangeTrajectory) -> None:
@@ -75,7 +81,7 @@ def test_a_double_well_has_its_boltzmann_populations_at_every_temperature(long_r
     for level, temperature in enumerate(long_run.temperatures):
         weight = np.exp(-(BARRIER * ((x / WIDTH) ** 2 - 1) ** 2 + TILT * x / WIDTH) / (BOLTZMANN * temperature))
         exact = weight[x < 0].sum() / weight.sum()
-        left = (long_run.at_level(level)[200:, 0, 0] < 0).astype(float)
+        left = (long_run.at_level(level)[200:, :, 0] < 0).mean(axis=1)
         error = block_error(left)
         assert error < 0.03
         assert abs(left.mean() - exact) < 4.0 * error
@@ -83,8 +89,8 @@ def test_a_double_well_has_its_boltzmann_populations_at_every_temperature(long_r
 
 def test_harmonic_directions_have_equipartition_at_every_temperature(long_run: ExchangeTrajectory) -> None:
     for level, temperature in enumerate(long_run.temperatures):
-        y, z = long_run.at_level(level)[200:, 0, 1:].T.astype(float)
-        values = STIFFNESS * (y**2 + z**2) / (2.0 * BOLTZMANN * temperature)  # exactly 1 on average
+        squares = (long_run.at_level(level)[200:, :, 1:].astype(float) ** 2).sum(axis=2).mean(axis=1)
+        values = STIFFNESS * squares / (2.0 * BOLTZMANN * temperature)  # exactly 1 on average
         assert abs(values.mean() - 1.0) < 4.0 * block_error(values)
         assert block_error(values) < 0.06
 
@@ -92,7 +98,7 @@ def test_harmonic_directions_have_equipartition_at_every_temperature(long_run: E
 def test_swaps_are_accepted_and_walkers_travel(long_run: ExchangeTrajectory) -> None:
     assert (long_run.acceptance > 0.5).all()
     assert (long_run.round_trips > 10).all()
-    assert long_run.aggregate_ns == pytest.approx(36 * 50 * 0.2 * 4 / 1000)
+    assert long_run.aggregate_ns == pytest.approx(N_ROUNDS * 50 * 0.2 * 4 / 1000)
 
 
 def test_columns_are_continuous_walkers_and_levels_follow_the_swaps(long_run: ExchangeTrajectory) -> None:
