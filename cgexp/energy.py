@@ -39,7 +39,7 @@ class EnergyTerm(Part, nn.Module):
         return self.energy(coords)
 
 
-PART_BYTES = 4 * 2**20  # of coordinates in float64; what is measured on them takes several times as much
+PART_BYTES = 16 * 2**20  # of the vectors of all pairs in float64; what is measured takes several times as much
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Measured:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         coords, weights = self.frames.coords, self.frames.weights
         total = float(len(coords) if weights is None else np.sum(weights, dtype=np.float64))
-        size = max(1, PART_BYTES // (8 * self.frames.n_beads * self.frames.n_dims))
+        n_beads, n_dims = self.frames.n_beads, self.frames.n_dims
+        size = max(1, PART_BYTES // (8 * n_dims * max(n_beads, n_beads * (n_beads - 1) // 2)))
         for first in range(0, len(coords), size):
             part = torch.from_numpy(np.array(coords[first : first + size], dtype=np.float64))
             given = np.ones(len(part)) if weights is None else np.array(weights[first : first + size], dtype=np.float64)

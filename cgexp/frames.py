@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ PER_FRAME = ("block", "time_ps", "weights", "parent", "round")  # [n_frames]
 LIKE_COORDS = ("forces", "force_sem")  # [n_frames, n_beads, n_dims]
 ARRAYS = ("coords", "bead_types", *PER_FRAME, *LIKE_COORDS)
 METADATA = ("units", "temperature", "system", "source", "force_map", "notes")
+CHECKED = 2**14  # frames looked at at once
 OPTIONAL_METADATA = ("force_field",)  # came later: left out where it says nothing, so that older content hashes hold
 
 
@@ -37,7 +39,8 @@ class Frames:
     older versions. units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces
     became bead forces.
     force_field: name of the atoms' force field and solvent; '' if it is not known, or there are no atoms.
-    Raises InputError naming the field and the first bad frame.
+    Arrays may be read-only memory maps (numpy.load with mmap_mode="r"), which stay on disk. Raises InputError naming
+    the field and the first bad frame.
     """
 
     coords: NDArray[np.floating]
@@ -225,7 +228,8 @@ def _can_be_changed(array: NDArray[np.generic]) -> bool:
         if owner.flags.writeable:
             return True
         owner = owner.base
-    return owner is not None  # of another kind, as a memory map
+    # of another kind; a map of a file for reading only is taken as it is, since its data may be larger than the memory
+    return owner is not None and not isinstance(owner, mmap.mmap)
 
 
 def _temperature(given: Any) -> float:
@@ -267,7 +271,7 @@ def _check_shapes(frames: Frames) -> None:
 
 
 def _check_finite(name: str, value: NDArray[Any] | None) -> None:
-    if value is None or np.isfinite(value).all():
+    if value is None or all(np.isfinite(value[k : k + CHECKED]).all() for k in range(0, len(value), CHECKED)):
         return
     bad = ~np.isfinite(value).reshape(len(value), -1).all(axis=1)
     raise InputError(

@@ -8,30 +8,29 @@ that holds the SHA-256 of its own content, so that it keeps it wherever it is co
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError, naming_machine, not_written, require_machine, shown
 from cgexp.frames import ARRAYS, METADATA, OPTIONAL_METADATA, Frames, plain_bytes
+from cgexp.mapped import read_members
 from cgexp.quantised import dequantise, quantise
 
 Arrays = Mapping[str, NDArray[Any]]
 META = "__meta__"
 FORMAT = 1
 UNREAD = "is truncated or not a cgexp store file: delete it and run the stage that wrote it again"
-LARGE, MOST_PACKED = 2**30, 100  # bytes; what our files shrink to at most when they are packed, as a factor
 SEAL = "sha256"  # key of a record's checksum
 UNFINISHED = ".part"  # ends the name of a hidden file that is being written
 TEXT_SEAL = "# sha256: "  # begins the first line of a text with a checksum
@@ -43,7 +42,12 @@ UNREADABLE = (
 
 
 def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
-    """Write a whole file or nothing: to a temporary neighbour, synced, then renamed over ``path``.
+    """Write a whole file or nothing: see ``write_whole``."""
+    write_whole(path, lambda file: file.write(content), durable)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object], durable: bool = True) -> None:
+    """Let ``write`` make a whole file or nothing: a temporary neighbour, synced, then renamed over ``path``.
 
     Without ``durable`` it is not synced: whole or nothing when the process is killed, but not when the power fails.
     """
@@ -56,7 +60,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
         raise not_written(error, path) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            write(file)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -170,22 +174,22 @@ def write_arrays(
             raise TypeError(f"array '{name}' holds Python objects, which this format does not store")
     digest = _digest(arrays, meta or {})
     header = json.dumps({"format": FORMAT, "sha256": digest, "meta": dict(meta or {})}).encode()
-    buffer = io.BytesIO()
-    savez = np.savez_compressed if compress else np.savez
-    savez(buffer, **{META: np.frombuffer(header, dtype=np.uint8), **arrays})  # type: ignore[arg-type]
-    write_bytes(Path(path), buffer.getvalue(), durable)
+    savez: Any = np.savez_compressed if compress else np.savez
+    content = {META: np.frombuffer(header, dtype=np.uint8), **arrays}
+    write_whole(Path(path), lambda file: savez(file, **content), durable)
     return digest
 
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Return the arrays and metadata of a file written by write_arrays, after checking its checksum."""
+    """Return the arrays and metadata of a file written by write_arrays, after checking its checksum.
+
+    Arrays of a file of more than mapped.MAP_FROM bytes stay on disk, as read-only memory maps.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist: expected a file written by cgexp")
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if _is_bomb(archive.zip):
-                raise ValueError("fills the memory")
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = read_members(path, archive)
         header = json.loads(arrays.pop(META).tobytes())
         version, recorded, meta = header["format"], header["sha256"], header["meta"]
     except UNREADABLE as error:
@@ -196,12 +200,6 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if _digest(arrays, meta) != recorded:
         raise InputError(f"{path} is damaged (its checksum differs): delete it and run the stage that wrote it again")
     return arrays, meta
-
-
-def _is_bomb(archive: zipfile.ZipFile) -> bool:
-    """Whether an archive of a few bytes would fill the memory when it is unpacked."""
-    size, packed = (sum(getattr(info, key) for info in archive.infolist()) for key in ("file_size", "compress_size"))
-    return size > LARGE and size > MOST_PACKED * packed
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from cgexp.testing.configurations import chain_frames
 @pytest.fixture(params=[None, "weights"])
 def frames(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Frames:
     """Frames that are measured 17 at a time, the last part with fewer."""
-    monkeypatch.setattr(energy, "PART_BYTES", 17 * 8 * 10 * 3)
+    monkeypatch.setattr(energy, "PART_BYTES", 17 * 8 * 45 * 3)
     found = chain_frames(120)
     weights = np.random.default_rng(1).random(120) * (np.arange(120) % 3 > 0)
     return found if request.param is None else found.with_labels(weights=weights)

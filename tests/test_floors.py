@@ -28,6 +28,7 @@ LAYERS = (
         "curves",
         "executor",
         "quantised",
+        "mapped",
     ),
     ("config", "systems", "geometry", "store"),
     ("energy",),

@@ -148,7 +148,7 @@ def test_a_folder_is_claimed_once_and_for_the_same_settings_again(tmp_path: Path
 
 
 def test_an_archive_that_fills_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cgexp.store.LARGE", 10**6)
+    monkeypatch.setattr("cgexp.mapped.LARGE", 10**6)
     write_arrays(tmp_path / "bomb.npz", {"x": np.zeros(10**6)}, compress=True)
     with pytest.raises(InputError, match=r"bomb\.npz is truncated or not a"):
         read_arrays(tmp_path / "bomb.npz")

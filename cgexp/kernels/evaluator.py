@@ -71,14 +71,16 @@ def make_forces(name: str, potential: nn.Module, coords: Tensor) -> Callable[[Te
     return forces
 
 
-def forces_of(potential: nn.Module, coords: NDArray[np.floating], name: str = "auto") -> NDArray[np.float64]:
+def forces_of(
+    potential: nn.Module, coords: NDArray[np.floating], name: str = "auto", out: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Forces in float64 of many frames, coords [n_frames, n_beads, n_dims] -> the same shape: see ``make_forces``.
 
-    Not finite where the potential's are not.
+    Not finite where the potential's are not. out: where they are written, as to a file; None: to memory.
     """
     like = torch.as_tensor(np.array(coords[:1], dtype=np.float64))
     forces, size = make_forces(name, potential, like), frames_at_a_time(like)
-    found = np.empty(coords.shape)
+    found = np.empty(coords.shape) if out is None else out
     for first in range(0, len(coords), size):  # converted a part at a time: coordinates may fill the memory
         part = torch.from_numpy(np.array(coords[first : first + size], dtype=np.float64))
         found[first : first + size] = forces(part).numpy()

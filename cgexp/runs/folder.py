@@ -52,6 +52,7 @@ class RunFolder:
         self.provenance = path / "provenance.json"
         self.prior = path / "prior.json"
         self.training = path / "train"
+        self.scratch = path / ".scratch"  # frames in training that do not fit into memory, while it lasts
         self.training_of = self.training / "made_of.json"  # what a training, maybe half-finished, is made from
         self.history = self.training / "history.csv"
         self.training_metrics = self.training / "metrics.json"

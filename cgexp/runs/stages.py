@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cgexp.datasets.packaged import load_packaged
@@ -18,6 +19,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import best_kernel
 from cgexp.kernels.evaluator import forces_of
+from cgexp.mapped import create
 from cgexp.models.potential import Potential, load_potential, save_potential, take_weights
 from cgexp.priors.harmonic import stiffness_of
 from cgexp.priors.prior import Prior
@@ -33,7 +35,8 @@ from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record
 from cgexp.training.callbacks import Watch
-from cgexp.training.fit import LAST, fit, untrained
+from cgexp.training.fit import LAST, fit
+from cgexp.training.levels import untrained
 from cgexp.training.noise import with_noise
 
 log = logging.getLogger(__name__)
@@ -94,10 +97,21 @@ def require_same_system(fitted_on: str | None, found: str, expected: str) -> Non
 
 def train(context: Context) -> None:
     """Train the network on what the prior leaves of the forces; write potential.npz and the numbers of the training."""
+    settings, frames, folder = context.experiment.trainer, context.frames, context.folder
+    prior = Prior.load(folder.prior)
+    scratch = None if settings.fits_memory(frames) else folder.scratch
+    try:
+        _train(context, prior, scratch)
+    finally:
+        remove(folder.scratch)
+
+
+def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
+    """As ``train``; frames in training and the prior's forces are files in the folder scratch, if it is given."""
     experiment, frames, folder = context.experiment, context.frames, context.folder
     settings, seed = experiment.trainer, experiment.seed
-    prior = Prior.load(folder.prior)
-    prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel)
+    out = None if scratch is None else create(scratch / "prior_forces.npy", frames.coords.shape, np.float64)
+    prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel, out)
     claim_training(context)
     torch.manual_seed(seed)
     network = experiment.model.make()
@@ -107,7 +121,8 @@ def train(context: Context) -> None:
         own = [name for name, _ in network.named_parameters() if name not in taken]
         log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
     if not any(True for _ in network.parameters()):
-        write_record(folder.training_metrics, untrained(frames, prior_forces, settings, folder.training, seed))
+        numbers = untrained(frames, prior_forces, settings.validation_fraction, settings.fold, folder.training, seed)
+        write_record(folder.training_metrics, numbers)
         save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, experiment.prior.spec)
         return
     numbers = fit(

@@ -1,9 +1,10 @@
-"""The data of a training: split by block, resident on the device as whole tensors; a batch is one index."""
+"""The data of a training: split by block, resident on the device as whole tensors or on disk; a batch is one index."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.mapped import create
 from cgexp.training.losses import Batch
 from cgexp.training.noise import NoiseAugmentation, known_or_estimated
+
+FRAMES_A_PART = 2**14
 
 
 def split_by_block(
@@ -52,12 +56,14 @@ def split_by_block(
 
 
 class ResidentData(pl.LightningDataModule):
-    """Frames as tensors on the training device, without a copy per batch.
+    """Frames as tensors on the training device, without a copy per batch; or as files, of which a batch is read.
 
     ``prior_forces`` [n_frames, n_beads, n_dims] are subtracted once, here, so that the network learns the rest.
     needs_force_sem: whether the loss weighs by the labels' errors, which are then estimated where they are not known.
     clean: all frames as they are, for evaluation. tensors: what is trained on, which is the same unless ``sample_by``
-    or ``augment`` was called.
+    or ``augment`` was called. scratch: folder for the tensors of all frames, which are then memory maps that stay where
+    they are; batches are the same to the last digit. Raises InputError for a loss that weighs by errors, of data in
+    files.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class ResidentData(pl.LightningDataModule):
         needs_force_sem: bool = False,
         fold: int = 0,
         steps_per_epoch: int | None = None,
+        scratch: Path | None = None,
     ) -> None:
         super().__init__()
         if frames.forces is None:
@@ -82,14 +89,22 @@ class ResidentData(pl.LightningDataModule):
         for index in (self.train_index, self.validation_index):  # mean 1 on each side: both losses are averages
             if len(index):
                 weights[index] /= weights[index].mean()
+        if scratch is not None and needs_force_sem:
+            raise InputError(
+                "a loss that weighs by errors of labels looks at all frames, which are more than trainer.resident_gb: "
+                "raise it, or use loss=force"
+            )
+        self.on_disk = scratch is not None
+        forces = frames.forces
         self.clean = self.tensors = Batch(
-            torch.tensor(frames.coords, dtype=dtype),
-            torch.tensor(frames.forces - prior_forces, dtype=dtype),
+            whole_tensor(len(frames), lambda part: frames.coords[part], dtype, scratch, "coords"),
+            whole_tensor(len(frames), lambda part: forces[part] - prior_forces[part], dtype, scratch, "forces"),
             torch.tensor(weights, dtype=dtype),
             torch.tensor(known_or_estimated(frames, prior_forces), dtype=dtype) if needs_force_sem else None,
         )
         self.batch_size, self.seed, self.steps_per_epoch = batch_size, seed, steps_per_epoch
         self._shares: Tensor | None = None
+        self._device = torch.device("cpu")
         self.noise: NoiseAugmentation | None = None
         self.index_only = False  # training batches are handed over as indices, for a step that gathers by itself
 
@@ -146,19 +161,45 @@ class ResidentData(pl.LightningDataModule):
         return self.batch(batch)
 
     def move(self, device: torch.device) -> None:
-        """Put all frames on a device; nothing if they are there."""
+        """Put all frames on a device; nothing if they are there, or on disk."""
+        self._device = device
+        if self.on_disk:
+            return
         if self.tensors.coords.device != device:
             same = self.clean is self.tensors
             self.tensors = _to(self.tensors, device)
             self.clean = self.tensors if same else _to(self.clean, device)
 
     def batch(self, index: Tensor) -> Batch:
-        """The frames at ``index`` to train on, on the device of all."""
-        return batch_at(self.tensors, index.to(self.tensors.coords.device))
+        """The frames at ``index`` to train on, on the device that they were moved to."""
+        return self._at(self.tensors, index)
 
     def clean_batch(self, index: Tensor) -> Batch:
-        """The frames at ``index`` as they are, on the device of all."""
-        return batch_at(self.clean, index.to(self.clean.coords.device))
+        """The frames at ``index`` as they are, on the device that they were moved to."""
+        return self._at(self.clean, index)
+
+    def _at(self, tensors: Batch, index: Tensor) -> Batch:
+        batch = batch_at(tensors, index.to(tensors.coords.device))
+        return _to(batch, self._device) if self.on_disk else batch
+
+
+def whole_tensor(
+    n_frames: int,
+    frames_of: Callable[[slice], NDArray[np.floating]],
+    dtype: torch.dtype,
+    scratch: Path | None,
+    name: str,
+) -> Tensor:
+    """A tensor of all frames, of which frames_of gives some; in a file of this name where there is a scratch folder."""
+    parts = [slice(k, k + FRAMES_A_PART) for k in range(0, n_frames, FRAMES_A_PART)]
+    shape = (n_frames, *frames_of(slice(0, 1)).shape[1:])
+    if scratch is None:
+        whole = torch.empty(shape, dtype=dtype)
+    else:
+        whole = torch.from_numpy(create(scratch / f"{name}.npy", shape, str(dtype).removeprefix("torch.")))
+    for part in parts:
+        whole[part] = torch.from_numpy(np.array(frames_of(part)))
+    return whole
 
 
 def batch_at(tensors: Batch, index: Tensor) -> Batch:

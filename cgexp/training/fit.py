@@ -1,7 +1,4 @@
-"""fit: trains a potential's network on frames with Lightning and returns the numbers of the training.
-
-``untrained`` returns those of a prior alone, where there is nothing to train.
-"""
+"""fit: trains a potential's network on frames with Lightning and returns the numbers of the training."""
 
 from __future__ import annotations
 
@@ -41,8 +38,9 @@ from cgexp.parts.ranges import (
 )
 from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint, Watch, Watched
-from cgexp.training.data import ResidentData, split_by_block
+from cgexp.training.data import ResidentData
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
+from cgexp.training.levels import loss_levels
 from cgexp.training.losses import Loss, LossTerm
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
@@ -65,6 +63,8 @@ class Training(Part):
     of the parameter gradient's matrix products (fused kernel, on a processor that has such products), while energies,
     forces and loss are as they were. noise: standard deviation of Gaussian noise on each coordinate, length, drawn anew
     each epoch, with labels of forces and noise: what is learnt is the PMF convolved with it (training/noise.py).
+    resident_gb: coordinates and forces of more than this many GB (1e9 bytes) stay on disk, in the run's folder, and
+    batches are read from there, with the same numbers.
     """
 
     max_epochs: PositiveInt
@@ -81,6 +81,7 @@ class Training(Part):
     start_from: RunFolder[str | None] = None
     steps_per_epoch: PositiveInt | None = None
     noise: AddedLater[NonNegative] = 0.0
+    resident_gb: ExecutionOnly[Positive] = 8.0
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":
@@ -97,6 +98,10 @@ class Training(Part):
     @property
     def dtype(self) -> torch.dtype:
         return torch.float64 if self.precision == "float64" else torch.float32
+
+    def fits_memory(self, frames: Frames) -> bool:
+        """Whether coordinates and forces of all frames are kept in memory, or on the device, during training."""
+        return 2 * frames.coords.size * self.dtype.itemsize <= 1e9 * self.resident_gb
 
     @property
     def device(self) -> torch.device:
@@ -124,6 +129,7 @@ def fit(
     graphed: bool | None = None,
     prior: EnergyTerm | None = None,
     watch: Watch | None = None,
+    scratch: Path | None = None,
 ) -> dict[str, float]:
     """Train ``network`` in place on frames [n_frames] and return metrics.
 
@@ -131,17 +137,19 @@ def fit(
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
     weights that ``settings.use_weights`` names. graphed: as in ForceMatching. prior: that of prior_forces, needed with
     ``settings.noise`` and where the loss samples the model. watch: told each epoch's validation loss, may stop the
-    training. Raises InputError on missing labels, a loss that is not finite, noise on selected frames, or settings that
+    training. scratch: folder for files of the frames, where these do not fit into memory (``Training.fits_memory``).
+    Raises InputError on missing labels, a loss that is not finite, noise on selected frames, or settings that
     do not go with the loss; Pruned where ``watch`` has stopped it.
     """
     require_fitting(loss, settings)
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
-        loss.needs_force_sem, settings.fold, settings.steps_per_epoch,
+        loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,
     )  # fmt: skip
-    training_frames = data.clean_batch(torch.as_tensor(data.train_index))
-    loss.prepare(training_frames)
-    data.sample_by(loss.importance(training_frames))
+    if loss.looks_at_all_frames:
+        training_frames = data.clean_batch(torch.as_tensor(data.train_index))
+        loss.prepare(training_frames)
+        data.sample_by(loss.importance(training_frames))
     if settings.noise:
         _augment(data, frames, settings, loss, prior, seed)
     network.to(settings.dtype)
@@ -216,6 +224,11 @@ def _augment(
         raise InputError(
             "trainer.noise makes labels whose errors are not those of the data: use loss=force, or trainer.noise=0"
         )
+    if data.on_disk:
+        raise InputError(
+            "trainer.noise draws all frames anew, which are more than trainer.resident_gb: raise it, or set "
+            "trainer.noise=0"
+        )
     assert frames.forces is not None
     evaluate = make_evaluator("auto", Potential(None, prior), data.clean.coords.to(settings.device))
     training_frames = frames.select(data.train_index)
@@ -277,41 +290,6 @@ def _numbers(history: History, data: ResidentData, checkpoint: Path) -> dict[str
     numbers["train_seconds"] = history.seconds
     numbers["train_frames_per_second"] = n_frames / max(history.seconds, 1e-9)
     return numbers
-
-
-def loss_levels(
-    frames: Frames, prior_forces: NDArray[np.floating], validation_index: NDArray[np.integer]
-) -> dict[str, float]:
-    """The losses (force^2) of predicting no force and of the prior alone, which tell what a loss means.
-
-    On the validation frames where there are some, so that they compare with ``loss_validation``.
-    """
-    index = validation_index if len(validation_index) else slice(None)
-    assert frames.forces is not None
-    weights = None if frames.weights is None else frames.weights[index]
-    rest = {"zero_force": frames.forces[index], "prior_only": frames.forces[index] - prior_forces[index]}
-    return {
-        f"loss_{name}": float(np.average(np.square(forces, dtype=np.float64).mean(axis=(1, 2)), weights=weights))
-        for name, forces in rest.items()
-    }
-
-
-def untrained(
-    frames: Frames, prior_forces: NDArray[np.floating], settings: Training, folder: Path, seed: int
-) -> dict[str, float]:
-    """The numbers of ``fit`` for the prior alone, on the same split of the frames; writes a history of one row.
-
-    prior_forces: [n_frames, n_beads, n_dims], force unit of the frames. Raises InputError if these cannot be split.
-    """
-    train, validation = split_by_block(frames.block, settings.validation_fraction, seed, settings.fold)
-    levels = loss_levels(frames, prior_forces, validation)
-    trained = loss_levels(frames, prior_forces, train)["loss_prior_only"]
-    validated = {"loss_validation": levels["loss_prior_only"]} if len(validation) else {}
-    row = {"epoch": 0, "step": 0, "lr": 0.0, "objective": trained, "loss_train_running": trained, "seconds": 0.0}
-    history = History(folder / "history.csv")
-    history.rows.append(row | validated)
-    history.write()
-    return {"loss_train": trained, **validated, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
 
 
 class _quiet:

@@ -283,6 +283,12 @@ class Loss(Part):
         return next((one for one in wanted if one is not None), None)
 
     @property
+    def looks_at_all_frames(self) -> bool:
+        """Whether a term takes something from all training frames before the first step."""
+        own = ((type(term).prepare, type(term).importance) for term in self.terms.values())
+        return any(methods != (LossTerm.prepare, LossTerm.importance) for methods in own)
+
+    @property
     def needs_force_sem(self) -> bool:
         return any(term.needs_force_sem for term in self.terms.values())
 

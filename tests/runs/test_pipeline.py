@@ -89,6 +89,13 @@ def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: s
     assert not list(folder.path.rglob("*.part"))
 
 
+def test_data_on_disk_give_the_same_numbers(finished: RunFolder, outputs: Path) -> None:
+    folder = run(configure(outputs / "disk", "experiment=toy_cgnet", "trainer.resident_gb=1e-9"), say=quiet)
+    found, expected = (without_costs(json.loads(of.metrics.read_text())) for of in (folder, finished))
+    assert found == expected
+    assert not folder.scratch.exists()
+
+
 @pytest.mark.parametrize("loss", group_options("loss"))
 def test_every_loss_trains(outputs: Path, loss: str) -> None:
     config = configure(outputs, f"loss={loss}")

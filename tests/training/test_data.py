@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,22 @@ def test_a_batch_is_an_index_into_resident_tensors() -> None:
     data = make(toy_frames(80))
     batch = data.transfer_batch_to_device(torch.tensor([3, 1]), torch.device("cpu"), 0)
     torch.testing.assert_close(batch.coords, data.tensors.coords[[3, 1]])
+
+
+def test_batches_from_disk_are_those_of_memory(tmp_path: Path) -> None:
+    frames = toy_frames(80).with_labels(weights=np.linspace(1, 3, 80))
+    prior = np.linspace(0.0, 1.0, 80).reshape(frames.coords.shape)
+    for dtype in (torch.float32, torch.float64):
+        resident, on_disk = (make(frames, prior_forces=prior, dtype=dtype, scratch=at) for at in (None, tmp_path))
+        on_disk.move(torch.device("cpu"))
+        assert np.shares_memory(on_disk.tensors.coords.numpy(), on_disk.clean.coords.numpy())
+        for index in resident.train_dataloader():
+            found, expected = on_disk.batch(index), resident.batch(index)
+            for name in ("coords", "forces", "weights"):
+                assert getattr(found, name).equal(getattr(expected, name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coords.npy", "forces.npy"]
+    with pytest.raises(InputError, match=r"more than trainer\.resident_gb"):
+        make(frames, needs_force_sem=True, scratch=tmp_path)
 
 
 def test_missing_labels_are_named() -> None:

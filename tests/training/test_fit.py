@@ -73,6 +73,26 @@ def test_it_learns_a_spring_and_reports_its_levels(tmp_path: Path) -> None:
     assert numbers["train_frames_per_second"] > 0
 
 
+def test_data_on_disk_train_the_same_weights(tmp_path: Path) -> None:
+    found, expected = make_toy(), make_toy()
+    numbers = train(tmp_path / "a", found, spring_frames(), scratch=tmp_path / "files")
+    assert numbers["loss_train"] == train(tmp_path / "b", expected, spring_frames())["loss_train"]
+    for name, value in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value), name
+    noisy = Training(max_epochs=1, batch_size=16, noise=0.1)
+    with pytest.raises(InputError, match=r"more than trainer\.resident_gb"):
+        train(
+            tmp_path / "c", make_toy(), spring_frames(), settings=noisy, scratch=tmp_path / "files", prior=Prior({}, 1)
+        )
+
+
+def test_what_fits_into_memory_is_told_by_its_size() -> None:
+    frames = spring_frames()
+    exactly = 2 * 200 * 4 / 1e9
+    assert Training(max_epochs=1, batch_size=1, resident_gb=exactly).fits_memory(frames)
+    assert not Training(max_epochs=1, batch_size=1, resident_gb=exactly, precision="float64").fits_memory(frames)
+
+
 def test_the_weights_kept_are_those_with_the_best_validation_loss(tmp_path: Path) -> None:
     network, frames = make_toy(), spring_frames()
     numbers = train(tmp_path, network, frames)
