@@ -15,6 +15,7 @@ function layout(given) {
   const shown = {
     ...rest, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: of("--text"), size: 12 },
     margin: { l: 60, r: 20, t: 30, b: 60 }, height: 420,
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: of("--quiet"), activecolor: of("--accent") },
   };
   for (const name of Object.keys(given).filter((key) => /^[xy]axis/.test(key))) {
     shown[name] = { ...given[name], gridcolor: of("--line"), zerolinecolor: of("--line"), linecolor: of("--quiet"), automargin: true };

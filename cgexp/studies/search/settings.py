@@ -24,6 +24,13 @@ KEYS = (
     "space", "objective", "n_trials", *CHOICES, "min_epochs", "seeds", "constraints", "n_jobs", "timeout", "confirm",
     "name",
 )  # fmt: skip
+NOT_FOR_A_SEARCH = {  # beginnings of overrides -> what to do instead
+    "run=": "its runs are new ones, so leave it out",
+    "force=": "finished runs are taken as they are, so leave it out",
+    "seed=": "give seeds=1,2 for the seeds of each trial",
+    "launcher=": "give n_jobs=2 for trials side by side",
+    "hydra.": "give n_jobs=2 for trials side by side",
+}
 EXTRA = 'pip install "cgexp[search]"'
 
 
@@ -85,8 +92,9 @@ def sorted_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             given[key] = value
     for word in overrides:
-        if word.startswith(("run=", "force=", "seed=")):
-            raise InputError(f"{word} is not for a search: give seeds=1,2 for the seeds of each trial")
+        advice = next((text for start, text in NOT_FOR_A_SEARCH.items() if word.startswith(start)), None)
+        if advice is not None:
+            raise InputError(f"{word} is not for a search: {advice}")
     return given, overrides
 
 

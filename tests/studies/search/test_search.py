@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cgexp.cli.main import main
 from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
 from cgexp.errors import InputError
@@ -19,6 +20,7 @@ from cgexp.studies.search.book import JOURNAL, Book, excess_of, mend
 from cgexp.studies.search.confirm import confirm, verdict
 from cgexp.studies.search.found import PAGE, TABLE, Found, command_of, lines
 from cgexp.studies.search.search import run_search
+from cgexp.studies.search.settings import require_optuna
 from cgexp.studies.search.trials import FAILED, Ran
 from tests.studies.search.fakes import MadeUp, inline, loss_of, made_up, ran_with
 
@@ -231,3 +233,26 @@ def test_a_trial_without_values_when_it_was_killed_gets_them(tmp_path: Path) -> 
     again = Book(search.folder, search.settings, search.space)
     assert again.interrupted() == [0]
     assert set(again.values(0)) == {one.key for one in search.space}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["experiment=toy_cgnet"], "say what to search for: objective="),
+        (["experiment=toy_cgnet", "objective=w1_x", "space=nothing"], "unknown space=nothing"),
+        (["experiment=toy_cgnt", "objective=w1_x"], "unknown experiment=toy_cgnt (did you mean 'toy_cgnet'?)"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], words: list[str], part: str
+) -> None:
+    assert main(["search", *words]) == 2
+    error = capsys.readouterr().err
+    assert part in error
+    assert len(error.splitlines()) == 1
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cgexp.studies.search.settings.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"needs Optuna, which is not installed: run pip install \"cgexp\[search\]\""):
+        require_optuna()
