@@ -50,8 +50,10 @@ def spoken_of(text: str) -> Iterator[str]:
     for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
         if language in ("bash", "console"):
             lines = block.splitlines()
-            refused = {i - 1 for i, line in enumerate(lines) if line.startswith("cgexp: ")}
-            yield from (line for i, line in enumerate(lines) if i not in refused and i + 1 not in refused)
+            errors = {i for i, line in enumerate(lines) if line.startswith("cgexp: ")}
+            yield from (
+                line for i, line in enumerate(lines) if not {i, i + 1} & errors
+            )  # nor the command that it refuses
     yield from re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDERS = {"conf": "docs/reference/index.md", "experiments": "docs/gallery.md", "docs/adding": "docs/adding.md"}
-LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s]*)(?:#[^)\s]*)?\)")
+README = {"#citing": "docs/citing.md"}  # what stands for a part of the README; the site begins with docs/index.md
+LINK = re.compile(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)")
 TREE = "\n```{toctree}\n:hidden:\n:glob:\n\n{pages}\n```\n"
 BELOW = {"docs/adding.md": "adding/*"}  # pages that have others below them, which GitHub shows as a folder
 CODE = re.compile(r"^( *)```.*?^\1```|`[^`]+`", re.MULTILINE | re.DOTALL)
@@ -64,6 +65,9 @@ def without_folders(text: str, page: Path, root: Path) -> str:
         target = match["target"]
         if target.endswith(".ipynb"):
             return match[0].replace(".ipynb", ".md")
+        if target and os.path.normpath(page.parent / target) == "README.md":
+            instead = README.get(match["anchor"] or "", "docs/index.md")
+            return f"[{match['text']}]({os.path.relpath(instead, page.parent)})"
         folder = (root / page).parent / target
         if not target or "://" in target or not folder.is_dir():
             return match[0]

@@ -96,6 +96,7 @@ def test_what_does_not_change_the_run_id_is_told() -> None:
         ("[`conf/`](../conf)", "[`conf/`](reference/index.md)"),
         ("[a](../experiments/julia_2025_toy)", "[a](../experiments/julia_2025_toy/README.md)"),
         ("[a folder](../tests/outside)", "a folder"),
+        ("[a](../README.md) [b](../README.md#citing)", "[a](index.md) [b](citing.md)"),
         ("[toy](notebooks/toy.ipynb)", "[toy](notebooks/toy.md)"),
         ("[a](units.md#tica) [b](https://a.b/c) [c](#d)", "[a](units.md#tica) [b](https://a.b/c) [c](#d)"),
     ],
