@@ -261,6 +261,8 @@ def _active_learning(config: Config) -> Iterator[str]:
     for key in ("force_field", "solvent", "surface_term"):
         if key in config["dataset"] and config["dataset"][key] != (config["oracle"] or config["dataset"]).get(key):
             yield f"oracle.{key} is not dataset.{key}={config['dataset'][key]}, and labels join the data: set it so"
+    if config["dataset"].get("caps"):
+        yield "dataset.caps=true, but oracles label peptides with charged ends, and labels join the data: leave it out"
     known = config["dataset"]["temperature"]
     if (config["oracle"] or {}).get("temperature", known) != known:
         yield f"oracle.temperature is not dataset.temperature={known}, and labels join the data: set it so"

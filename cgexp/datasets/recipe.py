@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from cgexp.build import build
+from cgexp.build import build, is_spec, problems
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.part import Part
@@ -125,9 +125,12 @@ class Recipe(Part, ABC):
 
 
 def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts of a recipe's config node that follow from its system; none where that cannot be made (yet)."""
-    try:
-        system = build(node["system"], System)
-    except (InputError, KeyError, TypeError):
-        return {}  # the check says what is missing or wrong
+    """Facts of a recipe's config node that follow from its system; none where something of that is missing or unknown.
+
+    Raises InputError for a system that cannot be made, such as a sequence of letters that are no residues.
+    """
+    spec = node.get("system")
+    if spec is None or not is_spec(spec) or any(problems(spec, (f"{System.__module__}.{System.__qualname__}",))):
+        return {}  # the check says what is wrong, with its place
+    system = build(spec, System)
     return {name: getattr(system, name) for name in ("n_beads", "n_dims", "units")}

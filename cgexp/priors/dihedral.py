@@ -44,6 +44,9 @@ class FourierDihedrals(PriorTerm):
     def arguments(self) -> dict[str, Any]:
         return {"n_terms": self.n_terms, "uniform_share": self.uniform_share}
 
+    def suits(self, system: System) -> bool:
+        return len(BondGraph.of(system).dihedrals()) > 0
+
     def fit(self, frames: Frames, system: System) -> None:
         require_chain(self, frames, 4)
         beads = BondGraph.of(system).dihedrals()

@@ -37,6 +37,9 @@ class HarmonicTerm(PriorTerm):
     def internal_coordinates(self, coords: Tensor) -> Tensor:
         return self.measure(coords, self.beads)
 
+    def suits(self, system: System) -> bool:
+        return len(self.index(BondGraph.of(system))) > 0
+
     def fit(self, frames: Frames, system: System) -> None:
         beads = self.index(BondGraph.of(system))
         require_chain(self, frames, beads.shape[1])

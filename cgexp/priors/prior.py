@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from cgexp.systems.base import System
 from cgexp.units import unit_system
 
 FORMAT = 1
+log = logging.getLogger(__name__)
 
 
 class Prior(EnergyTerm):
@@ -44,7 +47,7 @@ class Prior(EnergyTerm):
         return [(name, cast(PriorTerm, term)) for name, term in self.terms.items()]
 
     def fit(self, frames: Frames, system: System) -> None:
-        """Fit every term to the frames of ``system``.
+        """Fit every term to the frames of ``system``; a term is left out where the system has nothing that it is of.
 
         Raises InputError if they have another temperature or other beads, or do not suit a term.
         """
@@ -58,9 +61,17 @@ class Prior(EnergyTerm):
                 f"the prior is for temperature {self.temperature} but the frames of '{frames.system}' are at "
                 f"{frames.temperature} {frames.unit_system.temperature}: set prior.temperature={frames.temperature}"
             )
+        for name, term in self.items():
+            if system.n_dims == 3 and system.n_beads > 1 and not term.suits(system):
+                log.warning("prior term %s is left out: '%s' has no %s", name, system.name, term.label)
+                del self.terms[name]
         for _, term in self.items():
             term.fit(frames, system)
         self.units, self.data_hash = frames.units, frames.content_hash
+
+    def left(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The config node of this prior without the terms that ``fit`` has left out."""
+        return {**spec, "terms": {name: term for name, term in spec["terms"].items() if name in self.terms}}
 
     def energy(self, coords: Tensor) -> Tensor:
         """Energies [n_frames] of coords [n_frames, n_beads, n_dims], in the energy unit of the fitted frames."""

@@ -49,6 +49,9 @@ class Repulsion(PriorTerm):
             "closest_share": self.closest_share,
         }
 
+    def suits(self, system: System) -> bool:
+        return len(BondGraph.of(system).pairs(self.min_separation)) > 0
+
     def fit(self, frames: Frames, system: System) -> None:
         require_chain(self, frames, self.min_separation + 1)
         beads = self._pairs(frames, system)

@@ -98,6 +98,10 @@ class PriorTerm(EnergyTerm):
             empty = torch.empty(0, dtype=torch.int64 if unit == INDEX else torch.float64)
             self.register_buffer(name, empty)
 
+    def suits(self, system: System) -> bool:
+        """Whether the system has coordinates of the kind that this term acts on."""
+        return True
+
     def fit(self, frames: Frames, system: System) -> None:
         """Set the parameters by Boltzmann inversion of the frames; raises InputError where they cannot be."""
         raise NotImplementedError

@@ -110,6 +110,7 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     """As ``train``; frames in training and the prior's forces are files in the folder scratch, if it is given."""
     experiment, frames, folder = context.experiment, context.frames, context.folder
     settings, seed = experiment.trainer, experiment.seed
+    prior_spec = prior.left(experiment.prior.spec)
     out = None if scratch is None else create(scratch / "prior_forces.npy", frames.coords.shape, np.float64)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel, out)
     claim_training(context)
@@ -123,7 +124,7 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     if not any(True for _ in network.parameters()):
         numbers = untrained(frames, prior_forces, settings.validation_fraction, settings.fold, folder.training, seed)
         write_record(folder.training_metrics, numbers)
-        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, experiment.prior.spec)
+        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, prior_spec)
         return
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
@@ -134,7 +135,7 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_record(folder.training_metrics, numbers)
     save_potential(
-        folder.potential, Potential(network, prior.to(settings.dtype)), experiment.model.spec, experiment.prior.spec,
+        folder.potential, Potential(network, prior.to(settings.dtype)), experiment.model.spec, prior_spec,
         weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}, kernel {kernel}",
     )  # fmt: skip
 

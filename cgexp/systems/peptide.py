@@ -30,6 +30,7 @@ NATIVE = {
     ),
 }  # fmt: skip
 BOND_LENGTHS = {"ca": 3.8, "backbone5": 1.45}  # Å, median over the bonds of a mapping
+BETWEEN_CHAINS = (":", "/", " ", ",", "-")
 BOND, RISE = 3.8, 3.4  # Å: consecutive C-alpha atoms (trans), and how far a residue takes a beta strand
 
 
@@ -58,12 +59,7 @@ class Peptide(System):
         beads: Literal["ca", "backbone5"] = "ca",
         native_pdb: OwnFile[str | None] = None,
     ) -> None:
-        unknown = sorted(set(sequence) - set(RESIDUES))
-        if unknown or len(sequence) < 2:
-            raise InputError(
-                f"sequence '{shown(sequence)}' is not a peptide: expected at least two of the one-letter codes "
-                f"{RESIDUES}"
-            )
+        _require_sequence(sequence)
         if beads not in MAPPINGS:
             raise InputError(
                 f"unknown beads '{beads}'{did_you_mean(beads, MAPPINGS)}: expected one of {', '.join(MAPPINGS)}"
@@ -126,6 +122,20 @@ class Peptide(System):
                 f"beads are {self.beads}: use simulation.starts=data or spread"
             )
         return Start(frames, self.native() if kind == "folded" else extended_chain(self.n_beads))
+
+
+def _require_sequence(sequence: str) -> None:
+    if any(sign in sequence for sign in BETWEEN_CHAINS):
+        raise InputError(
+            f"sequence '{shown(sequence)}' has several chains, which are not modelled yet: give that of one chain"
+        )
+    if set(sequence) <= set(RESIDUES) and len(sequence) >= 2:
+        return
+    large = sequence.upper()
+    raise InputError(
+        f"sequence '{shown(sequence)}' is not a peptide: expected at least two of the one-letter codes {RESIDUES}"
+        + (f", as {shown(large)}" if large != sequence and set(large) <= set(RESIDUES) else "")
+    )
 
 
 def extended_chain(n_beads: int) -> NDArray[np.float64]:

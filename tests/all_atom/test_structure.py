@@ -212,3 +212,23 @@ def test_a_missing_package_is_one_sentence(module: str, name: str, monkeypatch: 
         structure.build_peptide("GA")
     assert 'pip install "cgexp[openmm]"' in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_caps_replace_the_charged_ends() -> None:
+    """Its own atoms are numbered as without them, so that beads sit on the same ones; the chain goes on trans."""
+    capped, plain = structure.build_peptide("AS", caps=True), structure.build_peptide("AS")
+    own = {atom for atom in capped.atoms if 0 <= atom[0] < 2}
+    assert own == set(plain.atoms) - {(0, "H2"), (0, "H3"), (1, "OXT")}
+    assert [name for residue, name in capped.atoms if residue == -1] == ["CH3", "H1", "H2", "H3", "C", "O"]
+    assert [name for residue, name in capped.atoms if residue == 2] == ["N", "H", "C", "H1", "H2", "H3"]
+    system = force_field.make_system(capped.topology)
+    charge = sum(
+        force.getParticleParameters(i)[0]._value
+        for force in system.getForces()
+        if type(force).__name__ == "NonbondedForce"
+        for i in range(force.getNumParticles())
+    )
+    assert charge == pytest.approx(0.0, abs=1e-6)
+    place = dict(zip(capped.atoms, capped.positions, strict=True))
+    for before, after in (((-1, "CH3"), (0, "CA")), ((1, "CA"), (2, "C"))):
+        assert 3.6 < np.linalg.norm(place[before] - place[after]) < 4.0

@@ -106,5 +106,12 @@ def test_beads_are_counted_by_the_system() -> None:
     config = compose(["experiment=chignolin_cgschnet", "dataset.system.sequence=GPAGW"])
     assert config["dataset"]["n_beads"] == config["model"]["n_beads"] == 5
     assert compose(["dataset=chignolin_openmm", "dataset.system.beads=backbone5"])["dataset"]["n_beads"] == 49
-    with pytest.raises(InputError, match="n_beads"):
-        check(compose(["dataset=chignolin_openmm", "dataset.system.sequence=Z"]), ("dataset",))
+    for sequence, sentence in (
+        ("ZZ", "sequence 'ZZ' is not a peptide"),
+        ("gpagw", "is not a peptide: expected at least two of the one-letter codes .*, as GPAGW$"),
+        ("'AAA:GGG'", "has several chains, which are not modelled yet: give that of one chain"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            compose(["experiment=peptide", f"dataset.system.sequence={sequence}"])
+    with pytest.raises(InputError, match=r"^dataset\.system\.sequence is missing a value"):
+        check(compose(["experiment=peptide"]))
