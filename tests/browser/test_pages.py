@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cgexp.report.html import Cell, Table
 from cgexp.report.html_comparison import comparison_page
 from cgexp.report.html_run import run_page
+from cgexp.report.html_search import search_page
 from cgexp.report.html_study import study_page
 from tests.browser.chromium import BROWSER, Page, chromium
 from tests.report.comparisons import comparison_content, made
@@ -32,6 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "study.html").write_bytes(study_page(study_content(folder)))
     arms = made({"width": [20.0, 40.0, 400.0], "kind": ["a", EVIL], "clip": [None, 1.0]})
     (folder / "comparison.html").write_bytes(comparison_page(comparison_content(arms, folder)))
+    trials = Table("trials", "Trials", ["trial", "w1_x", "kind"], [[Cell("0", 0), Cell("0.5", 0.5), Cell(EVIL)]])
+    plot = {"data": [{"x": [EVIL, "b"], "y": [1, 2]}], "layout": {"yaxis": {"title": {"text": "w1_x"}}}}
+    plots = {"One plot": json.dumps(plot), "Another": json.dumps(plot)}
+    (folder / "search.html").write_bytes(
+        search_page("A search", [EVIL], trials, plots, {"version": "1", "commit": None})
+    )
     return folder
 
 
@@ -223,6 +232,18 @@ def test_a_comparison_is_drawn_for_the_metric_that_is_chosen(page: Page, folder:
     page.evaluate("(() => { const s = document.getElementById('metric'); s.value = 1;"
                   "s.dispatchEvent(new Event('change')); })()")  # fmt: skip
     assert page.evaluate(title) == "round_trips"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelectorAll('.plot script, .plot img').length") == 0
+    assert page.evaluate("window.hit === undefined")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, True), (NARROW, False)])
+def test_the_plots_of_a_search_are_drawn(page: Page, folder: Path, width: int, dark: bool) -> None:
+    pytest.importorskip("plotly")
+    page.open(folder / "search.html", width, dark=dark)
+    page.wait("document.getElementById('plots').dataset.drawn === 'yes'")
+    assert page.evaluate("[...document.querySelectorAll('.plot')].filter((p) => p.querySelector('svg')).length") == 2
+    assert page.evaluate("document.querySelector('#plot-0').layout.yaxis.title.text") == "w1_x"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.querySelectorAll('.plot script, .plot img').length") == 0
     assert page.evaluate("window.hit === undefined")
