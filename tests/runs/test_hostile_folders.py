@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import cgexp
 from cgexp.cli.main import main
@@ -196,6 +197,8 @@ def test_nothing_is_executed_read_or_written_outside(
     monkeypatch.setenv("CANARY", SECRET)
     monkeypatch.syspath_prepend(tmp_path / "path")
     monkeypatch.chdir(tmp_path / "mine")
+    # what is in the figures is no matter here, and takes most of the time
+    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
     (folder,) = (path for path in (outputs / "toy_cgnet").iterdir())
     HOSTILE[name](folder, canaries.outside)
     before = files_of(tmp_path)

@@ -59,6 +59,19 @@ def assert_whole(found: Offline, folder: RunFolder) -> None:
     assert found.exit_code == 0
 
 
+def assert_every_kind(found: Offline) -> None:
+    """docs/tracking.md lists what lands; a run has each of it but for the rounds of active learning."""
+    page = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text(encoding="utf-8")
+    names = {name.partition("/")[0] for row in found.rows for name in row} | {
+        name.partition("/")[0] for name in found.summary
+    }
+    for kind in ("train", "sim", "eval", "figures", "charts"):
+        assert kind in names
+        assert f"`{kind}/*`" in page
+    assert not {name for name in names if not name.startswith("_")} - {"train", "sim", "eval", "figures", "charts"}
+    assert {"arm", "differs", "data_hash", "code", "options", "dataset", "model"} <= found.config.keys()
+
+
 def test_a_run_that_is_killed_goes_on_and_is_evaluated_again_is_one_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +91,7 @@ def test_a_run_that_is_killed_goes_on_and_is_evaluated_again_is_one_run(
     found = read(folder.path)
     assert_whole(found, folder)
     assert {"figures/pmf/_type", "charts/pmf_table/_type"} <= {name for row in found.rows for name in row}
+    assert_every_kind(found)
     assert found.run.run_id == folder.path.name
     assert found.run.display_name == "toy_cgnet debug=fast n_bootstrap=2 width=20 max_epochs=3 seed=3"
     again = run(configure(tmp_path, f"run={folder.path}", "force=true"), "evaluate", quiet)
@@ -120,18 +134,3 @@ def test_keys_that_end_alike_are_told_in_full() -> None:
     assert display_name(Experiment.of(compose(overrides))) == (
         "toy_cgnet n_replicas=7 dataset.temperature=2 simulation.temperature=2 seed=1"
     )
-
-
-def test_every_kind_of_numbers_that_the_page_names_is_there(tmp_path: Path) -> None:
-    """docs/tracking.md lists what lands; a run has each of it but for the rounds of active learning."""
-    folder = run(configure(tmp_path, "figures=png"), say=quiet)
-    found = read(folder.path)
-    page = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text(encoding="utf-8")
-    names = {name.partition("/")[0] for row in found.rows for name in row} | {
-        name.partition("/")[0] for name in found.summary
-    }
-    for kind in ("train", "sim", "eval", "figures", "charts"):
-        assert kind in names
-        assert f"`{kind}/*`" in page
-    assert not {name for name in names if not name.startswith("_")} - {"train", "sim", "eval", "figures", "charts"}
-    assert {"arm", "differs", "data_hash", "code", "options", "dataset", "model"} <= found.config.keys()
