@@ -44,6 +44,15 @@ class Dimension:
         """The values at which a mistake would show: both ends of a range, or all that can be chosen."""
         return self.values or (self.rounded(self.low), self.rounded(self.high))
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value of a config lies in the space; ends of ranges do."""
+        if self.values:
+            return any(type(value) is type(one) and value == one for one in self.values)
+        if isinstance(value, bool) or not isinstance(value, int if self.is_whole else int | float):
+            return False
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return bool(self.low <= value <= self.high) and math.isclose(steps, round(steps), abs_tol=1e-9)
+
     def rounded(self, value: Any) -> Value:
         """The value as it is written into a config: a number of the range with four digits."""
         if self.values:
@@ -70,6 +79,20 @@ def read_space(name: str) -> list[Dimension]:
             f"{path} holds no space: expected keys of a config, each with {EXPECTED.removeprefix('expected ')}"
         )
     return [_dimension(str(key), node, path) for key, node in content.items()]
+
+
+def values_in(config: Config, space: Sequence[Dimension]) -> dict[str, Value] | None:
+    """The values that a config has of the space's keys; None where it has one that lies outside."""
+    found: dict[str, Value] = {}
+    for one in space:
+        node: Any = config
+        for name in one.key.split("."):
+            node = node.get(name) if isinstance(node, Mapping) else None
+        value = config["choices"].get(one.key) if isinstance(node, Mapping) else node
+        if not one.holds(value):
+            return None
+        found[one.key] = value
+    return found
 
 
 def as_content(space: Sequence[Dimension]) -> dict[str, Any]:

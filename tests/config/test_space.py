@@ -9,7 +9,7 @@ import pytest
 from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
 from cgexp.config.paths import conf_dir, group_options
-from cgexp.config.space import Dimension, check_space, read_space
+from cgexp.config.space import Dimension, check_space, read_space, values_in
 from cgexp.errors import InputError
 from tests.test_docs import unexplained
 
@@ -92,6 +92,21 @@ def test_a_space_that_fits_no_config_is_refused(space: Dimension, part: str) -> 
     with pytest.raises(InputError) as caught:
         check_space([space], ["experiment=toy_cgnet"])
     assert part in str(caught.value)
+
+
+def test_the_default_values_are_a_point_of_the_space() -> None:
+    config = {"choices": {"prior": "none"}, "prior": {"x": 1}, "a": {"b": 4, "c": None}, "d": 0.3}
+    space = [
+        Dimension("prior", ("none", "toy_wall")),
+        Dimension("a.b", low=1, high=4, is_whole=True),
+        Dimension("a.c", (None, 1.0)),
+        Dimension("d", low=0.0, high=1.0, step=0.1),
+    ]
+    assert values_in(config, space) == {"prior": "none", "a.b": 4, "a.c": None, "d": 0.3}
+    assert values_in({**config, "d": 0.35}, space) is None
+    assert values_in({**config, "a": {"b": 5, "c": None}}, space) is None
+    assert values_in({**config, "a": {}}, space) is None
+    assert values_in({**config, "a": {"b": True, "c": None}}, space) is None
 
 
 @pytest.mark.parametrize("name", group_options("search"))

@@ -30,10 +30,16 @@ class Book:
     """All trials of one search: gives the next one, is told what became of it.
 
     folder: of the search, locked by the caller. Trials that were begun by an earlier call, and not ended, are given
-    again before new ones.
+    again before new ones. start: values of the first trial; None: as the sampler chooses.
     """
 
-    def __init__(self, folder: Path, settings: Settings, space: Sequence[Dimension]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        space: Sequence[Dimension],
+        start: Mapping[str, Value] | None = None,
+    ) -> None:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
@@ -50,6 +56,8 @@ class Book:
             pruner=self._pruner(),
         )
         self._open: dict[int, optuna.Trial] = {}
+        if start is not None and not self.trials:
+            self.study.enqueue_trial(dict(start))
 
     @property
     def trials(self) -> list[optuna.trial.FrozenTrial]:
@@ -61,9 +69,14 @@ class Book:
     def n_ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.trials)
 
+    @property
+    def n_begun(self) -> int:
+        return sum(trial.state != self._optuna.trial.TrialState.WAITING for trial in self.trials)
+
     def interrupted(self) -> list[int]:
         """Numbers of the trials that an earlier call has begun and not ended."""
-        left = [trial for trial in self.trials if not trial.state.is_finished() and trial.number not in self._open]
+        running = self._optuna.trial.TrialState.RUNNING
+        left = [trial for trial in self.trials if trial.state == running and trial.number not in self._open]
         for trial in left:
             self._open[trial.number] = self._optuna.Trial(self.study, trial._trial_id)
         return [trial.number for trial in left]
@@ -71,7 +84,7 @@ class Book:
     def begin(self) -> int:
         """Begin a new trial; return its number."""
         # by the trial's number, so that a search that was interrupted chooses what an undisturbed one does
-        self.study.sampler = self._sampler(len(self.trials))
+        self.study.sampler = self._sampler(self.n_begun)
         trial = self.study.ask()
         self._open[trial.number] = trial
         return int(trial.number)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose, compose_seeds
 from cgexp.config.overrides import as_overrides, quiet
-from cgexp.config.space import Dimension, Value, check_space, read_space
+from cgexp.config.space import Dimension, Value, check_space, read_space, values_in
 from cgexp.errors import InputError
 from cgexp.executor import Outcome, do_apart
 from cgexp.progress import Progress
@@ -77,7 +77,7 @@ def run_search(search: Search, say: Say = print) -> Found:
     require_writable(search.folder)
     with lock(search.folder):
         claim(search.folder / "settings.json", settings.claimed(search.space, search.overrides))
-        book = Book(search.folder, settings, search.space)
+        book = Book(search.folder, settings, search.space, values_in(search.default, search.space))
         before = book.n_ended
         say(f"{search.folder}: {before} of {settings.n_trials} trials are done" if before else str(search.folder))
         _do_trials(search, book)
@@ -97,7 +97,7 @@ def _do_trials(search: Search, book: Book) -> None:
 def _units(search: Search, book: Book) -> Iterator[tuple[int, Unit]]:
     """The runs of each trial that is to be done, made when a worker is free for it."""
     left = book.interrupted()
-    while left or len(book.trials) < search.settings.n_trials:
+    while left or book.n_begun < search.settings.n_trials:
         number = left.pop(0) if left else book.begin()
         try:
             configs = search.configs(book.values(number), search.settings.seeds)

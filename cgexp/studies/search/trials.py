@@ -71,7 +71,7 @@ def do_runs(unit: Unit, ask: Ask) -> Ran:
 
 def _done(config: Config, watch: Any) -> RunFolder:
     if config["active"] is not None:
-        return run_active(config)
+        return run_active(config, _nothing)
     return run(config, say=_nothing, watch=watch)
 
 
