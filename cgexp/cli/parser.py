@@ -28,7 +28,7 @@ VERBS = {
     "search": "the best settings within a space of them, by TPE, a Gaussian process or at random; stops bad ones early",
     "diff": "what differs between two runs: settings, data, code, libraries, hardware, metrics",
     "rerun": "make a finished run again in a fresh folder, and say whether its numbers are equal to the last digit",
-    "wandb": "W&B: upload what is offline (sync); a workspace and a report that compare runs (workspace)",
+    "wandb": "W&B: upload what is offline (sync), a workspace and a report (workspace), a sweep for its agents (sweep)",
     "reproduce": "runs, figures, table and checked numbers of an experiment",
     "completion": 'print the tab completion for bash or zsh: eval "$(cgexp completion bash)"',
 }
@@ -41,7 +41,7 @@ WORDS = {
     "status": "[SWEEP] [outputs=DIR]",
     "search": "objective=METRIC [space=NAME] [n_trials=N] [sampler=tpe|gp|random] [pruner=halving] [confirm=N] ...",
     "diff": "FOLDER|ID|latest FOLDER|ID|latest [outputs=DIR]",
-    "wandb": "sync|workspace [FOLDER | ID] ... [key=value] ... [outputs=DIR] [project=NAME] [metric=NAME] [to=FILE]",
+    "wandb": "sync|workspace|sweep [FOLDER | ID] ... [key=value] ... [project=NAME] [metric=NAME] [to=FILE]",
     "reproduce": "NAME [part=NAME] [key=value ...]",
     "completion": "[bash|zsh]",
 }

@@ -1,4 +1,4 @@
-"""cgexp wandb: upload what is offline (sync); a workspace and a report that compare runs (workspace)."""
+"""cgexp wandb: upload what is offline (sync); a workspace and a report of runs (workspace); a sweep's file (sweep)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cgexp.errors import InputError, did_you_mean
 from cgexp.store import write_bytes
 from cgexp.studies.catalogue import Entry
 
-ACTIONS = ("sync", "workspace")
+ACTIONS = ("sync", "workspace", "sweep")
 KEYS = ("outputs", "project", "entity", "name", "metric", "to")  # of sync the first alone
 
 
@@ -24,6 +24,8 @@ def main(given: argparse.Namespace) -> int:
     action = given.words[0]
     if action not in ACTIONS:
         raise InputError(f"unknown action '{action}'{did_you_mean(action, ACTIONS)}: expected {', '.join(ACTIONS)}")
+    if action == "sweep":
+        return _sweep(Words.read(given.words[1:], KEYS))
     if action == "workspace":
         return _workspace(Words.read(given.words[1:], KEYS), given.dry_run)
     return _sync(Words.read(given.words[1:], KEYS[:1]).entries(), given.dry_run)
@@ -44,11 +46,25 @@ def _workspace(words: Words, is_dry: bool) -> int:
         return 0
     both = {"workspace": made.make_workspace(subject), "report": made.make_report(subject)}
     text = json.dumps({what: made.specification(one) for what, one in both.items()}, indent=2, ensure_ascii=False)
+    return _give(text + "\n", words)
+
+
+def _sweep(words: Words) -> int:
+    """Print or keep the file that `wandb sweep` takes."""
+    if words.places or words.where or words.settings.keys() - {"to"}:
+        raise InputError("cgexp wandb sweep takes to=FILE alone: the file it writes says what else may be changed")
+    from cgexp.report.wandb_files import SWEEP
+
+    return _give(SWEEP.read_text(encoding="utf-8"), words)
+
+
+def _give(text: str, words: Words) -> int:
+    """To the file that is named, or to the screen."""
     if "to" in words.settings:
         write_bytes(Path(words.settings["to"]), text.encode())
         print(f"wrote {words.settings['to']}")
     else:
-        print(text)
+        print(text, end="")
     return 0
 
 

@@ -176,6 +176,11 @@ class TrackerSettings(Part):
 
     enabled: bool = True
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the tracker waits for this run's numbers, so that a finished run is told to it again."""
+        return False
+
     def open(self, described: Described, folder: Path) -> AbstractContextManager[Tracker]:
         """The tracker of one run, which is closed as the context ends; an error that leaves it marks the run failed."""
         raise NotImplementedError

@@ -25,7 +25,7 @@ from cgexp.report.tracker import (
     Tracker,
     tell_lost,
 )
-from cgexp.report.wandb_files import FOLDER, note, sent_places, unsent_files
+from cgexp.report.wandb_files import FOLDER, is_of, note, sent_places, unsent_files
 
 if TYPE_CHECKING:
     import wandb
@@ -49,6 +49,11 @@ class WandbSettings(NamedSettings):
 
     entity: Project | None = None
     mode: Literal["auto", "online", "offline"] = "auto"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an agent of a sweep began this process."""
+        return self.enabled and "WANDB_SWEEP_ID" in os.environ
 
     def open(self, described: Described, folder: Path) -> AbstractContextManager[Tracker]:
         """The W&B run of a job."""
@@ -157,10 +162,10 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
         return
     import wandb
 
-    earlier, sent = unsent_files(folder), sent_places(folder)
+    earlier = unsent_files(folder)
     with _staging_in(folder):
         run = _start(settings, described, folder)
-        tracker, exit_code = _tracker(run, sent), 1
+        tracker, exit_code = _tracker(run, folder), 1
         try:
             yield tracker
             exit_code = 0
@@ -175,19 +180,19 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
             try:
                 wandb.finish(exit_code=exit_code)
                 if tracker.is_told and len(unsent_files(folder)) > len(earlier):
-                    for path in earlier:
+                    for path in (path for path in earlier if is_of(path, run.id)):
                         shutil.rmtree(path, ignore_errors=True)
             except Exception as error:
                 if tracker.is_told:  # else it was said
                     tell_lost(NAME, error)
 
 
-def _tracker(run: wandb.Run | None, sent: Mapping[str, float]) -> Tracker:
+def _tracker(run: wandb.Run | None, folder: Path) -> Tracker:
     """The tracker of a run that W&B opened; none where that failed, or goes wrong at once."""
     if run is None:
         return Tracker()
     try:
-        return Tracker(WandbRun(run, sent))
+        return Tracker(WandbRun(run, sent_places(folder, run.id)))
     except Exception as error:
         tell_lost(NAME, error)
         return Tracker()

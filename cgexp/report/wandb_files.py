@@ -15,6 +15,7 @@ from pathlib import Path
 from cgexp.errors import InputError
 
 FOLDER = "wandb"  # in that of a run
+SWEEP = Path(__file__).parent / "templates" / "wandb_sweep.yaml"  # a sweep whose agents run cgexp
 TOLD = "told.json"  # in the folder of an opening: how far along each axis it came
 AT_ONCE = 10  # runs that one call of W&B uploads
 CONNECTION_TIMEOUT_S = 20
@@ -46,11 +47,16 @@ def note(opening: Path, places: Mapping[str, float]) -> None:
         (opening / TOLD).write_text(json.dumps(places), encoding="utf-8")
 
 
-def sent_places(folder: Path) -> dict[str, float]:
+def is_of(opening: Path, run: str) -> bool:
+    """Whether an opening is of the W&B run with this id; agents of a sweep give a folder further ids."""
+    return opening.name.endswith(f"-{run}")
+
+
+def sent_places(folder: Path, run: str) -> dict[str, float]:
     """How far along each axis W&B's server has a run, as its openings tell: those online, those that were uploaded."""
     unsent, places = unsent_files(folder), dict[str, float]()
     for path in (folder / FOLDER).glob(f"*run-*/{TOLD}"):
-        if path.parent in unsent or path.parent.is_symlink():
+        if path.parent in unsent or path.parent.is_symlink() or not is_of(path.parent, run):
             continue
         with suppress(OSError, ValueError, TypeError, AttributeError):  # damaged: as if it were not there
             for of, place in json.loads(path.read_text(encoding="utf-8")).items():

@@ -20,7 +20,7 @@ from cgexp.report.tracker import Tracker
 from cgexp.runs import needs, provenance
 from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
-from cgexp.runs.experiment import Experiment
+from cgexp.runs.experiment import Experiment, make_parts
 from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of, require_no_links
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.lock import lock
@@ -89,7 +89,8 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
     config, folder, parent = resolve(config)
     simulates = config["simulation"] is not None
     stages = stages_of(verb, simulates)
-    if all(folder.done(stage) for stage in stages) and not config["force"]:
+    is_waited_for = make_parts(config, ["logger"])["logger"].is_waiting
+    if all(folder.done(stage) for stage in stages) and not config["force"] and not is_waited_for:
         _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder

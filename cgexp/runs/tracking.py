@@ -91,16 +91,21 @@ def tell_stage(tracker: Tracker, experiment: Experiment, folder: RunFolder, stag
     if stage == "train":
         for row in history_rows(folder, experiment.trainer.batch_size):
             tracker.log("train", row)
-        numbers = read_record(folder.training_metrics)
-        tracker.summarise("train", {name: value for name, value in numbers.items() if isinstance(value, int | float)})
+        tracker.summarise("train", training_numbers(folder))
     elif stage == "simulate":
         _tell_simulation(tracker, folder)
     elif stage == "evaluate":
-        trained = read_record(folder.training_metrics)
+        trained = training_numbers(folder)
         metrics = {name: value for name, value in folder.read_metrics().items() if trained.get(name) != value}
         tracker.summarise("eval", metrics)
     for artefact in artefacts(experiment, folder, stage):
         tracker.artefact(artefact)
+
+
+def training_numbers(folder: RunFolder) -> dict[str, float]:
+    """The numbers of a training but for those that have a curve: of these the summary has its lowest and last value."""
+    numbers, curves = read_record(folder.training_metrics), folder.read_history()
+    return {name: value for name, value in numbers.items() if isinstance(value, int | float) and name not in curves}
 
 
 def history_rows(folder: RunFolder, batch_size: int) -> list[dict[str, float]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.server import Server, use_server
+from tests.report.server import Server
+from tests.report.serving import use_server
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ class Offline:
         return [row[name] for row in self.rows if name in row]
 
 
-def read(folder: Path) -> Offline:
-    """The one offline file of a run's folder; its end may be written a moment after the run was closed."""
-    (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+def read(folder: Path, id: str = "*") -> Offline:
+    """The one offline file of a run's folder (with this id in W&B); its end may be written after the run was closed."""
+    (path,) = folder.glob(f"wandb/offline-run-*-{id}/*.wandb")
     until = time.monotonic() + LONGEST_WAIT_S
     while (found := _content(path)).exit_code is None and time.monotonic() < until:
         time.sleep(0.02)

@@ -1,21 +1,13 @@
-"""A server on 127.0.0.1 that answers those calls of W&B's client which the tests need, and keeps what it was told."""
+"""What a server in place of W&B's answers to those calls of its client which the tests need, and keeps of them."""
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-KEY = "0" * 40  # as long as those of W&B
 ENTITY = "lab"
 HISTORY, SUMMARY = "wandb-history.jsonl", "wandb-summary.json"
 
@@ -78,6 +70,8 @@ class Artifact:
 class Server:
     """runs, artifacts: by id. files: what was uploaded, by path. views: workspaces and reports.
 
+    sweep: its file. jobs: commands for its agents.
+
     calls: names of the GraphQL operations. unknown: those that this server has no answer to.
     """
 
@@ -86,6 +80,8 @@ class Server:
         self.artifacts: dict[str, Artifact] = {}
         self.files: dict[str, bytes] = {}
         self.views: list[dict[str, Any]] = []
+        self.sweep = ""
+        self.jobs: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.unknown: list[str] = []
         self.key_is_good = True
@@ -111,6 +107,9 @@ class Server:
             "UpsertView2": self._upsert_view,
             "upsertView": self._upsert_view,
             "GetProjects": self._projects,
+            "SweepWithRuns": self._sweep,
+            "CreateAgent": lambda **_: {"createAgent": {"agent": {"id": "agent"}}},
+            "Heartbeat": self._heartbeat,
         }
 
     def answer(self, operation: str, variables: dict[str, Any]) -> Any:
@@ -265,85 +264,17 @@ class Server:
         edges = [{"node": {**project, "isBenchmark": False, "user": None}, "cursor": ""}]
         return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
 
+    def _sweep(self, **_: Any) -> Any:
+        return {"project": {"sweep": {"id": "s", "name": "s", "config": self.sweep, "runs": {"edges": []}}}}
+
+    def _heartbeat(self, runState: str, **_: Any) -> Any:
+        """The next run of the sweep once none is running, and then the end."""
+        commands: list[dict[str, Any]] = []
+        if not json.loads(runState):
+            ends = {"type": "exit"}
+            commands = [self.jobs.pop(0) if self.jobs else ends]
+        return {"agentHeartbeat": {"agent": {"id": "agent"}, "commands": json.dumps(commands)}}
+
     def _use(self, input: dict[str, Any]) -> Any:
         self.runs[input["runName"]].used.append(input["artifactID"])
         return {"useArtifact": {"artifact": {"id": input["artifactID"]}}}
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    """A server in this process that answers until the context ends."""
-    server = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def _content(self) -> bytes:
-            content = b"".join(self._chunks())
-            return gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
-
-        def _chunks(self) -> Iterator[bytes]:
-            """The body, which comes in chunks where its length is not known before."""
-            if "Content-Length" in self.headers:
-                yield self.rfile.read(int(self.headers["Content-Length"]))
-                return
-            while size := int(self.rfile.readline(), 16):
-                yield self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-
-        def _send(self, status: int, answer: Any) -> None:
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_POST(self) -> None:
-            content = self._content()
-            if not server.key_is_good:
-                self._send(401, {"errors": [{"message": "user is not logged in"}]})
-            elif self.path == "/graphql":
-                asked = json.loads(content)
-                found = re.search(r"(?:query|mutation)\s+(\w+)", asked["query"])
-                name = asked.get("operationName") or (found.group(1) if found else "")
-                self._send(200, {"data": server.answer(name, asked.get("variables") or {})})
-            elif not self.path.endswith("file_stream"):
-                self._send(200, {})
-            else:
-                server.stream(self.path.split("/")[-2], json.loads(content))
-                self._send(200, {})
-
-        def do_PUT(self) -> None:
-            server.upload(self.path.removeprefix("/upload/"), self._content())
-            self._send(200, {})
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        server.url = f"http://127.0.0.1:{http.server_address[1]}"
-        thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            http.shutdown()
-            thread.join()
-
-
-@contextmanager
-def use_server(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Server]:
-    """A server that W&B's client in this process and its children take for W&B's, with a key."""
-    import wandb
-
-    wandb.teardown()  # of an earlier test, which knew another server
-    with serving() as served:
-        variables = {"MODE": "online", "BASE_URL": served.url, "API_KEY": KEY, "X_DISABLE_STATS": "true"}
-        for name, value in {**variables, "X_DISABLE_MACHINE_INFO": "true", "DISABLE_GIT": "true"}.items():
-            monkeypatch.setenv(f"WANDB_{name}", value)
-        monkeypatch.setenv("HOME", str(home))
-        monkeypatch.setattr("cgexp.report.wandb.INIT_TIMEOUT_S", 120.0)  # of a busy machine
-        yield served
-        wandb.teardown()

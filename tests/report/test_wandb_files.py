@@ -51,7 +51,7 @@ def test_a_run_that_is_uploaded_goes_on_and_is_uploaded_again_has_whole_curves(
             "2 runs: 1 uploaded; of 1 nothing is offline",
         ],
     )
-    assert sent_places(outputs / "abc") == {"train": 1.0}
+    assert sent_places(outputs / "abc", "abc") == {"train": 1.0}
     tell_offline(outputs / "abc", 4, data)
     assert len(offline_files(outputs / "abc")) == 2
     assert output_of(capsys, "wandb", "sync", "abc")[0] == 0
@@ -87,12 +87,17 @@ def test_words_that_are_no_action_are_refused(capsys: pytest.CaptureFixture[str]
 
 
 def test_how_far_the_server_has_a_run_is_read_from_openings_that_it_has(tmp_path: Path) -> None:
-    for name, place, is_sent in (("run-1", 3.0, False), ("offline-run-2", 5.0, True), ("offline-run-3", 9.0, False)):
+    for name, place, is_sent in (
+        ("run-1-abc", 3.0, False),
+        ("offline-run-2-abc", 5.0, True),
+        ("offline-run-3-abc", 9.0, False),
+    ):
         opening = tmp_path / "wandb" / name
         opening.mkdir(parents=True)
         (opening / "told.json").write_text(json.dumps({"train": place}))
         if is_sent:
             (opening / "run-abc.wandb.synced").touch()
-    assert sent_places(tmp_path) == {"train": 5.0}
-    (tmp_path / "wandb" / "offline-run-2" / "told.json").write_text("[")
-    assert sent_places(tmp_path) == {"train": 3.0}
+    assert sent_places(tmp_path, "abc") == {"train": 5.0}
+    (tmp_path / "wandb" / "offline-run-2-abc" / "told.json").write_text("[")
+    assert sent_places(tmp_path, "abc") == {"train": 3.0}
+    assert not sent_places(tmp_path, "other")  # the same folder, told to an agent of a sweep

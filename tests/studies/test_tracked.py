@@ -13,7 +13,8 @@ from cgexp.cli.completion import candidates
 from cgexp.studies.catalogue import catalogue
 from cgexp.studies.tracked import drawn
 from tests.cli.answers import output_of
-from tests.report.server import Server, use_server
+from tests.report.server import Server
+from tests.report.serving import use_server
 from tests.studies.synthetic import config_with, put
 
 pytest.importorskip("wandb_workspaces")
