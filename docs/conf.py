@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
+from sphinx.application import Sphinx
+from website.reference import with_names_marked
+
 import cgexp
 
 project = "cgexp"
@@ -18,14 +24,26 @@ myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]  # a changelog's headings jump
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_class_signature = "mixed"
+autodoc_typehints = "none"  # docstrings have shapes and units
 add_module_names = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"cgexp {release}"
 html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"
+
+
+def mark_arguments(app: Sphinx, kind: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
+    """Arguments that a docstring explains stand out."""
+    if kind in ("class", "function", "method"):
+        lines[:] = with_names_marked("\n".join(lines), inspect.signature(item).parameters).split("\n")
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", mark_arguments)

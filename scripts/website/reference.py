@@ -6,7 +6,7 @@ import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -20,7 +20,7 @@ from cgexp.parts.sources import UnknownAnnotation
 from cgexp.parts.values import mismatch
 
 TARGET = "_target_"
-KEY = re.compile(r"^(?P<indent> *)(?P<unset># )?(?P<name>\w+):(?: +(?P<value>.*?))?(?: +#(?P<comment> .*))?$")
+KEY = re.compile(r"^(?P<indent> *)(?P<unset># )?(?P<name>\w+):(?: +(?P<value>[^#\s].*?))?(?: +#(?P<comment> .*))?$")
 NOTES = {  # what a mark on a key means for a reader; the other marks are of no interest to one
     Mark.EXECUTION: "not part of the run id",
     Mark.CONTENT: "counts by its content",
@@ -55,7 +55,8 @@ def group_page(group: str) -> str:
     options = [option for option in group_options(group) if (conf_dir() / group / f"{option}.yaml").exists()]
     texts = {option: text_of(group, option) for option in options}
     links = ", ".join(f"[{option}](#{anchor(f'{group}={option}')})" for option in options)
-    parts = [f"# `{group}`", f"Options: {links}."]
+    purpose = purposes().get(group)
+    parts = [f"# `{group}`" + (f": {escaped(purpose)}" if purpose else ""), f"Options: {links}."]
     for option, text in texts.items():
         parts += [f"## `{group}={option}`", header(text), listing(text) if "@package" in text else table(text, group)]
     classes = dict.fromkeys(re.findall(r"_target_: (cgexp\.[\w.]+)", "\n".join(texts.values())))
@@ -63,6 +64,13 @@ def group_page(group: str) -> str:
         parts.append("## Classes")
         parts += [part for target in classes for part in (f"### `{target}`", docstring(target), arguments(target))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def purposes() -> dict[str, str]:
+    """Group -> what conf/config.yaml says of it."""
+    text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
+    found = re.findall(r"^  - (\w+): \w+ +# ([^:;\n]+)", text, re.MULTILINE)
+    return {group: re.sub(r" \(.*", "", purpose).strip() for group, purpose in found}
 
 
 def settings_page() -> str:
@@ -132,7 +140,7 @@ def keys(text: str) -> Iterator[Key]:
     above: list[tuple[int, str]] = []
     for number, line in enumerate(lines):
         found = re.match(
-            r"^(?P<indent> *)(?P<unset># )?(?P<name>\w+):(?: +(?P<value>.*?))?(?: +#(?P<comment> .*))?$", line
+            r"^(?P<indent> *)(?P<unset># )?(?P<name>\w+):(?: +(?P<value>[^#\s].*?))?(?: +#(?P<comment> .*))?$", line
         )
         if not found or (found["unset"] and not found["comment"]):
             continue
@@ -150,8 +158,10 @@ def keys(text: str) -> Iterator[Key]:
 def row(key: Key, hint: Any) -> tuple[str, ...]:
     """A row of a table of keys."""
     value = "" if not key.value else f"`{key.value}`" + (" (unset)" if key.unset else "")
-    notes = [note for mark, note in NOTES.items() if hint is not None and mark in marks_of(hint)]
-    return f"`{key.path}`", value, escaped(expected(hint)), escaped("; ".join([key.comment, *notes]).strip("; "))
+    marks = marks_of(hint) if hint is not None else frozenset()
+    notes = [note for mark, note in NOTES.items() if mark in marks and note not in key.comment]
+    meaning, kind = escaped("; ".join([key.comment, *notes]).strip("; ")), escaped(expected(hint))
+    return f"`{key.path}`", value, f"{meaning} (*{kind}*)" if kind else meaning
 
 
 def expected(hint: Any) -> str:
@@ -165,15 +175,26 @@ def as_table(rows: list[tuple[str, ...]]) -> str:
     """A Markdown table of keys."""
     if not rows:
         return ""
-    lines = ["| key | value | may be | |", "|---|---|---|---|"]
+    lines = ["| key | value | what it is, and what it may be |", "|---|---|---|"]
     return "\n".join([*lines, *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in rows)])
 
 
 def docstring(target: str) -> str:
-    """A class's docstring as text, with the paragraphs that it has."""
+    """A class's docstring as text, with the paragraphs that it has; names of its arguments are code."""
     module, _, name = target.rpartition(".")
     text = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    signature = read_signature(target)
+    text = with_names_marked(text, signature.parameters if signature else ())
     return "\n\n".join(escaped(textwrap.dedent(part).replace("\n", " ")) for part in text.split("\n\n"))
+
+
+def with_names_marked(text: str, names: Iterable[str]) -> str:
+    """A docstring in which arguments that it explains, as ``cutoff: Å, ...``, are code."""
+    known = "|".join(map(re.escape, names))
+    if not known:
+        return text
+    several = re.compile(rf"(?<![\w`.])((?:{known})(?:, (?:{known}))*)(?=:\s)")
+    return several.sub(lambda match: ", ".join(f"``{name}``" for name in match[1].split(", ")), text)
 
 
 def arguments(target: str) -> str:

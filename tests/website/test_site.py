@@ -50,6 +50,11 @@ def test_the_reference_has_every_option(source: Path) -> None:
         assert [name for name in group_options(group) if f"## `{group}={name}`" not in text] == []
 
 
+def test_a_group_says_what_it_is_for() -> None:
+    assert reference.group_page("model").startswith("# `model`: the energy network\n")
+    assert reference.group_page("simulation").startswith("# `simulation`: dynamics of the trained potential\n")
+
+
 def test_the_command_line_has_every_verb(source: Path) -> None:
     text = (source / "docs" / "command_line.md").read_text(encoding="utf-8")
     assert [verb for verb in VERBS if f"## `cgexp {verb}`" not in text] == []
@@ -67,27 +72,46 @@ def test_a_key_has_its_value_range_and_comment() -> None:
         ]
     )
     table = reference.table(text, "model")
-    assert "| `cutoff` | `30.0` | a positive number | distance, Å |" in table
-    assert "| `rbf` | `expnorm` | one of expnorm, gaussian | the kind \\| of basis |" in table
-    assert "| `activation` | `tanh` (unset) | one of tanh, silu" in table
+    assert "| `cutoff` | `30.0` | distance, Å (*a positive number*) |" in table
+    assert "| `rbf` | `expnorm` | the kind \\| of basis (*one of expnorm, gaussian*) |" in table
+    assert "| `activation` | `tanh` (unset) | of all layers (*one of tanh, silu" in table
     assert reference.header(text) == "What it is."
 
 
 def test_an_option_that_begins_with_another_has_its_ranges() -> None:
     page = reference.group_page("model").partition("## `model=toy_fourier`")[2].partition("\n## ")[0]
     assert "As [`model=toy_mlp`](#modeltoy_mlp), with" in page
-    assert "| `n_fourier` | `256` | an integer" in page
+    assert "| `n_fourier` | `256` | random Fourier features" in page
+    assert "(*an integer" in page
+
+
+def test_a_key_that_holds_others_has_no_value_of_its_own() -> None:
+    found = list(reference.keys("callbacks:   # name -> callback\n  ema:  # an average\n    decay: 0.99  # share\n"))
+    assert [(key.path, key.value, key.comment) for key in found] == [
+        ("callbacks", "", "name -> callback"),
+        ("callbacks.ema", "", "an average"),
+        ("callbacks.ema.decay", "0.99", "share"),
+    ]
+
+
+def test_arguments_stand_out_in_a_docstring() -> None:
+    text = "Energy: in kT. width, depth: of the layers. activation: of all; depth counts."
+    marked = reference.with_names_marked(text, ["width", "depth", "activation"])
+    assert marked == "Energy: in kT. ``width``, ``depth``: of the layers. ``activation``: of all; depth counts."
 
 
 def test_nested_keys_know_their_class() -> None:
     table = reference.table(reference.text_of("prior", "peptide"), "prior")
-    assert "| `terms.repulsion.sigma` | `null` | a positive number or null |" in table
+    assert any(
+        row.startswith("| `terms.repulsion.sigma` | `null` |") and "*a positive number or null*" in row
+        for row in table.splitlines()
+    )
 
 
 def test_what_does_not_change_the_run_id_is_told() -> None:
     table = reference.table(reference.text_of("trainer", "cpu"), "trainer")
     row = next(line for line in table.splitlines() if line.startswith("| `accelerator`"))
-    assert row.endswith("not part of the run id |")
+    assert row.count("not part of the run id") == 1
 
 
 @pytest.mark.parametrize(
