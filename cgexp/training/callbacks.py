@@ -201,4 +201,5 @@ class CheckpointOnException(Callback):
         self.path = path
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        trainer.save_checkpoint(self.path)
+        if trainer.world_size == 1:  # others might not be there to take part
+            trainer.save_checkpoint(self.path)

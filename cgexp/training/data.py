@@ -140,10 +140,12 @@ class ResidentData(pl.LightningDataModule):
         self.tensors.forces[index] = forces
 
     def train_dataloader(self) -> IndexBatches:
-        device = None if self.trainer is None else self.trainer.strategy.root_device
+        trainer = self.trainer
+        device = None if trainer is None else trainer.strategy.root_device
+        rank = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         before = None if self.noise is None else self._draw_noise
         return IndexBatches(
-            self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch, self._shares, before
+            self.train_index, self.batch_size, self.seed, device, self.steps_per_epoch, self._shares, before, rank
         )
 
     def val_dataloader(self) -> IndexBatches | list[Any]:
@@ -228,7 +230,8 @@ class IndexBatches:
 
     Each pass over the frames is shuffled anew. n_batches: of an epoch, which then ends within a pass or spans several
     of them; None: one pass. shares: positive, of mean 1, one for each index: how often a frame comes in a pass, on
-    average; None: each comes once. before: called with the number of an epoch before its first batch. Lightning calls
+    average; None: each comes once. before: called with the number of an epoch before its first batch. rank: of this
+    process, and how many there are, each of which is given its share of every batch. Lightning calls
     ``sampler.set_epoch`` before each epoch; this object is its own sampler.
     """
 
@@ -241,13 +244,17 @@ class IndexBatches:
         n_batches: int | None = None,
         shares: Tensor | None = None,
         before: Callable[[int], None] | None = None,
+        rank: tuple[int, int] = (0, 1),
     ) -> None:
         self.index = torch.as_tensor(index, dtype=torch.long)
         self.seed, self.device = seed, device
         self.n_batches, self.shares, self._before = n_batches, shares, before
         self.epoch = 0
         # A ragged last batch would weigh its frames more (and recompile a compiled step), so training drops it.
-        self.batch_size = min(batch_size, len(index))
+        number, n_processes = rank
+        self.batch_size = min(batch_size, len(index)) // n_processes * n_processes
+        share = self.batch_size // n_processes
+        self._own = slice(None) if n_processes == 1 else slice(number * share, (number + 1) * share)
         self.drop_last = seed is not None
         self.sampler, self.batch_sampler = self, None  # what Lightning looks for in a loader
 
@@ -271,7 +278,7 @@ class IndexBatches:
             passes, i = divmod(number, self.per_pass)
             if self.seed is not None and passes != shuffled:
                 order, shuffled = self._shuffled(self.seed, passes), passes
-            yield order[i * self.batch_size : (i + 1) * self.batch_size]
+            yield order[i * self.batch_size : (i + 1) * self.batch_size][self._own]
 
     def _shuffled(self, seed: int, number: int) -> Tensor:
         """The frames in the order of one pass; moved once a pass, not a batch, since a GPU waits for each copy."""

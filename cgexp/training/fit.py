@@ -39,6 +39,7 @@ from cgexp.parts.ranges import (
 from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint, Watch, Watched
 from cgexp.training.data import ResidentData
+from cgexp.training.devices import sentences_of_processes, strategy_for
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
 from cgexp.training.levels import loss_levels
 from cgexp.training.losses import Loss, LossTerm
@@ -64,7 +65,8 @@ class Training(Part):
     forces and loss are as they were. noise: standard deviation of Gaussian noise on each coordinate, length, drawn anew
     each epoch, with labels of forces and noise: what is learnt is the PMF convolved with it (training/noise.py).
     resident_gb: coordinates and forces of more than this many GB (1e9 bytes) stay on disk, in the run's folder, and
-    batches are read from there, with the same numbers.
+    batches are read from there, with the same numbers. devices: processes on a CPU, or GPUs, of this machine that share
+    each batch (training/devices.py); the network learns the same on any number of them.
     """
 
     max_epochs: PositiveInt
@@ -82,11 +84,17 @@ class Training(Part):
     steps_per_epoch: PositiveInt | None = None
     noise: AddedLater[NonNegative] = 0.0
     resident_gb: ExecutionOnly[Positive] = 8.0
+    devices: ExecutionOnly[PositiveInt] = 1
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":
             raise InputError(
                 "trainer.gradient_precision=bfloat16 is for trainer.precision=float32: set one of the two otherwise"
+            )
+        if self.batch_size % self.devices:
+            raise InputError(
+                f"trainer.batch_size={self.batch_size} is no multiple of trainer.devices={self.devices}, which share "
+                f"each batch: set trainer.batch_size={-(-self.batch_size // self.devices) * self.devices}"
             )
         n_folds = round(1.0 / self.validation_fraction) if self.validation_fraction else 1
         if self.fold >= n_folds:
@@ -142,6 +150,11 @@ def fit(
     do not go with the loss; Pruned where ``watch`` has stopped it.
     """
     require_fitting(loss, settings)
+    if settings.devices > 1 and (watch is not None or loss.ensembles):
+        raise InputError(
+            "a training that is watched, as in a search, or whose loss samples the model, is one process: "
+            "set trainer.devices=1"
+        )
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,
@@ -158,7 +171,8 @@ def fit(
     )
     module.begin_sampling = lambda: _begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
     logger = CollectingLogger() if log else None
-    history = History(folder / "history.csv", progress, log, logger, settings.batch_size)
+    several = settings.devices > 1
+    history = History(folder / "history.csv", progress, None if several else log, logger, settings.batch_size)
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
     last = folder / LAST
@@ -172,9 +186,13 @@ def fit(
         )
         torch.manual_seed(seed)
         try:
-            trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+            with sentences_of_processes():
+                trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
         except SystemExit as error:  # how Lightning answers Ctrl-C
             raise KeyboardInterrupt from error
+    if several:
+        history = History(folder / "history.csv", None, log, logger, settings.batch_size)
+        history.take_from(last)
     history.write()
     if any(one.is_stopped for one in watched):
         raise Pruned(f"stopped after epoch {len(history.rows)} of {settings.max_epochs}")
@@ -249,7 +267,9 @@ def _trainer(
 ) -> pl.Trainer:
     return pl.Trainer(
         accelerator="gpu" if settings.device.type == "cuda" else "cpu",
-        devices=1,
+        devices=settings.devices,
+        strategy=strategy_for(settings.devices, settings.device),
+        use_distributed_sampler=False,  # batches know their shares
         precision="64-true" if settings.precision == "float64" else "32-true",
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
@@ -305,6 +325,8 @@ class _quiet:
             "Checkpoint directory",
             "LeafSpec",
             "flops_per_batch",
+            "sync_dist",  # validation losses are those of all frames on every device
+            "Grad strides do not match",  # of a column with one number a row: nothing is copied that matters
         ):
             warnings.filterwarnings("ignore", f".*{text}.*")
         self._logger = logging.getLogger("pytorch_lightning")

@@ -21,6 +21,7 @@ from torch import Tensor
 from cgexp.errors import InputError
 from cgexp.progress import Report
 from cgexp.store import read_arrays, write_arrays, write_bytes
+from cgexp.training.devices import writes
 
 WRITE_EVERY_S = 5.0
 Log = Callable[[Mapping[str, float]], None]
@@ -62,8 +63,9 @@ class History(Callback):
         self.seconds = float(state_dict["seconds"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for row in with_throughput(self.rows, self.batch_size):
-            self._tell(row)
+        if writes(trainer):
+            for row in with_throughput(self.rows, self.batch_size):
+                self._tell(row)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
@@ -89,13 +91,16 @@ class History(Callback):
             row["gradient_norm"] = float(self._gradient_norm)
         row["seconds"] = self.seconds
         self.rows.append(row)
-        collected = {} if self._logger is None else self._logger.take()
-        self._tell({**collected, **with_throughput(self.rows[-2:], self.batch_size)[-1]})
+        if writes(trainer):
+            collected = {} if self._logger is None else self._logger.take()
+            self._tell({**collected, **with_throughput(self.rows[-2:], self.batch_size)[-1]})
         if row.get("loss_train_running") is not None and not abs(row["loss_train_running"]) < float("inf"):
             raise InputError(
                 f"the training loss is not finite after epoch {trainer.current_epoch}: lower optimizer.lr or set "
                 "trainer.gradient_clip"
             )
+        if not writes(trainer):
+            return
         if time.monotonic() - self._written > WRITE_EVERY_S:
             self.write()
         if self.progress is not None:
@@ -105,11 +110,18 @@ class History(Callback):
             self.progress(trainer.current_epoch + 1, trainer.max_epochs or 0, text)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self.write()
+        if writes(trainer):
+            self.write()
 
     def _tell(self, row: Mapping[str, float]) -> None:
         if self._log is not None:
             self._log(row)
+
+    def take_from(self, path: Path) -> None:
+        """The rows of a training in other processes from its last checkpoint; ``log`` is told them."""
+        self.load_state_dict(ArrayCheckpointIO().load_checkpoint(path)["callbacks"][self.state_key])
+        for row in with_throughput(self.rows, self.batch_size):
+            self._tell(row)
 
     def write(self) -> None:
         """Write all rows as CSV, atomically."""

@@ -172,7 +172,8 @@ class ForceMatching(pl.LightningModule):
         self._sums = present if batch_idx == 0 else self._sums + present
         if batch_idx + 1 == self.trainer.num_training_batches:
             for name, mean in zip(values, self._sums / (batch_idx + 1), strict=True):
-                self.log(name, mean, on_step=False, on_epoch=True, batch_size=1)
+                several = self.trainer.world_size > 1
+                self.log(name, mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=several)
 
     def on_validation_start(self) -> None:
         self._evaluate = None  # the weights are others than last time
