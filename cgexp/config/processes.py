@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 THREADS = "OMP_NUM_THREADS"
 CHECK_EVERY_S = 1.0
@@ -32,6 +33,34 @@ def serve(parent: int, told_threads: bool) -> None:
         os.environ[THREADS] = "1"
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
+
+
+def begin_worker(parent: int, told_threads: bool) -> None:
+    """As ``serve``, the first thing that a worker process does; it ends at once if ``parent`` has died meanwhile."""
+    if os.getppid() != parent:
+        os._exit(1)
+    serve(parent, told_threads)
+
+
+@contextmanager
+def joblib_workers_begin_so() -> Iterator[None]:
+    """Processes that joblib starts, within, end with this one from their beginning on, not from their first job on."""
+    try:
+        from joblib.parallel import LokyBackend, register_parallel_backend
+    except ImportError:  # of the extra 'cluster'
+        yield
+        return
+
+    class EndingWithParent(LokyBackend):  # type: ignore[misc]
+        def configure(self, *args: Any, **settings: Any) -> int:
+            begin = {"initializer": begin_worker, "initargs": (os.getpid(), is_told_threads())}
+            return int(super().configure(*args, **settings, **begin))
+
+    register_parallel_backend("loky", EndingWithParent)
+    try:
+        yield
+    finally:
+        register_parallel_backend("loky", LokyBackend)
 
 
 @contextmanager

@@ -284,7 +284,8 @@ def require_time_step(experiment: Experiment, prior: Prior, frames: Frames, plac
         simulation.integrator.overdamped_friction,
     )  # fmt: skip
     if problem:
-        raise InputError(f"{place}.dt={simulation.dt} {problem}")
+        facts = f"{len(frames):,} frames of dataset {experiment.dataset.name} and the prior"
+        raise InputError(f"{place}.dt={simulation.dt} {problem}; this follows from {facts}")
 
 
 def proposing(experiment: Experiment) -> Experiment:

@@ -17,6 +17,15 @@ from cgexp.config.processes import ends_on_terminate, threads_for
 CHILD = "import os, sys, time; from cgexp.config.processes import serve; serve(os.getppid(), sys.argv[1] == 'told'); print(os.getpid(), os.environ.get('OMP_NUM_THREADS'), flush=True); time.sleep(60)"  # fmt: skip  # noqa: E501
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1], sys.argv[2]])"
 
+POOL = """
+import os, pathlib, time, joblib
+from cgexp.config.processes import joblib_workers_begin_so
+with joblib_workers_begin_so():
+    joblib.Parallel(n_jobs=2, backend="loky")([joblib.delayed(os.getpid)()])
+print(pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(), flush=True)
+time.sleep(60)
+"""
+
 
 @pytest.mark.parametrize(("told", "threads"), [("told", "None"), ("untold", "1")])
 def test_a_worker_ends_with_its_parent_and_has_one_thread_unless_told(told: str, threads: str) -> None:
@@ -30,6 +39,20 @@ def test_a_worker_ends_with_its_parent_and_has_one_thread_unless_told(told: str,
     end = time.monotonic() + 10
     while Path(f"/proc/{worker}").exists():
         assert time.monotonic() < end, "the worker outlived its parent"
+        time.sleep(0.1)
+
+
+def test_workers_of_joblib_without_a_job_end_with_their_parent() -> None:
+    pytest.importorskip("joblib")
+    command = [sys.executable, "-c", POOL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        workers = parent.stdout.readline().split()
+        parent.kill()
+    assert len(workers) >= 2
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < end, "a worker outlived its parent"
         time.sleep(0.1)
 
 
