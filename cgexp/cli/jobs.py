@@ -110,10 +110,18 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
             configs = _once_each(jobs.configs, overrides, verb)
             told = [] if verb in NO_RUNS else _with_folders(configs, overrides)
             with recorded(place, outputs, told) if told else nullcontext():
-                failed = launch([c["overrides"] for c in configs], of_launcher(jobs.first), job, name, folder)
+                lists, done = [config["overrides"] for config in configs], _finished(configs, verb)
+                failed = launch(lists, of_launcher(jobs.first), job, name, folder, here=done)
     if verb not in NO_RUNS:
         _print_results(configs, place)
     return _told(failed, len(configs), overrides) if failed else 0
+
+
+def _finished(configs: Sequence[Config], verb: str) -> list[int]:
+    """Which runs are finished: that they are skipped needs no process of its own."""
+    from cgexp.runs.pipeline import VERBS, is_finished
+
+    return [number for number, config in enumerate(configs) if verb in VERBS and is_finished(config, verb)]
 
 
 def _with_folders(configs: Sequence[Config], overrides: Sequence[str]) -> list[tuple[str, Path]]:

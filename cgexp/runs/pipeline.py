@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +89,7 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
     config, folder, parent = resolve(config)
     simulates = config["simulation"] is not None
     stages = stages_of(verb, simulates)
-    is_waited_for = make_parts(config, ["logger"])["logger"].is_waiting
-    if all(folder.done(stage) for stage in stages) and not config["force"] and not is_waited_for:
+    if _is_done(folder, stages, config):
         _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
@@ -102,6 +101,20 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
             _require_earlier(folder, verb, simulates, parent)
         _work(Experiment.of(config), folder, verb, watch)
     return folder
+
+
+def is_finished(config: Config, verb: str) -> bool:
+    """Whether ``run`` would skip the run, or refuse it: there is nothing to do for it."""
+    try:
+        config, folder, _ = resolve(config)
+        return _is_done(folder, stages_of(verb, config["simulation"] is not None), config)
+    except InputError:
+        return True
+
+
+def _is_done(folder: RunFolder, stages: Sequence[str], config: Config) -> bool:
+    is_waited_for = make_parts(config, ["logger"])["logger"].is_waiting
+    return all(folder.done(stage) for stage in stages) and not config["force"] and not is_waited_for
 
 
 @contextmanager
