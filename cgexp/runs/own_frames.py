@@ -60,7 +60,7 @@ def lag_ps(frames: Frames) -> float | None:
     spacing = float(np.median(np.diff(frames.time_ps.astype(np.float64))))
     longest = int(np.unique(frames.block, return_counts=True)[1].max())
     n_steps = min(max(1, longest // LAGS_A_BLOCK), max(1, round(LAG_PS / spacing)))
-    return float(f"{n_steps * spacing:.6g}")
+    return float(f"{n_steps * spacing:.4g}")  # times are in single precision
 
 
 def _one_digit(value: float) -> float:
