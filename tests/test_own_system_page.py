@@ -16,7 +16,8 @@ BLOCK = re.compile(r"(?:`(?P<file>[\w.]+)`:\n\n|<!-- (?P<mark>\w+) -->\n)?```(?P
 
 
 def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = line.replace("python ", f"{sys.executable} ", 1).replace("cgexp ", f"{sys.executable} -m cgexp.cli.main ", 1)
+    python = line.replace("python ", f"{sys.executable} ", 1)
+    words = python.replace("cgexp ", f"{sys.executable} -m cgexp.cli.main ", 1)
     return subprocess.run(["bash", "-c", words], cwd=folder, capture_output=True, text=True, timeout=1500)
 
 
