@@ -109,7 +109,7 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
         else:
             configs = _once_each(jobs.configs, overrides, verb)
             told = [] if verb in NO_RUNS else _with_folders(configs, overrides)
-            with recorded(place, outputs, told) if told else nullcontext():
+            with recorded(place, outputs, told, verb) if told else nullcontext():
                 lists, done = [config["overrides"] for config in configs], _finished(configs, verb)
                 failed = launch(lists, of_launcher(jobs.first), job, name, folder, here=done)
     if verb not in NO_RUNS:

@@ -53,7 +53,7 @@ def record_folder(outputs: Path, name: str) -> Path:
 
 
 @contextmanager
-def recorded(folder: Path, outputs: Path, jobs: Sequence[tuple[str, Path]]) -> Iterator[None]:
+def recorded(folder: Path, outputs: Path, jobs: Sequence[tuple[str, Path]], verb: str = "run") -> Iterator[None]:
     """Write down the jobs of a sweep, each as what it says and its run's folder, and hold the folder's lock within.
 
     Where another process has a sweep of that name, it is the one that is told of.
@@ -65,7 +65,7 @@ def recorded(folder: Path, outputs: Path, jobs: Sequence[tuple[str, Path]]) -> I
             log.info("%s tells of another sweep of the same name, which is running", folder)
         else:
             listed = [{"swept": swept, "path": os.path.relpath(path, outputs)} for swept, path in jobs]
-            write_record(folder / JOBS, {"began": time.time(), "jobs": listed})
+            write_record(folder / JOBS, {"verb": verb, "began": time.time(), "jobs": listed})
         yield
 
 

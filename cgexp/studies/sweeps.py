@@ -20,6 +20,7 @@ from cgexp.studies.catalogue import Entry, entry_of
 from cgexp.studies.comparison import PAGE, write_page
 
 RUNNING, WAITING, MISSING = "running", "waiting", "missing"  # states of jobs beside those of runs
+ENDS = {"train": ("trained", "simulated", "done"), "simulate": ("simulated", "done")}  # verb -> how its jobs end
 INTERRUPTED = "its process ended before it had finished; the same command goes on with it"
 
 
@@ -76,7 +77,8 @@ def status_of(outputs: Path, name: str | None = None) -> Status:
     record = read_record(folder / JOBS, "began", "jobs")
     is_running = held_by(folder) is not None
     jobs = [_job(one, outputs, is_running) for one in record["jobs"]]
-    return Status(name, is_running, jobs, _left(jobs, float(record["began"])) if is_running else None)
+    ended = (*ENDS.get(str(record.get("verb")), ("done",)), "failed")
+    return Status(name, is_running, jobs, _left(jobs, ended, float(record["began"])) if is_running else None)
 
 
 def _job(record: Mapping[str, Any], outputs: Path, is_running: bool) -> Job:
@@ -105,10 +107,10 @@ def _progress(entry: Entry) -> tuple[str, float | None]:
     return next((stage for stage in STAGES if stage not in done), ""), None
 
 
-def _left(jobs: Sequence[Job], began: float) -> float | None:
-    """Seconds left, if jobs go on to end as often as since this call of the sweep began."""
-    ended = [job for job in jobs if job.state in ("done", "failed") and _changed(job.path) > began]
-    left = sum(job.state not in ("done", "failed") for job in jobs)
+def _left(jobs: Sequence[Job], ends: Sequence[str], began: float) -> float | None:
+    """Seconds left, if jobs go on to end as often as since this call began. ends: states in which they do."""
+    ended = [job for job in jobs if job.state in ends and _changed(job.path) > began]
+    left = sum(job.state not in ends for job in jobs)
     return (time.time() - began) / len(ended) * left if ended else None
 
 

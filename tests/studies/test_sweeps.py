@@ -13,6 +13,7 @@ from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.runs.sweeps import record_folder, recorded, sweeps_in
+from cgexp.store import write_record
 from cgexp.studies.catalogue import entry_of
 from cgexp.studies.sweeps import INTERRUPTED, lines, status_of, write_pages
 from tests.studies.synthetic import config_with, put
@@ -67,6 +68,21 @@ def test_it_is_asked_on_the_command_line(
     for words, part in ((["frist"], "frist is no sweep (did you mean 'first'?)"), (["a", "b"], "takes one sweep")):
         assert main(["status", *words, f"outputs={tmp_path}"]) == 2
         assert part in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verb", "is_known"), [("train", True), ("run", False)])
+def test_the_time_left_counts_what_the_verb_ends_with(tmp_path: Path, verb: str, is_known: bool) -> None:
+    """A run that is trained is at its end for `cgexp train -m`, and not for `cgexp run -m`."""
+    for name in ("a", "b"):
+        trained = put(tmp_path, name, config_with(1), {"w1_x": 0.1})
+        record = trained.read_provenance()
+        write_record(trained.provenance, {**record, "stages": {"train": record["stages"]["train"]}})
+    jobs = [(name, tmp_path / "toy_cgnet" / name) for name in ("a", "b", "c")]
+    with recorded(record_folder(tmp_path, "mine"), tmp_path, jobs, verb):
+        os.utime(jobs[0][1] / "provenance.json")
+        status = status_of(tmp_path)
+    assert [job.state for job in status.jobs] == ["trained", "trained", "waiting"]
+    assert (status.left_s is not None) == is_known
 
 
 def test_without_a_sweep_there_is_nothing_to_tell(tmp_path: Path) -> None:
