@@ -48,7 +48,7 @@ LAYER = {folder: number for number, folders in enumerate(LAYERS) for folder in f
 SHARED = ("errors", "units", "parts")
 ONLY_IN = {
     "hydra": ("config",),
-    "pytorch_lightning": ("training",),
+    "pytorch_lightning": ("training", "report"),  # there its loggers alone
     "wandb": ("report",),
     "optuna": ("studies",),
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
