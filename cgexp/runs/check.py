@@ -54,6 +54,7 @@ def report(config: Config) -> Iterator[str]:
     frames = made_up_frames(recipe)
     if experiment.active is not None and experiment.oracle is not None:
         experiment.oracle.check_joins(frames)
+    require_prior_system(experiment)
     data = experiment.data_set
     given = data.at_hand()
     whole = given if data.is_there else None
@@ -89,17 +90,22 @@ def report(config: Config) -> Iterator[str]:
     yield f"run        {experiment.name}/{experiment.run_id}"
 
 
+def require_prior_system(experiment: Experiment) -> None:
+    """Raise InputError if the set that ``prior.fitted_on`` names, by its card, is of another system."""
+    fitted_on = experiment.prior.make().fitted_on
+    if fitted_on is not None:
+        require_same_system(fitted_on, load_card(fitted_on)["system"], experiment.system.name)
+
+
 def prior_of(experiment: Experiment, given: Frames | None, made_up: Frames) -> Prior:
     """The prior, fitted on what is at hand of the data, which the time steps must suit, too.
 
     Where there is nothing, it is fitted on made-up frames, which say nothing about the data.
     """
-    prior = experiment.prior.make()
-    if prior.fitted_on is not None:
-        require_same_system(prior.fitted_on, load_card(prior.fitted_on)["system"], experiment.system.name)
     if given is not None:
         few = np.linspace(0, len(given) - 1, min(len(given), N_FITTED)).astype(np.int64)
         return fitted_prior(experiment, given.select(few))
+    prior = experiment.prior.make()
     with only_from(logging.ERROR):
         prior.fit(made_up, experiment.system)
     return prior
