@@ -1,4 +1,4 @@
-"""One's own structures and trajectories: formats, alternate locations, mirror images, and frames that are damaged."""
+"""One's own structures: formats, alternate locations, mirror images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from cgexp.all_atom import atom_order, imported
-from cgexp.all_atom.mapping.force_maps import make_map
 from cgexp.all_atom.structure import build_extended
 from cgexp.errors import InputError
-from cgexp.systems.peptide import Peptide
-from tests.all_atom.test_imported import OTHER_NAMES, SEQUENCE, peptide, sampled, sites, write_pdb, write_trajectory
+from tests.all_atom.test_imported import OTHER_NAMES, SEQUENCE, peptide, write_pdb
 
 pytest.importorskip("openmm")
 
@@ -71,14 +69,6 @@ def test_a_mirror_image_is_refused(tmp_path: Path) -> None:
         imported.read_structure(path, SEQUENCE)
 
 
-def test_a_frame_that_is_damaged_late_is_named(tmp_path: Path) -> None:
-    positions = np.repeat(peptide().positions[None], 40, axis=0)
-    positions[33] = 0.0
-    path = write_trajectory(tmp_path / "a.dcd", positions)
-    with pytest.raises(InputError, match=r"a periodic box cuts the molecule: .* in frame 33"):
-        imported.read_trajectory(path, write_pdb(tmp_path / "a.pdb"), SEQUENCE)
-
-
 def test_a_format_that_needs_another_package_is_told(tmp_path: Path) -> None:
     def needs_it() -> None:
         raise ImportError("No module named 'tables'")
@@ -86,16 +76,3 @@ def test_a_format_that_needs_another_package_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"")
     with pytest.raises(InputError, match=r"without another package .*tables.*: install it, or convert"):
         atom_order.reading(tmp_path / "a.h5", needs_it)
-
-
-def test_one_bad_frame_is_named() -> None:
-    system, (positions, forces) = Peptide(SEQUENCE), sampled()
-    force_map = make_map("constraint_group", sites(system))
-    worse = forces.copy()
-    worse[17] *= 1e6
-    with pytest.raises(InputError, match="a force of frame 17 is"):
-        imported.coarse_grain(system, positions, worse, force_map, 350.0, "a test")
-    torn = positions.copy()
-    torn[21] = 0.0
-    with pytest.raises(InputError, match="of frame 21 coincide"):
-        imported.coarse_grain(system, torn, forces, force_map, 350.0, "a test")

@@ -76,14 +76,14 @@ def check_unbiased(
 
     allow_biased_map: a biased map passes, wrong units do not, nor does a single frame that is damaged.
     """
-    _require_sound(frames)
+    require_sound(frames)
     found = assess(frames, n_sem=n_sem, pairs=pairs)
     if found.wrong_units or (found.verdict == "biased" and not allow_biased_map):
         raise InputError(found.reason)
     return found
 
 
-def _require_sound(frames: Frames) -> None:
+def require_sound(frames: Frames) -> None:
     """Raise InputError naming the first frame in which beads coincide, or a force is out of all proportion."""
     if frames.n_beads > 1:
         steps = np.linalg.norm(np.diff(frames.coords, axis=1), axis=-1)

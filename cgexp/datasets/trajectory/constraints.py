@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.all_atom.atom_order import reading
-from cgexp.all_atom.imported import N_CHECKED, N_RIGID, RIGID
 from cgexp.datasets.trajectory.solute import Indices, Solute
 from cgexp.errors import InputError
 
 Stated = Literal["auto", "hbonds", "allbonds", "none", "file"]
+N_CHECKED = 10  # frames that can tell a rigid bond, at least
+N_RIGID = 200  # frames that this is taken from, at most
+RIGID = 0.012  # Å, standard deviation of a bond below which it was constrained; XTC rounds to 0.01 Å
 FREE = 0.02  # Å, standard deviation of a bond above which it was flexible
 
 

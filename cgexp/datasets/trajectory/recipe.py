@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.all_atom.imported import N_BLOCKS
 from cgexp.all_atom.mapping.force_maps import BIASED, make_map
 from cgexp.all_atom.mapping.sites import BeadSites, Indices
+from cgexp.all_atom.mapping.unbiasedness import require_sound
 from cgexp.all_atom.mapping.weighted import weighted_map
 from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Matrix = NDArray[np.float64]
 MISSING = "???"
+N_BLOCKS = 10  # stretches of a run
 GAP = 1.5  # of the usual time between frames, a longer one begins a new stretch
 
 
@@ -150,6 +151,7 @@ class Trajectory(Recipe):
     def _tested(self, frames: Frames) -> Frames:
         """The frames, if forces, units and temperature agree; a note says where there are too few to tell."""
         stated = Stated(self.length_unit or "A", self.force_unit or "kcal/mol/A", keys=self.force_unit is not None)
+        require_sound(frames)
         check_lengths(frames, self.system, self.name, stated)
         if not self.thermally_sampled or not len(self.system.bonds):
             return frames

@@ -15,7 +15,7 @@ from cgexp.units import NM_IN_ANGSTROM
 
 Array = NDArray[np.floating]
 LIGHT = ("C", "N", "O", "F")
-TO_HYDROGEN, OF_LIGHT, OF_OTHERS = (0.7, 1.6), (1.0, 2.0), (1.0, 2.9)  # Å, lengths of covalent bonds
+TO_HYDROGEN, OF_LIGHT, OF_OTHERS = (0.7, 1.5), (1.0, 2.0), (1.0, 2.9)  # Å, lengths of covalent bonds
 STRETCHED = 3.0  # of its median, a bond between what is no element
 AT_ONCE = 1000  # frames whose bonds are measured at a time
 

@@ -135,6 +135,10 @@ MISTAKES: dict[str, tuple[Callable[[Settings, Run], None], str]] = {
         "give forces and coords of the same frames",
     ),
     "no force unit": (stated(force_unit=None), "does not say what unit its forces have: state dataset.force_unit"),
+    "a force out of proportion": (
+        lambda s, r: replace_forces(s, np.where(np.arange(400)[:, None, None] == 17, 1e5, 1) * r.forces),
+        "a force of frame 17 is .*, where those of others are up to about",
+    ),
     "no forces": (stated(forces=None), "holds no forces, which force matching needs"),
     "missing file": (stated(trajectory="none.xtc"), "none.xtc does not exist: give the file of your data"),
     "damaged file": (damaged, r"run.xtc (cannot be read|has 400|has \d+ frames)"),
