@@ -95,7 +95,7 @@ def test_every_option_is_sound(group: str) -> None:
         (["seed=99999999999999999"], ["below 2^31"]),
         (["~model"], ["model is missing"]),
         (["kernel=fused"], ["kernel=fused does not serve the model ToyMLP", "kernel=auto"]),
-        (["kernel=fast"], ["kernel=fast", "auto, reference, table, compiled, fused"]),
+        (["kernel=fast"], ["kernel=fast", "auto, reference, sparse, table, compiled, fused"]),
         (["prior.temperature=2.0"], ["prior.temperature=2.0", "dataset.temperature=1.0"]),
         (["simulation.temperature=2.0"], ["simulation.temperature=2.0"]),
         (["model=cgschnet"], ["model=cgschnet", "dimensions 3", "dimensions 1"]),
