@@ -20,6 +20,7 @@ from cgexp.analysis.representatives import (
 from cgexp.analysis.result import Simulated
 from cgexp.frames import Frames
 from cgexp.systems.base import System
+from cgexp.systems.beads import RESIDUE_NAMES
 from cgexp.systems.metric import superposed
 
 DECIMALS = 3  # of coordinates in a file, Å
@@ -54,6 +55,20 @@ class Structures:
         arrays = {name: np.round(value, DECIMALS) for name, value in arrays.items()}
         meta = {"sequence": list(self.sequence), "replica": self.replica, "continuous": self.continuous}
         return arrays, {**meta, "representatives": found}
+
+    def as_pdb(self, ensemble: str) -> str:
+        """The representatives of an ensemble as the models of a PDB file: C-alphas, bonded along the chain."""
+        lines = []
+        for number, (one, ca) in enumerate(zip(*self.ensembles[ensemble], strict=True), start=1):
+            lines += [f"REMARK model {number}: {one.basin}, {one.share:.0%} of the ensemble", f"MODEL {number:8d}"]
+            for residue, (letter, (x, y, z)) in enumerate(zip(self.sequence, ca.tolist(), strict=True), start=1):
+                name = RESIDUE_NAMES.get(letter, "UNK")
+                lines.append(
+                    f"ATOM  {residue:5d}  CA  {name} A{residue:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00           C"
+                )
+            lines.append("ENDMDL")
+        lines += [f"CONECT{first:5d}{first + 1:5d}" for first in range(1, len(self.sequence))]
+        return "\n".join([*lines, "END", ""])
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> Structures:

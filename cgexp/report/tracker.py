@@ -92,6 +92,10 @@ class Tracked(ABC):
     def charts(self, charts: Mapping[str, Chart]) -> None:
         """Tables by name."""
 
+    def structures(self, pdb: Mapping[str, str]) -> None:
+        """Structures by name, as the text of PDB files; not every tracker can draw them."""
+        return
+
     @abstractmethod
     def artefact(self, artefact: Artefact) -> None:
         """Files that the run was made from, or that it made."""
@@ -143,6 +147,11 @@ class Tracker:
         """Log tables by name; one that says what is drawn is a chart in which the lines of many runs overlay."""
         if charts:
             self.tell(lambda run: run.charts(charts))
+
+    def structures(self, pdb: Mapping[str, str]) -> None:
+        """Log structures by name, as the text of PDB files."""
+        if pdb:
+            self.tell(lambda run: run.structures(pdb))
 
     def artefact(self, artefact: Artefact) -> None:
         """Record files as what the run was made from, or as what it made."""

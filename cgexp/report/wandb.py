@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -119,6 +120,12 @@ class WandbRun(Tracked):
             else:
                 logged[f"charts/{name}"] = wandb.plot.line(table, chart.x, chart.y, title=chart.title)
         self._run.log(logged)
+
+    def structures(self, pdb: Mapping[str, str]) -> None:
+        import wandb
+
+        molecules = {name: wandb.Molecule(StringIO(text), file_type="pdb") for name, text in pdb.items()}
+        self._run.log({f"structures/{name}": molecule for name, molecule in molecules.items()})
 
     def artefact(self, artefact: Artefact) -> None:
         import wandb

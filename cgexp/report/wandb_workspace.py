@@ -27,7 +27,8 @@ class Drawn:
     """What the panels are of.
 
     experiments: those of the runs. parameters: keys of the config in which the runs differ, as ``model.width``.
-    distances: metrics w1_*. metric: what parameters are judged by. charts: name -> (x, y) of the tables that overlay.
+    distances: metrics w1_*. metric: what parameters are judged by, as W&B has it. charts: name -> (x, y) of
+    the tables that overlay.
     """
 
     entity: str
@@ -140,9 +141,9 @@ def _overlays(drawn: Drawn) -> Iterator[Any]:
 
 def _importance(drawn: Drawn) -> Iterator[Any]:
     wr = _package("reports.v2")
-    yield wr.ParameterImportancePlot(with_respect_to=f"eval/{drawn.metric}")
+    yield wr.ParameterImportancePlot(with_respect_to=drawn.metric)
     if drawn.parameters:
-        axes = [wr.Config(key) for key in drawn.parameters] + [wr.SummaryMetric(f"eval/{drawn.metric}")]
+        axes = [wr.Config(key) for key in drawn.parameters] + [wr.SummaryMetric(drawn.metric)]
         columns = [wr.ParallelCoordinatesPlotColumn(metric=axis) for axis in axes]
         yield wr.ParallelCoordinatesPlot(title=drawn.metric, columns=columns)
 

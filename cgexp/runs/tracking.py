@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cgexp.analysis.structures import Structures
 from cgexp.build import TARGET
 from cgexp.errors import shown
 from cgexp.report.tracker import Artefact, Described, Tracker
@@ -19,7 +20,7 @@ from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, differing
 from cgexp.simulation.trajectory import HEADER, Trajectory
-from cgexp.store import read_record
+from cgexp.store import read_arrays, read_record
 from cgexp.training.history import with_throughput
 
 # of this command, or of where files are, and not of what the run is
@@ -98,6 +99,9 @@ def tell_stage(tracker: Tracker, experiment: Experiment, folder: RunFolder, stag
         trained = training_numbers(folder)
         metrics = {name: value for name, value in folder.read_metrics().items() if trained.get(name) != value}
         tracker.summarise("eval", metrics)
+        if folder.structures.is_file():  # of a peptide
+            structures = Structures.from_arrays(*read_arrays(folder.structures))
+            tracker.structures({name: structures.as_pdb(name) for name in structures.ensembles})
     for artefact in artefacts(experiment, folder, stage):
         tracker.artefact(artefact)
 

@@ -8,6 +8,7 @@ from cgexp.analysis.curves import read_curves
 from cgexp.errors import InputError, did_you_mean
 from cgexp.report.charts import charts_of
 from cgexp.report.wandb_workspace import Drawn
+from cgexp.runs.tracking import training_numbers
 from cgexp.studies.catalogue import Entry
 
 METRICS = ("w1_tica", "w1_x", "pmf_rmse_simulation", "loss_validation")  # the first there is judges parameters
@@ -36,9 +37,15 @@ def drawn(entries: Sequence[Entry], settings: Mapping[str, str]) -> Drawn:
         experiments=experiments,
         parameters=_parameters(entries),
         distances=[name for name in metrics if name.startswith(DISTANCE) and not name.endswith(NO_DISTANCES)],
-        metric=metric,
+        metric=_key(metric, entries),
         charts=_charts(entries),
     )
+
+
+def _key(metric: str, entries: Sequence[Entry]) -> str:
+    """The name that the tracker has for a metric: ``train/`` or ``eval/`` before it."""
+    trained = any(metric in training_numbers(entry.folder) for entry in entries if entry.folder.history.is_file())
+    return f"{'train' if trained else 'eval'}/{metric}"
 
 
 def _shared(entries: Sequence[Entry], key: str) -> str | None:

@@ -63,6 +63,20 @@ def test_reference_and_simulation_and_a_trajectory_of_a_healthy_replica(system: 
         assert coords.shape == (len(kept), len(system.sequence), 3)
 
 
+def test_representatives_are_models_of_a_pdb_file(tmp_path: Path) -> None:
+    import mdtraj
+
+    system = Peptide()
+    found = structures_of(system, reference(system), trajectory(system, [True]), 0.5, 20, 0)
+    (tmp_path / "ca.pdb").write_text(found.as_pdb(SIMULATION))
+    read = mdtraj.load(str(tmp_path / "ca.pdb"))
+    kept, coords = found.ensembles[SIMULATION]
+    np.testing.assert_allclose(10.0 * read.xyz, coords, atol=1e-3)
+    assert "".join(residue.code for residue in read.topology.residues) == system.sequence
+    assert read.topology.n_bonds == len(system.sequence) - 1
+    assert f"REMARK model 1: {kept[0].basin}" in found.as_pdb(SIMULATION)
+
+
 def test_without_a_simulation_or_a_healthy_replica_there_is_the_reference_alone() -> None:
     system = Peptide()
     for simulated in (None, trajectory(system, [False, False])):

@@ -100,6 +100,7 @@ def test_what_lands_in_an_offline_file(tmp_path: Path, no_key: None) -> None:
         run.charts(
             {"pmf": Chart({"x": [0.0, 1.0], "model": [2.0, None]}, "pmf", "x", "model"), "map": Chart({"i": [1.0]})}
         )
+        run.structures({"simulation": "END\n"})
         run.artefact(Artefact("data", "dataset", {"frames.npz": data}, {"content_hash": "0a"}, is_input=True))
         run.artefact(Artefact("potential", "potential", {"frames.npz": data}))
     found = read(tmp_path)
@@ -115,7 +116,9 @@ def test_what_lands_in_an_offline_file(tmp_path: Path, no_key: None) -> None:
     (content,) = by_type["dataset"].manifest.contents
     assert content.ref == data.as_uri()
     assert "content_hash" in by_type["dataset"].metadata
-    assert {"charts/pmf_table/_type", "tables/map/_type"} <= {name for row in found.rows for name in row}
+    assert {"charts/pmf_table/_type", "tables/map/_type", "structures/simulation/_type"} <= {
+        name for row in found.rows for name in row
+    }
     outside = [artifact.manifest.contents[0].local_path for artifact in found.artifacts if artifact.type == "run_table"]
     assert all(Path(path).is_relative_to(tmp_path) for path in outside)  # nothing of a run lies in the user's home
 

@@ -46,7 +46,7 @@ def values_of(node: Any, key: str) -> list[Any]:
 def test_what_is_drawn_is_what_the_runs_have(outputs: Path) -> None:
     found = drawn(catalogue(outputs), {})
     assert (found.project, found.experiments, found.parameters) == ("cgexp", ["toy_cgnet"], ["model.width"])
-    assert (found.distances, found.metric) == (["w1_x"], "w1_x")
+    assert (found.distances, found.metric) == (["w1_x"], "eval/w1_x")
     assert found.charts["pmf"] == ("x", "model")
 
 
