@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from cgexp.config.compose import compose
 from cgexp.config.identity import data_id, differences, experiment_name, run_id
 
@@ -44,3 +46,19 @@ def test_keys_that_came_later_leave_the_ids_of_earlier_runs() -> None:
 def test_an_experiment_in_a_folder_of_experiments_has_one_name() -> None:
     assert experiment_name({"choices": {"experiment": "peptides/mine"}}) == "peptides-mine"
     assert experiment_name({"choices": {}}) == "run"
+
+
+def test_lists_of_files_count_by_what_is_in_them(tmp_path: Path) -> None:
+    def id_of(*names: str) -> str:
+        files = ",".join(str(tmp_path / name) for name in names)
+        own = (f"dataset.trajectory=[{files}]", "dataset.topology=a.pdb", "dataset.temperature=300")
+        return data_id(
+            compose(["dataset=trajectory", *own, "dataset.system={_target_: cgexp.systems.peptide.Peptide}"])
+        )
+
+    for name, content in (("a.dcd", "one"), ("b.dcd", "two"), ("c.dcd", "one")):
+        (tmp_path / name).write_text(content)
+    assert id_of("a.dcd", "b.dcd") == id_of("c.dcd", "b.dcd") != id_of("b.dcd", "a.dcd")
+    assert id_of("a.dcd") != id_of("a.dcd", "b.dcd")
+    (tmp_path / "a.dcd").write_text("three")
+    assert id_of("a.dcd", "b.dcd") != id_of("c.dcd", "b.dcd")

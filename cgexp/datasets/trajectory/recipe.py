@@ -16,6 +16,7 @@ from cgexp.all_atom.mapping.sites import BeadSites, Indices
 from cgexp.all_atom.mapping.unbiasedness import require_sound
 from cgexp.all_atom.mapping.weighted import weighted_map
 from cgexp.datasets.recipe import Recipe
+from cgexp.datasets.recipe import facts_of as of_system
 from cgexp.datasets.stated_units import Stated, check_forces, check_lengths, verdict_in_words
 from cgexp.datasets.trajectory.beads import Beads, make_beads
 from cgexp.datasets.trajectory.constraints import Stated as Constraints
@@ -178,9 +179,9 @@ def beads_of(node: Mapping[str, Any], solute: Solute) -> Beads:
 
 
 def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The system that a recipe's config node describes, by its topology and mapping alone."""
-    if node.get("topology") in (None, MISSING):
-        return {}
+    """The system that a recipe's config node describes: as it says, or by its topology and mapping alone."""
+    if node.get("system") is not None or node.get("topology") in (None, MISSING):
+        return of_system(node)
     beads = beads_of(node, read_solute(Path(str(node["topology"])), str(node.get("solute", AUTO))))
     return {"system": beads.system, "n_beads": beads.n_beads, "n_dims": 3, "units": "molecular"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -233,3 +234,38 @@ def test_reading_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
         os.write(1, b"inside")
     os.write(1, b"outside")
     assert capfd.readouterr().out == "outside"
+
+
+def test_forces_come_from_hdf5_where_h5py_is_installed(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    settings = write_run(tmp_path, sampled())
+    plain = imported(**settings)
+    with h5py.File(tmp_path / "forces.h5", "w") as file:
+        file["forces"] = sampled().forces
+    frames = imported(**settings | {"forces": str(tmp_path / "forces.h5")})
+    np.testing.assert_array_equal(frames.forces, plain.forces)
+
+
+def test_other_formats_are_read_where_mdanalysis_is_installed(tmp_path: Path) -> None:
+    """As the binary files of IBIsCO, which hold velocities too."""
+    mda = pytest.importorskip("MDAnalysis")
+    run = sampled()
+    settings = write_run(tmp_path, Run(run.positions[:40], run.forces[:40], run.topology))
+    universe = mda.Universe.empty(run.positions.shape[1], trajectory=True, velocities=True)
+    universe.dimensions = [50.0, 50.0, 50.0, 90.0, 90.0, 90.0]
+    path = tmp_path / "run.trz"
+    with quietly(), mda.Writer(str(path), universe.atoms.n_atoms) as writer:
+        for frame in range(40):
+            universe.atoms.positions = 10.0 * run.positions[frame]
+            universe.trajectory.ts.time = SAVE_PS * frame
+            writer.write(universe.atoms)
+    frames = imported(**settings | {"trajectory": str(path)})
+    np.testing.assert_allclose(frames.coords, 10.0 * run.positions[:40, HEAVY], atol=1e-3)
+
+
+def test_a_format_that_nothing_here_reads_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "MDAnalysis", None)
+    settings = write_run(tmp_path, sampled())
+    (tmp_path / "run.trz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"has a format that mdtraj does not read: install MDAnalysis"):
+        imported(**settings | {"trajectory": str(tmp_path / "run.trz")})
