@@ -96,3 +96,12 @@ def test_a_biased_map_needs_a_reason(mini: Frames, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'slice' of .* is biased: .*allow_biased_force_map='<reason>'"):
         make(tmp_path, biased, force_map="slice")
     assert len(make(tmp_path, biased, force_map="slice", allow_biased_force_map="a test of it")) == len(biased)
+
+
+def test_units_of_more_frames_than_are_tested_are_still_found(
+    mini: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cgexp.datasets.file_data.TESTED_BYTES", mini.coords.nbytes // 2 + 1)
+    assert len(make(tmp_path, mini)) == len(mini)
+    with pytest.raises(InputError, match="nm"):
+        make(tmp_path, scaled(mini, coords=0.1))
