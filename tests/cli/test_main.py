@@ -233,7 +233,7 @@ def test_a_sweep_that_is_terminated_leaves_no_process(tmp_path: Path) -> None:
         outputs = tmp_path / number.name
         command = [sys.executable, "-m", "cgexp.cli.main", *sweep, f"outputs={outputs}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        until(lambda: len(list(outputs.glob("toy_cgnet/*/train"))) == 2)  # noqa: B023
+        until(lambda: len(list(outputs.glob("toy_cgnet/*/train"))) == 2, seconds=240.0)  # noqa: B023
         workers = children_of(process.pid)
         assert len(workers) >= 2
         process.send_signal(number)
