@@ -20,6 +20,7 @@ from website import mirror, reference  # noqa: E402
 
 PAGES = [*mirror.pages(ROOT), Path("README.md")]
 PAST = ("CHANGELOG.md",)  # speaks of what was
+OTHERS = ("logger.wandb.id",)  # keys of another package that a page compares with: lightning-hydra-template
 FILES = ("py", "json", "npz", "csv", "yaml", "md", "pdb", "safetensors", "cpp", "png", "html", "zip", "dcd", "xyz")
 GROUPS = "|".join(group for group in groups() if "/" not in group and group not in ("experiment", "debug"))
 NAMED = re.compile(rf"(?<![\w./-])(?P<key>(?:{GROUPS})(?:\.\w+)+)(?P<after>.?)")
@@ -63,7 +64,7 @@ def unknown_keys(text: str) -> list[str]:
     for words in spoken_of(text):
         for match in NAMED.finditer(words):
             key = match["key"]
-            if match["after"] == "(" or key.rpartition(".")[2] in FILES:
+            if match["after"] == "(" or key in OTHERS or key.rpartition(".")[2] in FILES:
                 continue
             known = known_keys(key.partition(".")[0])
             if key not in known and not any(name.startswith(f"{key}.") for name in known):
