@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cgexp.errors import InputError, did_you_mean
 
@@ -90,9 +90,9 @@ Exit codes: 0 done, 1 failed, 2 a mistake in the input, 130 interrupted (run aga
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are InputErrors, and whose help lists the config groups if the verb composes a config."""
+    """A parser whose mistakes are InputErrors, and whose help ends with what ``lists`` says."""
 
-    has_groups = False
+    lists: Callable[[], str] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, allow_abbrev=False, **options)
@@ -101,8 +101,8 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}: see {self.prog} --help")
 
     def format_help(self) -> str:
-        if self.has_groups:
-            self.epilog = groups_help()
+        if self.lists is not None:
+            self.epilog = self.lists()
         return super().format_help()
 
 
@@ -122,7 +122,7 @@ def make_parser() -> Parser:
         usage = f"cgexp {verb} [options] {WORDS.get(verb, OVERRIDES)}"
         one: Parser = verbs.add_parser(verb, help=text, description=text, usage=usage)
         one.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-        one.has_groups = verb not in WORDS
+        one.lists = settings_help if verb == "import" else None if verb in WORDS else groups_help
         for flags, (kind, what) in _options_of(verb).items():
             one.add_argument(*flags.split(), action=kind, help=what)
     return parser
@@ -155,6 +155,19 @@ def groups_help() -> str:
 
     lines = [f"  {group:<18}{', '.join(group_options(group))}" for group in groups()]
     return "Config groups (group=option; group.key=value for what is inside):\n" + "\n".join(lines)
+
+
+def settings_help() -> str:
+    """What ``cgexp import`` takes, as the option dataset=trajectory explains it."""
+    from cgexp.cli.importing import known_settings
+    from cgexp.config.paths import conf_dir
+
+    text = (conf_dir() / "dataset" / "trajectory.yaml").read_text(encoding="utf-8")
+    known = (line.partition(": ") for line in text.splitlines())
+    lines = [f"  {key:<24}{rest.partition('  # ')[2]}" for key, _, rest in known if key in known_settings()]
+    return "Settings (key=value):\n" + "\n".join(
+        [*lines, f"  {'to':<24}file of the frames, .npz; the card lies beside it"]
+    )
 
 
 def _options_of(verb: str) -> dict[str, tuple[str, str]]:

@@ -78,6 +78,13 @@ def test_what_is_needed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "import needs topology=<value>" in capsys.readouterr().err
 
 
+def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "--help"]) == 0
+    lines = capsys.readouterr().out.partition("Settings (key=value):\n")[2].splitlines()
+    assert {line.split()[0] for line in lines if line.strip()} == set(known_settings())
+    assert all(len(line.split()) > 3 for line in lines if line.strip())
+
+
 def test_completion_knows_the_settings() -> None:
     assert "trajectory=" in candidates(["import"], "traj")
     assert {"mapping", "constraints", "to"} <= set(known_settings())
