@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from scipy.stats import norm
+from scipy.stats import norm, wasserstein_distance
 
 from cgexp.analysis import divergences as d
 
@@ -25,6 +25,13 @@ def test_w1_on_the_line_counts_a_weighted_point_as_copies(rng: np.random.Generat
     copies = np.repeat(a, weights)
     assert d.wasserstein_1d(a, b, weights.astype(float)) == pytest.approx(d.wasserstein_1d(copies, b), abs=1e-12)
     assert d.wasserstein_1d(a, b, weights.astype(float)) != pytest.approx(d.wasserstein_1d(a, b), abs=1e-3)
+
+
+def test_w1_on_the_line_is_that_of_scipy(rng: np.random.Generator) -> None:
+    a, b, weights = rng.normal(size=300).round(1), rng.normal(size=70).round(1), rng.random(300)  # with ties
+    weights[:50] = 0.0
+    for given in (None, weights):
+        assert d.wasserstein_1d(a, b, given) == pytest.approx(wasserstein_distance(a, b, given), rel=1e-12)
 
 
 def test_w1_on_the_circle_goes_the_short_way_round() -> None:
