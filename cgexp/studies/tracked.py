@@ -13,7 +13,7 @@ from cgexp.studies.catalogue import Entry
 
 METRICS = ("w1_tica", "w1_x", "pmf_rmse_simulation", "loss_validation")  # the first there is judges parameters
 DISTANCE = "w1_"
-NO_DISTANCES = ("_resolution", "_bias", "_null", "_split_half", "_error", "_std")  # endings of what belongs to one
+NO_DISTANCES = ("_sem", "_resolution", "_bias", "_null", "_split_half", "_kde")  # endings of what belongs to one
 OF_TOYS = {"pmf": ("x", "model"), "pmf_simulation": ("bin_x", "simulation")}  # which keep no curves in their folder
 
 

@@ -31,7 +31,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for seed in (1, 2):
         for width in (20, 40):
-            metrics = {"w1_x": 0.1 * width, "w1_x_resolution": 0.1, "loss_validation": 2.0}
+            metrics = {"w1_x": 0.1 * width, "w1_x_resolution": 0.1, "w1_x_sem": 0.1, "loss_validation": 2.0}
             put(tmp_path / "outputs", f"run{width}{seed}", config_with(seed, model__width=width), metrics)
     return tmp_path / "outputs"
 
