@@ -54,6 +54,8 @@ ONLY_IN = {
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
     "ase": ("interfaces",),
     "safetensors": ("interfaces",),
+    "h5py": ("datasets", "interfaces"),
+    "MDAnalysis": ("datasets",),
 }
 
 
