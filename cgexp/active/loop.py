@@ -155,7 +155,7 @@ class Loop:
         chain: str,
         rounds: Sequence[Round],
     ) -> Round:
-        """All numbers of the round: for its file, its line on the screen, and W&B."""
+        """All numbers of the round: for its file, its line on the screen, and a tracker."""
         answers = Answers(place.labels).read(len(selection))
         rejected = {index: answer for index, answer in answers.items() if answer.frames is None}
         added = read_frames(place.added)

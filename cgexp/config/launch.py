@@ -56,7 +56,7 @@ def launch(
 
     A job that fails does not stop the others, but for those that its MistakeOfOptions is of, too; nor does one whose
     process dies: it is begun again, as are those that end with it. The jobs need not be all combinations of anything:
-    Hydra sweeps over their numbers. ``name`` groups them in W&B. folder: for Hydra's own files.
+    Hydra sweeps over their numbers. ``name`` groups them in a tracker. folder: for Hydra's own files.
     here: numbers of jobs to do in this process first, since there is next to nothing to do.
     """
     lists = [list(overrides) for overrides in jobs]
@@ -171,7 +171,7 @@ OF_A_COMMAND = ("launcher=", "hydra.", "outputs=", "force=", "figures=", "logger
 def sweep_name(overrides: Sequence[str]) -> str:
     """The name of a sweep that has none: a hash of its overrides but for those that say how and where it is done.
 
-    So a repeated call falls into the same group of W&B.
+    So a repeated call falls into the same group of a tracker.
     """
     return "sweep-" + digest(sorted(plain for o in overrides if not (plain := o.lstrip("+")).startswith(OF_A_COMMAND)))
 

@@ -10,7 +10,7 @@ from cgexp.parts.ranges import Title
 
 @dataclass(frozen=True)
 class Sweep(Part):
-    """``name`` groups the runs in W&B; ``objective`` is the metric that a job returns to the sweeper.
+    """``name`` groups the runs in a tracker; ``objective`` is the metric that a job returns to the sweeper.
 
     over: keys that are averaged over as the seed is where the runs are compared at its end.
     """

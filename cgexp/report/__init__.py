@@ -1,1 +1,1 @@
-"""Figures, tables, report.html and W&B: they show numbers and compute none."""
+"""Figures, tables, report.html and trackers: they show numbers and compute none."""

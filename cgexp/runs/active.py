@@ -138,7 +138,7 @@ def discard(folder: RunFolder) -> None:
 
 
 def _tell(done: Round, tracker: Tracker, say: Say, steps_per_round: int) -> None:
-    """One round on the screen and in W&B."""
+    """One round on the screen and in the tracker."""
     tracker.log("round", {**done.numbers(), "gradient_steps": float((done.round + 1) * steps_per_round)})
     shown = ("w1_tica", "w1_x", "pmf_rmse_integration", "mean_force_rmse", "replicas_failed")
     judged = ", ".join(f"{name} {done.metrics[name]:.4g}" for name in shown if name in done.metrics)

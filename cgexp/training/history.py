@@ -141,7 +141,7 @@ def current_lr(trainer: pl.Trainer) -> float:
 class CollectingLogger(Logger):
     """Keeps the last value of all that Lightning's callbacks log, until ``History`` takes it with an epoch's row.
 
-    So training knows no particular tracker; W&B is used in report/ alone, for all stages of a run.
+    So training knows no particular tracker: those are in report/, for all stages of a run.
     """
 
     def __init__(self) -> None:
