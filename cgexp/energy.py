@@ -39,7 +39,7 @@ class EnergyTerm(Part, nn.Module):
         return self.energy(coords)
 
 
-PART_BYTES = 16 * 2**20  # of the vectors of all pairs in float64; what is measured takes several times as much
+PART_BYTES = 8 * 2**20  # of the vectors of all pairs in float64; what is measured takes several times as much
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from cgexp.models.features import ExpNormalBasis, GaussianBasis
 KNOTS_PER_WIDTH = {torch.float64: 68.0, torch.float32: 24.0}
 MAX_FILTER_ERROR = {torch.float64: 4e-6, torch.float32: 3e-4}  # of filters and slopes; several times what is usual
 MARGIN = 0.05  # of a distance, kept free on either side of those seen
-SEARCH_NUMBERS = 2**21  # distances looked at at once
+SEARCH_NUMBERS = 2**18  # distances looked at at once
 
 
 class FilterTable:
