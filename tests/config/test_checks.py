@@ -30,6 +30,7 @@ FILES = {
     "peptide_file": ["dataset.path=frames.npz"],
     "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
     "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],
+    "peptide_openmm": ["dataset.system.sequence=GYDPETGTWG"],
 }
 IN_THE_PLANE = ["model.n_dims=2", "analysis=plane"]
 
@@ -43,6 +44,7 @@ def test_physics_waits_for_the_run_that_is_named() -> None:
 def test_every_experiment_is_sound(experiment: str) -> None:
     own = ["dataset.path=outputs/chignolin_first/0123456789"] if experiment == "active_teacher" else []
     own = [MINI, PEPTIDE] if experiment.startswith("own_") else own
+    own = FILES["peptide_openmm"] if experiment == "peptide" else own
     check(compose([f"experiment={experiment}", *own]))
     check(compose([f"experiment={experiment}", "debug=fast", *own]))
 
