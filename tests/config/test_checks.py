@@ -27,7 +27,6 @@ FILES = {
         PEPTIDE,
         "dataset.n_beads=10",
     ],
-    "peptide_openmm": ["dataset.system.sequence=YYDPETGTWY"],
     "peptide_file": ["dataset.path=frames.npz"],
     "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
     "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],

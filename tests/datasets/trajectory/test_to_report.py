@@ -126,3 +126,15 @@ def test_a_polymer_by_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     card = (tmp_path / "mine.json").read_text(encoding="utf-8")
     assert '"unbiasedness": "unbiased"' in card
     assert "0 of 15 bonds are rigid" in card
+
+
+def test_a_capped_peptide_by_its_sequence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sampling = {"ps_per_walker": 8.0, "segment_ps": 8.0, "hot_ps": 8.0, "drop_ps": 4.0, "n_hot": 3, "save_ps": 0.04}
+    words = [f"dataset.protocol.{key}={value}" for key, value in sampling.items()]
+    words += ["dataset.system.sequence=AAA", "dataset.caps=true", "dataset.force_map=constraint_group"]
+    outputs = tmp_path / "outputs"
+    code = main(["run", "experiment=peptide", *words, "analysis.lag_ps=0.2", *SHORT, f"outputs={outputs}"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert "prior term dihedrals is left out" in captured.err
+    assert len(list(outputs.glob("peptide/*/report.html"))) == 1
