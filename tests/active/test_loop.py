@@ -94,7 +94,7 @@ class Killed(BaseException):
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, before: bool) -> Callable[[], int]:
     """Let the write of this number be the last, or the first that does not happen; return how many there were."""
-    original, done = store.write_bytes, [0]
+    original, done = store.write_whole, [0]
 
     def write(*arguments: Any, **options: Any) -> None:
         done[0] += 1
@@ -104,7 +104,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, before: bool) -> Calla
         if done[0] == number:
             raise Killed
 
-    monkeypatch.setattr(store, "write_bytes", write)
+    monkeypatch.setattr(store, "write_whole", write)
     return lambda: done[0]
 
 

@@ -101,9 +101,15 @@ def test_data_on_disk_give_the_same_numbers(finished: RunFolder, outputs: Path) 
     assert not folder.scratch.exists()
 
 
+SAMPLED = ["trainer.use_weights=last"] + [
+    f"loss.terms.relative_entropy.{key}=2" for key in ("n_replicas", "n_steps", "n_equilibration")
+]
+
+
 @pytest.mark.parametrize("loss", group_options("loss"))
 def test_every_loss_trains(outputs: Path, loss: str) -> None:
-    config = configure(outputs, f"loss={loss}")
+    own = SAMPLED if loss == "force_relative_entropy" else []
+    config = configure(outputs, f"loss={loss}", *own)
     refused = {"force_circulation": "1 bead in 1 dimension"}
     if loss in refused:
         with pytest.raises(InputError, match=refused[loss]):
