@@ -15,9 +15,18 @@ from cgexp.studies.results import Results
 from cgexp.studies.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
 from cgexp.systems.peptide import BASINS
 
-MODELS = ("prior", "cgnet", "cgschnet")
-SIMULATED = (*MODELS, "folded_starts")
-TUNED = {"blocks": "blocks x features", "basis": "radial functions"}
+MODELS = ("prior", "cgnet", "cgschnet", "relative_entropy")
+FROM_FOLDED = {
+    "cgnet": "cgnet_folded_starts",
+    "cgschnet": "folded_starts",
+    "relative_entropy": "relative_entropy_folded_starts",
+}
+SIMULATED = (*MODELS, *FROM_FOLDED.values())
+TUNED = {"blocks": "blocks x features"}
+DISTANCES = {
+    "tica": "plane of the ICs", "rmsd": "RMSD", "end_to_end": "end to end", "rg": "radius of gyration",
+    "angle": "angles", "dihedral": "dihedrals",
+}  # fmt: skip
 BANDS = "bands: standard deviation over runs; of the reference, standard error"
 
 
@@ -29,6 +38,11 @@ def numbers(results: Results) -> dict[str, list[float]]:
         w1 = results.values(arm, "w1_tica")
         found[f"{arm}.w1_tica_over_prior"] = list(w1 / prior)
         found[f"{arm}.w1_tica_over_resolution"] = list(w1 / results.values(arm, "w1_tica_resolution"))
+        of_folded = results.values(arm, "folded_free_energy") - results.values(arm, "folded_free_energy_reference")
+        found[f"{arm}.folded_free_energy_error"] = list(of_folded)
+    for unfolded, folded in FROM_FOLDED.items():
+        differences = results.values(folded, "folded_fraction") - results.values(unfolded, "folded_fraction")
+        found[f"{unfolded}.folded_fraction_by_start"] = list(differences)
     for arm, shares in basin_shares(results, SIMULATED).items():
         found |= {f"{arm}.share_{basin}": list(shares[:, i]) for i, basin in enumerate(BASINS)}
     for arm in TUNED:
@@ -41,6 +55,7 @@ def figures(results: Results) -> dict[str, Figure]:
     along = lines(results, MODELS, ("ic1", "ic2"))
     pooled = densities(results, MODELS, ("rmsd", "end_to_end", "rg"))
     return {
+        "ensembles": points_figure(_over_resolution(results), "W1 / distance of the reference's runs", "", ONE),
         "free_energy_landscapes": landscapes_figure(landscapes(results, MODELS)),
         "free_energies": lines_figure(along, "free energy", "kT", BANDS),
         "distributions": lines_figure(pooled, "density", "", BANDS),
@@ -49,6 +64,22 @@ def figures(results: Results) -> dict[str, Figure]:
         "cross_validation": cross_validation_figure(
             {name: held_out(results, arm) for arm, name in TUNED.items()}, "(kcal/mol/Å)²"
         ),
+    }
+
+
+ONE = ("the reference's own two runs", 1.0)
+
+
+def _over_resolution(results: Results) -> dict[str, dict[str, list[float]]]:
+    """Observable -> label of an arm -> its W1 to the reference over that of the reference's runs, of each run."""
+    return {
+        name: {
+            results.arm(arm).label: list(
+                results.values(arm, f"w1_{distance}") / results.values(arm, f"w1_{distance}_resolution")
+            )
+            for arm in MODELS
+        }
+        for distance, name in DISTANCES.items()
     }
 
 
