@@ -235,6 +235,8 @@ def _serve(connection: Connection, pickled: bytes) -> None:
             value = work(connection.recv(), ask)
         except EOFError:
             return
+        except KeyboardInterrupt:  # SIGTERM to all processes of a job, in a training: there is nobody left to tell
+            raise SystemExit(128 + signal.SIGTERM) from None
         except InputError as error:
             connection.send(error)
         else:

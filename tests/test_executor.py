@@ -107,6 +107,8 @@ def doubled(unit: object, ask: Ask) -> object:
         time.sleep(60.0)
     if unit == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if unit == "interrupted":
+        raise KeyboardInterrupt
     if unit == "mistaken":
         raise InputError("a mistake")
     return 2 * int(str(unit))
@@ -126,6 +128,12 @@ def test_work_apart_is_answered_given_up_and_done_by_another_process() -> None:
     assert found["c"].problem == "no answer within 1.5 s"
     assert found["d"].problem == "its process ended with exit code -9"
     assert multiprocessing.active_children() == []
+
+
+def test_work_apart_that_is_terminated_ends_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    found = dict(do_apart(doubled, iter([("a", "interrupted")]), 1))
+    assert found["a"].problem == "its process ended with exit code 143"
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_mistake_in_work_apart_ends_all_processes() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cgexp.config.paths import use_conf_dir
+
+if TYPE_CHECKING:
+    from cgexp.studies.search.search import Search
 
 
 def main(given: argparse.Namespace) -> int:
@@ -15,10 +19,17 @@ def main(given: argparse.Namespace) -> int:
     """
     if given.config_dir is not None:
         use_conf_dir(Path(given.config_dir))
-    from cgexp.studies.search.found import PAGE, command_of, lines
-    from cgexp.studies.search.search import Search, run_search
+    from cgexp.config.processes import ends_on_terminate
+    from cgexp.studies.search.search import Search
 
-    search = Search.of(given.words)
+    with ends_on_terminate():
+        return _told(Search.of(given.words))
+
+
+def _told(search: Search) -> int:
+    from cgexp.studies.search.found import PAGE, command_of, lines
+    from cgexp.studies.search.search import run_search
+
     found = run_search(search)
     for line in lines(found):
         print(line)

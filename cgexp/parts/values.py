@@ -18,6 +18,8 @@ LISTS: tuple[Any, ...] = (list, tuple, Sequence, Iterable)
 MAPPINGS: tuple[Any, ...] = (dict, Mapping)
 PLAIN = (str, int, float, list, tuple, type(None))
 Words = list[str] | None
+# of what a command line or YAML takes for something else, such as the peptide NAN
+QUOTED = " (in quotes within quotes, '\"...\"', where it reads as a number, true or false)"
 
 
 def is_mapping(value: Any) -> bool:
@@ -69,7 +71,8 @@ def _plain(hint: Any, value: Any) -> Words:
         fits = _is_of(value, (int,), Integral) and abs(int(value)) < 2**63
         return None if fits else ["an integer"]
     if hint is str:
-        return None if isinstance(value, str) else ["a text"]
+        quoted = QUOTED if isinstance(value, bool | int | float) else ""
+        return None if isinstance(value, str) else [f"a text{quoted}"]
     if hint is Path:
         return None if isinstance(value, str | Path) else ["a path"]
     if isinstance(hint, type) and issubclass(hint, ObjectOf):

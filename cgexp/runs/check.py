@@ -63,7 +63,7 @@ def report(config: Config) -> Iterator[str]:
     prior = prior_of(experiment, given, frames)
     network = experiment.model.make()
     network.fit(frames, system)
-    require_fitting(experiment.loss.make(), experiment.trainer)
+    require_fitting(experiment.loss.make(), experiment.trainer, network)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     if n_parameters and whole is not None:

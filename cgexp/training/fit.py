@@ -149,12 +149,9 @@ def fit(
     Raises InputError on missing labels, a loss that is not finite, noise on selected frames, or settings that
     do not go with the loss; Pruned where ``watch`` has stopped it.
     """
-    require_fitting(loss, settings)
-    if settings.devices > 1 and (watch is not None or loss.ensembles):
-        raise InputError(
-            "a training that is watched, as in a search, or whose loss samples the model, is one process: "
-            "set trainer.devices=1"
-        )
+    require_fitting(loss, settings, network)
+    if settings.devices > 1 and watch is not None:
+        raise InputError("a training that is watched, as in a search, is one process: set trainer.devices=1")
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,
@@ -205,8 +202,8 @@ def fit(
     return numbers | {"loss_train": module.to("cpu").loss_of(data, data.train_index)}
 
 
-def require_fitting(loss: Loss, settings: Training) -> None:
-    """Raise InputError if a loss that samples the model's ensemble cannot be trained so."""
+def require_fitting(loss: Loss, settings: Training, network: EnergyTerm) -> None:
+    """Raise InputError if a loss that samples the model's ensemble cannot train this network so."""
     if not loss.ensembles:
         return
     what = " and ".join(f"loss.terms.{name}" for name in loss.ensembles)
@@ -222,6 +219,10 @@ def require_fitting(loss: Loss, settings: Training) -> None:
         )
     if settings.noise:
         raise InputError(f"{what} compares with the data as they are: set trainer.noise=0")
+    if settings.devices > 1:
+        raise InputError(f"{what} samples the model, which is done in one process: set trainer.devices=1")
+    if not network.conservative:
+        raise InputError(f"{what} compares energies, and this model has none: choose a model with energy")
 
 
 def _begin_sampling(

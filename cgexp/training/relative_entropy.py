@@ -68,8 +68,6 @@ class RelativeEntropy(EnsembleTerm):
         self._kept: Mapping[str, Any] | None = None  # of a checkpoint, until the first step
 
     def begin(self, potential: Potential, frames: Frames, seed: int, kernel: str) -> None:
-        if not potential.conservative:
-            raise InputError("relative entropy compares energies, and this model has none: choose a model with energy")
         if frames.temperature is None:
             raise InputError("relative entropy needs frames at one temperature, and these state none")
         self._potential, self._frames, self._seed, self._kernel = potential, frames, seed, kernel

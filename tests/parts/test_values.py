@@ -102,3 +102,9 @@ def test_both_read_the_same_annotation() -> None:
     assert signature is not None
     hints = typing.get_type_hints(Width.__init__, include_extras=True)
     assert signature.parameters == {name: hint for name, hint in hints.items() if name != "return"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), False, 12])
+def test_a_text_that_was_read_as_something_else_is_to_be_quoted(value: object) -> None:
+    assert "in quotes within quotes" in str(mismatch(str, value))
+    assert mismatch(str, []) == "a text"

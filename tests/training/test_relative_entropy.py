@@ -114,14 +114,16 @@ def test_a_replica_that_fails_begins_anew_from_the_data() -> None:
 
 
 def test_what_cannot_be_trained_so_is_refused() -> None:
-    settings = Training(max_epochs=1, batch_size=8, use_weights="last")
+    network, settings = Spring(1.0), Training(max_epochs=1, batch_size=8, use_weights="last")
     loss = Loss({"force": MeanSquaredError(), "populations": make_term()})
-    require_fitting(loss, settings)
+    require_fitting(loss, settings, network)
     with pytest.raises(InputError, match=r"loss\.terms\.populations .* set trainer\.use_weights=last"):
-        require_fitting(loss, replace(settings, use_weights="best"))
+        require_fitting(loss, replace(settings, use_weights="best"), network)
     with pytest.raises(InputError, match=r"set trainer\.noise=0"):
-        require_fitting(loss, replace(settings, noise=0.1))
+        require_fitting(loss, replace(settings, noise=0.1), network)
     with pytest.raises(InputError, match="use MeanSquaredError beside it"):
-        require_fitting(Loss({"force": InverseVariance(), "populations": make_term()}), settings)
+        require_fitting(Loss({"force": InverseVariance(), "populations": make_term()}), settings, network)
     with pytest.raises(InputError, match="this model has none"):
-        begun(make_term(), DirectForce(1, 1, width=4), toy_frames(10, 1))
+        require_fitting(loss, settings, DirectForce(1, 1, width=4))
+    with pytest.raises(InputError, match=r"set trainer\.devices=1"):
+        require_fitting(loss, replace(settings, devices=2), network)

@@ -14,6 +14,7 @@ from cgexp.config.space import Dimension, Value, check_space, read_space, values
 from cgexp.errors import InputError
 from cgexp.executor import Outcome, do_apart
 from cgexp.progress import Progress
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.lock import lock, require_writable
 from cgexp.store import claim
 from cgexp.studies.search.book import Book
@@ -44,6 +45,8 @@ class Search:
         settings = read_settings(given, overrides, default)
         space = read_space(settings.space)
         check(default)
+        if settings.pruner != "none":
+            _require_judged_by_forces(default)
         check_space(space, overrides)
         require_optuna()
         return cls(settings, space, overrides, default)
@@ -65,6 +68,15 @@ class Search:
             if config["sweep"]["name"] is None:
                 config["sweep"]["name"] = self.settings.name
         return configs
+
+
+def _require_judged_by_forces(config: Config) -> None:
+    """Raise InputError if the loss trains what the validation loss, by which trials are pruned, does not tell."""
+    for name in Experiment.of(config).loss.make().ensembles:
+        raise InputError(
+            f"pruner=halving judges trials by their validation loss of forces, which says nothing of "
+            f"loss.terms.{name}: use pruner=none"
+        )
 
 
 def run_search(search: Search, say: Say = print) -> Found:

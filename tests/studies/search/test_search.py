@@ -250,6 +250,16 @@ def test_a_trial_without_values_when_it_was_killed_gets_them(tmp_path: Path) -> 
         (["experiment=toy_cgnet"], "say what to search for: objective="),
         (["experiment=toy_cgnet", "objective=w1_x", "space=nothing"], "unknown space=nothing"),
         (["experiment=toy_cgnt", "objective=w1_x"], "unknown experiment=toy_cgnt (did you mean 'toy_cgnet'?)"),
+        (
+            [
+                "experiment=toy_cgnet",
+                "simulation=none",
+                "objective=loss_validation",
+                "pruner=halving",
+                "loss=force_relative_entropy",
+            ],
+            "says nothing of loss.terms.relative_entropy: use pruner=none",
+        ),
     ],
 )
 def test_a_mistake_on_the_command_line_is_a_sentence(
