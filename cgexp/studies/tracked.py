@@ -44,7 +44,8 @@ def drawn(entries: Sequence[Entry], settings: Mapping[str, str]) -> Drawn:
 
 def _key(metric: str, entries: Sequence[Entry]) -> str:
     """The name that the tracker has for a metric: ``train/`` or ``eval/`` before it."""
-    trained = any(metric in training_numbers(entry.folder) for entry in entries if entry.folder.history.is_file())
+    folders = [entry.folder for entry in entries if entry.folder.training_metrics.is_file()]  # whose training has ended
+    trained = any(metric in training_numbers(folder) for folder in folders)
     return f"{'train' if trained else 'eval'}/{metric}"
 
 

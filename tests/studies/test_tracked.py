@@ -50,6 +50,12 @@ def test_what_is_drawn_is_what_the_runs_have(outputs: Path) -> None:
     assert found.charts["pmf"] == ("x", "model")
 
 
+def test_a_run_that_was_interrupted_in_its_training_is_no_obstacle(outputs: Path) -> None:
+    (outputs / "toy_cgnet" / "run201" / "train").mkdir(exist_ok=True)
+    (outputs / "toy_cgnet" / "run201" / "train" / "history.csv").write_text("epoch,loss_validation\n0,1.0\n")
+    assert drawn(catalogue(outputs), {"metric": "loss_validation"}).metric == "eval/loss_validation"
+
+
 @pytest.mark.usefixtures("outputs")
 def test_the_dry_run_prints_both_as_their_package_wrote_them(capsys: pytest.CaptureFixture[str]) -> None:
     from wandb_workspaces.reports.v2 import internal as reports
