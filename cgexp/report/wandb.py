@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ NAME = "W&B"
 INIT_TIMEOUT_S = 15.0
 LONGEST_TAG, LONGEST_NAME = 64, 128  # letters that W&B takes
 INTERRUPTED = 130  # exit code
+REMOVALS, PAUSE_S = 5, 0.2  # of the files of an earlier opening
 DATA_DIR = "WANDB_DATA_DIR"  # W&B's own variable
 MODES = ("online", "offline", "disabled")
 log = logging.getLogger(__name__)
@@ -188,10 +190,19 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
                 wandb.finish(exit_code=exit_code)
                 if tracker.is_told and len(unsent_files(folder)) > len(earlier):
                     for path in (path for path in earlier if is_of(path, run.id)):
-                        shutil.rmtree(path, ignore_errors=True)
+                        _remove(path)
             except Exception as error:
                 if tracker.is_told:  # else it was said
                     tell_lost(NAME, error)
+
+
+def _remove(opening: Path) -> None:
+    """Remove the files of an earlier opening; W&B's own process may still write its log there."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(opening, ignore_errors=True)
+        if not opening.exists():
+            return
+        time.sleep(PAUSE_S)
 
 
 def _tracker(run: wandb.Run | None, folder: Path) -> Tracker:

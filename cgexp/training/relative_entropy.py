@@ -83,7 +83,7 @@ class RelativeEntropy(EnsembleTerm):
     def _sampled(self, like: Tensor) -> Tensor:
         """Coordinates of the replicas, [n_replicas, n_beads, n_dims], after another ``n_steps`` under today's model."""
         evaluate = make_evaluator(self._kernel, self._potential, like)
-        first = self._replicas is None and self._kept is None
+        first = self._replicas is None and not self._kept
         replicas, bath = self._present(evaluate, like), self._bath(like)
         n_steps = self.n_steps + (self.n_equilibration if first else 0)
         for step in range(1, n_steps + 1):
@@ -97,7 +97,7 @@ class RelativeEntropy(EnsembleTerm):
         if self._replicas is None:
             starts = choose_starts(self._frames, self.n_replicas, self._seed).to(like)
             self._replicas = Replicas.begin(starts, self.integrator, evaluate, self._bath(like), self._seed)
-            if self._kept is not None:
+            if self._kept:
                 _take(self._kept, self._replicas, like)
         replicas = self._replicas
         energy, forces = evaluate(replicas.state.coords)
@@ -112,7 +112,11 @@ class RelativeEntropy(EnsembleTerm):
         if self.n_restarts == 0:
             log.warning("a replica of the model failed (%s): such replicas begin anew", replicas.failures[0]["reason"])
         self.n_restarts += len(replicas.failures)
-        index = torch.randint(len(self._frames), (self.n_replicas,), generator=replicas.generator)
+        shares = self._frames.weights
+        chances = torch.ones(len(self._frames)) if shares is None else torch.as_tensor(np.array(shares))
+        index = torch.multinomial(
+            chances.to(replicas.generator.device), self.n_replicas, replacement=True, generator=replicas.generator
+        )
         coords = torch.tensor(self._frames.coords[index.cpu().numpy()]).to(replicas.state.coords)
         velocities = self.integrator.initial_velocities(coords, bath, replicas.generator)
         energy, forces = evaluate(coords)
