@@ -45,6 +45,10 @@ Name = Annotated[
     Predicate(is_plain),
     doc("a plain name of letters, digits and . _ + = -, at most 100, not beginning with a dot"),
 ]
+# in a folder that is stated beside it; of a file system's 255 bytes
+FileNames = Annotated[
+    str, MinLen(1), MaxLen(200), doc("the name of a file, or a pattern of names, of at most 200 letters")
+]
 
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cgexp.datasets.published.download import check_shape
 from cgexp.datasets.published.recipe import Content, Index, Published, Values
 from cgexp.errors import InputError
-from cgexp.parts.ranges import PositiveInt
+from cgexp.parts.ranges import FileNames, PositiveInt
 from cgexp.units import LENGTHS
 
 HYDROGEN_BOND = 1.25  # Å; every other neighbour of a C-alpha atom is at least 1.4 Å away
@@ -29,8 +29,8 @@ class AtomFolders(Published):
     distance in the first file. The mapped frames are kept, since the files are large.
     """
 
-    coords_files: str
-    forces_files: str
+    coords_files: FileNames
+    forces_files: FileNames
     n_atoms: PositiveInt
     ca_atoms: list[int]
     force_map: Literal["slice", "constraint_group"]

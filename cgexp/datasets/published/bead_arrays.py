@@ -9,7 +9,7 @@ import numpy as np
 
 from cgexp.datasets.published.download import check_shape
 from cgexp.datasets.published.recipe import Content, Index, Published, Values, in_blocks
-from cgexp.parts.ranges import PositiveInt
+from cgexp.parts.ranges import FileNames, PositiveInt
 
 
 @dataclass(kw_only=True)
@@ -20,8 +20,8 @@ class BeadArrays(Published):
     block_frames: consecutive frames that are kept together in a split, as if from one trajectory.
     """
 
-    coords_file: str
-    forces_file: str
+    coords_file: FileNames
+    forces_file: FileNames
     block_frames: PositiveInt
 
     def content(self) -> Content:

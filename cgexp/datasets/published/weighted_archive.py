@@ -8,7 +8,7 @@ from pathlib import Path
 from cgexp.datasets.published.download import check_shape
 from cgexp.datasets.published.recipe import Content, Index, Published, Values, in_blocks
 from cgexp.errors import InputError
-from cgexp.parts.ranges import PositiveInt
+from cgexp.parts.ranges import FileNames, PositiveInt
 
 
 @dataclass(kw_only=True)
@@ -20,7 +20,7 @@ class WeightedArchive(Published):
     block_frames: consecutive frames that are kept together in a split, as if from one trajectory.
     """
 
-    archive: str
+    archive: FileNames
     coords_key: str
     forces_key: str
     weights_key: str | None
