@@ -21,6 +21,7 @@ LARGEST_INT = 2**31 - 1
 Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST), doc("a finite number")]
 Coordinate = Annotated[float, Ge(-1e6), Le(1e6), doc("a number from -1e6 to 1e6")]  # energies there are numbers, too
 Positive = Annotated[float, Ge(SMALLEST), Le(LARGEST), doc("a positive number")]
+Stiffness = Annotated[float, Ge(SMALLEST), Le(1e6), doc("a positive number up to 10^6")]  # stiffer: nothing moves
 NonNegative = Annotated[float, Ge(0), Le(LARGEST), doc("a number >= 0")]
 Fraction = Annotated[float, Ge(0), Le(1), doc("a number between 0 and 1")]
 OpenFraction = Annotated[float, Gt(0), Lt(1), doc("a number above 0 and below 1")]

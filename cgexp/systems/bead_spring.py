@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cgexp.parts.ranges import Positive, PositiveInt
+from cgexp.parts.ranges import Positive, PositiveInt, Stiffness
 from cgexp.systems.known_energy import KnownEnergy
 
 N_GRID = 20001  # points of the quadrature over a bond length, and of its inverse distribution function
@@ -26,8 +26,8 @@ class BeadSpring(KnownEnergy):
         self,
         n_beads: PositiveInt = 10,
         bond: Positive = 1.0,
-        stiffness: Positive = 100.0,
-        bending: Positive = 2.0,
+        stiffness: Stiffness = 100.0,
+        bending: Stiffness = 2.0,
         temperature: Positive = 1.0,
     ) -> None:
         super().__init__(f"bead-spring-{n_beads}-b{bond:g}-k{stiffness:g}-kappa{bending:g}", n_beads)
