@@ -65,9 +65,14 @@ def comparison_page(content: ComparisonContent) -> bytes:
         pictures=[] if library else pictures(content.figures, content.captions),
         library=library,
         extra=EXTRA,
-        draw=(HERE / "templates" / "comparison.js").read_text(encoding="utf-8") if library else "",
+        draw=script_of("comparison") if library else "",
         data=_data(content) if library else None,
     )
+
+
+def script_of(page: str) -> str:
+    """The JavaScript that draws a page's plots: what such pages share, and its own."""
+    return "".join((HERE / "templates" / f"{name}.js").read_text(encoding="utf-8") for name in ("plotly", page))
 
 
 @lru_cache(maxsize=1)

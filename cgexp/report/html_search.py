@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cgexp.report.html import HERE, Table, render
-from cgexp.report.html_comparison import EXTRA, plotly_library
+from cgexp.report.html import Table, render
+from cgexp.report.html_comparison import EXTRA, plotly_library, script_of
 
 
 def search_page(
@@ -25,5 +25,5 @@ def search_page(
         plots=[json.loads(text) for text in plots.values()],
         library=library,
         extra=EXTRA,
-        draw=(HERE / "templates" / "search.js").read_text(encoding="utf-8") if library else "",
+        draw=script_of("search") if library else "",
     )

@@ -48,8 +48,11 @@ def note(opening: Path, places: Mapping[str, float]) -> None:
 
 
 def is_of(opening: Path, run: str) -> bool:
-    """Whether an opening is of the W&B run with this id; agents of a sweep give a folder further ids."""
-    return opening.name.endswith(f"-{run}")
+    """Whether an opening is of the W&B run with this id; agents of a sweep give a folder further ids.
+
+    By W&B's own file in it: the opening's name has a number behind the id if another was made in the same second.
+    """
+    return (opening / f"run-{run}.wandb").is_file()
 
 
 def sent_places(folder: Path, run: str) -> dict[str, float]:

@@ -32,7 +32,7 @@ from cgexp.report.table import arms_table
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.load import Run
 from cgexp.runs.lock import require_writable
-from cgexp.runs.pipeline import run
+from cgexp.runs.pipeline import resolve, run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
@@ -123,7 +123,7 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
     """Checked configs of an arm's runs; known: those of the arms whose runs it needs."""
     folders = {}
     for name in arm.sources:
-        folders[name] = {config["seed"]: str(folder_of(config).path) for config in known[name]}
+        folders[name] = {config["seed"]: str(_place(config).path) for config in known[name]}
         if len(folders[name]) < len(known[name]):
             raise InputError(
                 f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
@@ -162,7 +162,7 @@ class _Work:
         """Folder -> config and key of the runs that have not finished here, and are not kept."""
         found = {}
         for config, key in self.keyed(arm):
-            folder = folder_of(config)
+            folder = _place(config)
             if _finished(folder, arm.verb):
                 if self.table and key:  # by an earlier call
                     RoundTable(self.table).add(key, rounds_of(folder.path))
@@ -172,7 +172,7 @@ class _Work:
 
     def run(self, config: Config, key: Key | None) -> Run:
         """The run of a config, from its folder if it is here."""
-        folder = folder_of(config)
+        folder = _place(config)
         if key is None or key not in self.kept or folder.metrics.is_file():
             return Run(folder)
         rounds = self.kept[key]
@@ -190,7 +190,7 @@ def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, l
 def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
     """Run what has not finished, level by level. Raises the first error when all of a level are done."""
     study, by_arm = work.study, work.by_arm
-    everything = {folder_of(config).path for configs in by_arm.values() for config in configs}
+    everything = {_place(config).path for configs in by_arm.values() for config in configs}
     say(f"{study.title}: {len(by_arm)} arms, {len(everything)} runs")
     for level in study.levels():
         for arm in level:
@@ -202,7 +202,7 @@ def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
                 missing |= work.missing(arm) if arm.verb == verb else {}
             if missing:
                 say(f"{len(missing)} runs to do: {' '.join(settings)}")
-                folders = {folder_of(config).path for configs in by_arm.values() for config in configs}
+                folders = {_place(config).path for configs in by_arm.values() for config in configs}
                 keys = {str(path): key for path, (_, key) in missing.items() if key}
                 job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
                 own = [o for o in settings if not o.startswith("hydra")]  # a job's config names its launcher, too
@@ -212,6 +212,13 @@ def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
                     failed = launch(todo, settings, job, study.name, place)
                 if failed:
                     raise failed[0].error
+
+
+def _place(config: Config) -> RunFolder:
+    """Where a run lies: one that goes on from another has that one's settings too, which are known once it is there."""
+    if config["run"] is not None and RunFolder(Path(config["run"])).config.is_file():
+        return resolve(config)[1]
+    return folder_of(config)
 
 
 def _finished(folder: RunFolder, verb: str) -> bool:

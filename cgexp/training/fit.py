@@ -42,9 +42,10 @@ from cgexp.training.data import ResidentData
 from cgexp.training.devices import sentences_of_processes, strategy_for
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
 from cgexp.training.levels import loss_levels
-from cgexp.training.losses import Loss, LossTerm
+from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.noise import NoiseAugmentation
+from cgexp.training.sampling_terms import begin_sampling, require_fitting
 
 messages = logging.getLogger(__name__)
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
@@ -152,21 +153,12 @@ def fit(
     require_fitting(loss, settings, network)
     if settings.devices > 1 and watch is not None:
         raise InputError("a training that is watched, as in a search, is one process: set trainer.devices=1")
-    data = ResidentData(
-        frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
-        loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,
-    )  # fmt: skip
-    if loss.looks_at_all_frames:
-        training_frames = data.clean_batch(torch.as_tensor(data.train_index))
-        loss.prepare(training_frames)
-        data.sample_by(loss.importance(training_frames))
-    if settings.noise:
-        _augment(data, frames, settings, loss, prior, seed)
+    data = _data(frames, prior_forces, settings, loss, prior, seed, scratch)
     network.to(settings.dtype)
     module = ForceMatching(
         network, loss, optimizer, scheduler, kernel, graphed, bf16=settings.gradient_precision == "bfloat16"
     )
-    module.begin_sampling = lambda: _begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
+    module.begin_sampling = lambda: begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
     logger = CollectingLogger() if log else None
     several = settings.devices > 1
     history = History(folder / "history.csv", progress, None if several else log, logger, settings.batch_size)
@@ -193,45 +185,40 @@ def fit(
     history.write()
     if any(one.is_stopped for one in watched):
         raise Pruned(f"stopped after epoch {len(history.rows)} of {settings.max_epochs}")
+    return _kept_weights(module, history, data, settings, folder) | loss_levels(
+        frames, prior_forces, data.validation_index
+    )
+
+
+def _data(
+    frames: Frames, prior_forces: NDArray[np.floating], settings: Training, loss: Loss, prior: EnergyTerm | None,
+    seed: int, scratch: Path | None,
+) -> ResidentData:  # fmt: skip
+    """The data as the loss wants them sampled; the loss has taken from them what it needs to know."""
+    data = ResidentData(
+        frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
+        loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,
+    )  # fmt: skip
+    if loss.looks_at_all_frames:
+        training_frames = data.clean_batch(torch.as_tensor(data.train_index))
+        loss.prepare(training_frames)
+        data.sample_by(loss.importance(training_frames))
+    if settings.noise:
+        _augment(data, frames, settings, loss, prior, seed)
+    return data
+
+
+def _kept_weights(
+    module: ForceMatching, history: History, data: ResidentData, settings: Training, folder: Path
+) -> dict[str, float]:
+    """Give the network the weights that ``settings.use_weights`` names, on the CPU; return their numbers."""
     path = folder / (BEST if settings.use_weights == "best" else LAST)
     state = ArrayCheckpointIO().load_checkpoint(path)["state_dict"]
     module.load_state_dict(state)
-    network.to("cpu").eval()
+    module.network.to("cpu").eval()
     (folder / FAILED).unlink(missing_ok=True)
-    numbers = _numbers(history, data, path) | loss_levels(frames, prior_forces, data.validation_index)
+    numbers = _numbers(history, data, path)
     return numbers | {"loss_train": module.to("cpu").loss_of(data, data.train_index)}
-
-
-def require_fitting(loss: Loss, settings: Training, network: EnergyTerm) -> None:
-    """Raise InputError if a loss that samples the model's ensemble cannot train this network so."""
-    if not loss.ensembles:
-        return
-    what = " and ".join(f"loss.terms.{name}" for name in loss.ensembles)
-    if settings.use_weights == "best":
-        raise InputError(
-            f"{what} trains the ensemble, which the validation loss of forces does not judge: "
-            "set trainer.use_weights=last"
-        )
-    if any(type(term).importance is not LossTerm.importance for term in loss.terms.values()):
-        raise InputError(
-            f"{what} takes the batches for the ensemble of the data, but another term draws frames by their weight: "
-            "use MeanSquaredError beside it"
-        )
-    if settings.noise:
-        raise InputError(f"{what} compares with the data as they are: set trainer.noise=0")
-    if settings.devices > 1:
-        raise InputError(f"{what} samples the model, which is done in one process: set trainer.devices=1")
-    if not network.conservative:
-        raise InputError(f"{what} compares energies, and this model has none: choose a model with energy")
-
-
-def _begin_sampling(
-    loss: Loss, network: EnergyTerm, prior: EnergyTerm | None, frames: Frames, seed: int, kernel: str
-) -> None:
-    if prior is None:
-        raise ValueError("a loss that samples the model needs the prior, without which there is no model")
-    for term in loss.ensembles.values():
-        term.begin(Potential(network, prior), frames, seed, kernel)
 
 
 def _augment(

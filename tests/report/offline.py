@@ -33,7 +33,7 @@ class Offline:
 
 def read(folder: Path, id: str = "*") -> Offline:
     """The one offline file of a run's folder (with this id in W&B); its end may be written after the run was closed."""
-    (path,) = folder.glob(f"wandb/offline-run-*-{id}/*.wandb")
+    (path,) = folder.glob(f"wandb/offline-run-*/run-{id}.wandb")
     until = time.monotonic() + LONGEST_WAIT_S
     while (found := _content(path)).exit_code is None and time.monotonic() < until:
         time.sleep(0.02)

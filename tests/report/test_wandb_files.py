@@ -89,15 +89,17 @@ def test_words_that_are_no_action_are_refused(capsys: pytest.CaptureFixture[str]
 def test_how_far_the_server_has_a_run_is_read_from_openings_that_it_has(tmp_path: Path) -> None:
     for name, place, is_sent in (
         ("run-1-abc", 3.0, False),
-        ("offline-run-2-abc", 5.0, True),
+        ("offline-run-2-abc", 4.0, True),
+        ("offline-run-2-abc-1", 5.0, True),  # W&B's name for a second one in the same second
         ("offline-run-3-abc", 9.0, False),
     ):
         opening = tmp_path / "wandb" / name
         opening.mkdir(parents=True)
         (opening / "told.json").write_text(json.dumps({"train": place}))
+        (opening / "run-abc.wandb").touch()
         if is_sent:
             (opening / "run-abc.wandb.synced").touch()
     assert sent_places(tmp_path, "abc") == {"train": 5.0}
-    (tmp_path / "wandb" / "offline-run-2-abc" / "told.json").write_text("[")
-    assert sent_places(tmp_path, "abc") == {"train": 3.0}
+    (tmp_path / "wandb" / "offline-run-2-abc-1" / "told.json").write_text("[")
+    assert sent_places(tmp_path, "abc") == {"train": 4.0}
     assert not sent_places(tmp_path, "other")  # the same folder, told to an agent of a sweep

@@ -16,7 +16,7 @@ from cgexp.errors import InputError
 from cgexp.runs.bundle import export_bundle
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
-from tests.runs.test_pipeline import configure, quiet
+from tests.runs.small import configure, quiet
 from tests.test_docs import ROOT, fences
 
 pytest.importorskip("safetensors")

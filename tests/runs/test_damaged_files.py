@@ -21,7 +21,7 @@ from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
 from cgexp.simulation.simulation import Simulation
 from cgexp.training.history import History
-from tests.runs import test_active, test_pipeline
+from tests.runs import small, test_active
 from tests.runs.damage import DAMAGES, judge, kinds, numbers
 
 Configure = Callable[[Path], Config]
@@ -32,11 +32,11 @@ class Stopped(BaseException):
 
 
 def toy(outputs: Path) -> Config:
-    return test_pipeline.configure(outputs, "experiment=toy_cgnet", "simulation.chunk_frames=5", "figures=png")
+    return small.configure(outputs, "experiment=toy_cgnet", "simulation.chunk_frames=5", "figures=png")
 
 
 def chignolin(outputs: Path) -> Config:
-    return test_pipeline.configure(outputs, "experiment=chignolin_first", "simulation.chunk_frames=5")
+    return small.configure(outputs, "experiment=chignolin_first", "simulation.chunk_frames=5")
 
 
 def active(outputs: Path) -> Config:

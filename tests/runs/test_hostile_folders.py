@@ -23,7 +23,7 @@ from cgexp.runs.linked import MARK
 from cgexp.runs.pipeline import run
 from cgexp.store import read_arrays, read_record, write_arrays, write_sealed_text
 from tests.runs.hostile import PACKAGE, SECRET, Canaries, change_config, change_record, files_of, watched
-from tests.runs.test_pipeline import configure, quiet
+from tests.runs.small import configure, quiet
 
 PLANTED = {"_target_": f"{PACKAGE}.Planted"}
 Change = Callable[[Path, Path], None]  # of a run's folder, with a folder outside

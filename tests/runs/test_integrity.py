@@ -22,8 +22,8 @@ from cgexp.runs.folder import STAGES, RunFolder, require_no_links
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.pipeline import run
 from cgexp.store import read_record, write_frames
+from tests.runs.small import configure, quiet, without_costs
 from tests.runs.test_own_frames import peptide_file
-from tests.runs.test_pipeline import configure, quiet, without_costs
 
 TOY = ("experiment=toy_cgnet", "simulation.chunk_frames=5")
 

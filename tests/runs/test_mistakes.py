@@ -8,7 +8,7 @@ import pytest
 
 from cgexp.errors import InputError
 from cgexp.runs.pipeline import run
-from tests.runs.test_pipeline import configure, quiet
+from tests.runs.small import configure, quiet
 
 
 def test_mistakes_in_later_stages_are_found_before_training(tmp_path: Path) -> None:

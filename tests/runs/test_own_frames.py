@@ -13,7 +13,7 @@ from cgexp.errors import InputError
 from cgexp.runs.check import report
 from cgexp.runs.pipeline import run
 from cgexp.store import write_frames
-from tests.runs.test_pipeline import configure, quiet
+from tests.runs.small import configure, quiet
 
 
 def peptide_file(folder: Path, path: Path, *overrides: str) -> Config:

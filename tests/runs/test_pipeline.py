@@ -12,32 +12,14 @@ import pytest
 import torch
 
 import cgexp
-from cgexp.config.checks import check
-from cgexp.config.compose import Config, compose
-from cgexp.config.paths import group_options
+from cgexp.config.compose import compose
 from cgexp.errors import InputError
 from cgexp.runs import pipeline, stages
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
-
-
-def configure(outputs: Path, *overrides: str) -> Config:
-    fast = ("debug=fast", "figures=none", "analysis.n_bootstrap=2")
-    config = compose([*fast, f"outputs={outputs}", *overrides])
-    check(config)
-    return config
-
-
-def quiet(text: str) -> None:
-    """Say nothing."""
-
-
-def without_costs(metrics: dict[str, float]) -> dict[str, float]:
-    """All metrics but those that differ between two runs of the same."""
-    measured = ("train_seconds", "train_frames_per_second", "simulation_replica_steps_per_second", "memory_peak_mb")
-    return {name: value for name, value in metrics.items() if name not in measured}
+from tests.runs.small import configure, quiet, without_costs
 
 
 @pytest.fixture(scope="module")
@@ -58,64 +40,11 @@ def copy(finished: RunFolder, outputs: Path, tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / finished.path.relative_to(outputs))
 
 
-# Seconds of all-atom sampling instead of minutes.
-LITTLE_SAMPLING = [
-    *("dataset.protocol.n_native=1", "dataset.protocol.n_extended=0", "dataset.protocol.n_hot=1"),
-    *("dataset.protocol.ps_per_walker=8", "dataset.protocol.segment_ps=4", "dataset.protocol.drop_ps=5"),
-    *("dataset.protocol.hot_ps=4", "dataset.protocol.save_ps=0.04"),
-    "dataset.force_map=constraint_group",  # the optimal map of so few frames is seen to be biased
-]
-
-
-# PDFs take three times as long as all else of a run; the other experiments have the figures of one of these
-WITH_PDF = ("toy_cgnet", "chignolin_first")
-
-
-# these ask for a file or a sequence: tests/datasets/trajectory/test_to_report.py runs them
-OF_USERS = ("own_molecule", "own_peptide", "peptide")
-READY = [name for name in group_options("experiment") if not name.startswith("active_") and name not in OF_USERS]
-
-
-@pytest.mark.parametrize("experiment", READY)
-def test_every_experiment_runs_from_data_to_figures(outputs: Path, experiment: str) -> None:
-    overrides = [f"experiment={experiment}", f"figures={'all' if experiment in WITH_PDF else 'png'}"]
-    if compose(overrides)["dataset"]["name"] == "chignolin_openmm":
-        pytest.importorskip("openmm")
-        overrides += LITTLE_SAMPLING
-    folder = run(configure(outputs, *overrides), say=quiet)
-    metrics = json.loads(folder.metrics.read_text())
-    assert all(np.isfinite(value) for value in metrics.values())
-    assert metrics["replicas_failed"] == 0
-    assert {"loss_train", "loss_validation", "loss_zero_force", "loss_prior_only"} <= metrics.keys()
-    assert "w1_tica" in metrics or "force_rmse_relative" in metrics
-    figures = {path.name for path in folder.figures.iterdir()}
-    assert {"training.png", "prior_fit.png"} <= figures
-    assert ("training.pdf" in figures) == (experiment in WITH_PDF)
-    assert not list(folder.path.rglob("*.part"))
-
-
 def test_data_on_disk_give_the_same_numbers(finished: RunFolder, outputs: Path) -> None:
     folder = run(configure(outputs / "disk", "experiment=toy_cgnet", "trainer.resident_gb=1e-9"), say=quiet)
     found, expected = (without_costs(json.loads(of.metrics.read_text())) for of in (folder, finished))
     assert found == expected
     assert not folder.scratch.exists()
-
-
-SAMPLED = ["trainer.use_weights=last"] + [
-    f"loss.terms.relative_entropy.{key}=2" for key in ("n_replicas", "n_steps", "n_equilibration")
-]
-
-
-@pytest.mark.parametrize("loss", group_options("loss"))
-def test_every_loss_trains(outputs: Path, loss: str) -> None:
-    own = SAMPLED if loss == "force_relative_entropy" else []
-    config = configure(outputs, f"loss={loss}", *own)
-    refused = {"force_circulation": "1 bead in 1 dimension"}
-    if loss in refused:
-        with pytest.raises(InputError, match=refused[loss]):
-            run(config, "train", say=quiet)
-        return
-    assert run(config, "train", say=quiet).potential.is_file()
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:

@@ -17,8 +17,8 @@ from cgexp.runs.pipeline import run
 from cgexp.runs.tracking import display_name, told_config
 from cgexp.training.history import History
 from tests.report.offline import Offline, read
-from tests.runs import test_pipeline
-from tests.runs.test_pipeline import quiet
+from tests.runs import small
+from tests.runs.small import quiet
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -33,7 +33,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def configure(outputs: Path, *overrides: str) -> Config:
-    return test_pipeline.configure(outputs, "logger.enabled=true", *overrides)
+    return small.configure(outputs, "logger.enabled=true", *overrides)
 
 
 class Killed(BaseException):

@@ -19,7 +19,7 @@ from cgexp.runs.pipeline import run
 from tests.report.offline import read
 from tests.report.server import Server
 from tests.report.serving import use_server
-from tests.runs.test_pipeline import quiet
+from tests.runs.small import quiet
 from tests.runs.test_tracking import configure
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -16,12 +16,13 @@ import pytest
 
 from cgexp.active.rounds import RoundFolder
 from cgexp.cli.main import main
-from cgexp.config.compose import Config
+from cgexp.config.compose import Config, compose
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder, folder_of
+from cgexp.runs.pipeline import resolve
 from cgexp.store import write_frames, write_json
-from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, load_code, reproduce, violations
+from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, _place, load_code, reproduce, violations
 from cgexp.studies.results import Results
 from cgexp.studies.study import Study
 from tests.active.fakes import round_with
@@ -314,3 +315,10 @@ def test_an_arm_of_one_seed_serves_all(experiments: Path, tmp_path: Path) -> Non
     found = _configs(replace(study, arms=(teacher, student)), [f"outputs={tmp_path}"])
     (folder,) = (folder_of(config).path for config in found["teacher"])
     assert [config["trainer"]["start_from"] for config in found["student"]] == [str(folder)] * 2
+
+
+def test_a_run_that_goes_on_from_another_is_looked_for_where_it_lies(outputs: Path) -> None:
+    """What its own arm does not repeat, as a model's width, is that of the run that it goes on from."""
+    parent = next(path.parent for path in outputs.glob("*/*/metrics.json"))
+    config = compose([f"run={parent}", "analysis.n_grid=33"])
+    assert _place(config).path == resolve(config)[1].path != folder_of(config).path

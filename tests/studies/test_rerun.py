@@ -14,7 +14,7 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
 from cgexp.store import write_json, write_record
 from cgexp.studies.rerun import changed_numbers, rerun
-from tests.runs.test_pipeline import configure, quiet
+from tests.runs.small import configure, quiet
 
 
 @pytest.fixture(scope="module")

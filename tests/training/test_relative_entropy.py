@@ -20,9 +20,10 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.testing.finite_difference import loss_gradient_error
 from cgexp.testing.training_checks import ResumeChecks
-from cgexp.training.fit import Training, require_fitting
+from cgexp.training.fit import Training
 from cgexp.training.losses import Batch, InverseVariance, Loss, MeanSquaredError
 from cgexp.training.relative_entropy import RelativeEntropy, energy_gap
+from cgexp.training.sampling_terms import require_fitting
 
 
 def make_term(n_replicas: int = 20, n_steps: int = 3, dt: float = 0.05) -> RelativeEntropy:

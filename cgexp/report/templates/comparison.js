@@ -1,5 +1,3 @@
-"use strict";
-
 /* The figures of a comparison. Everything is drawn again when a metric or a parameter is chosen. */
 const GREY = "#8a929b", MOST_ARMS = 40, COLOURS_OF_LINES = 24, JITTER = 0.06;
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
@@ -8,11 +6,6 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const choice = { metric: 0, parameter: 0, arm: null };
 
 const blue = () => (dark.matches ? "#56B4E9" : "#0072B2");
-
-function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
 
 function layout(more) {
   const css = getComputedStyle(document.documentElement), of = (name) => css.getPropertyValue(name).trim();
@@ -234,11 +227,7 @@ function fill(id, names, key) {
   select.value = choice[key];
 }
 
-async function openPlots() {
-  const script = document.createElement("script");
-  script.textContent = await unpacked(document.getElementById("plotly").textContent);
-  document.head.append(script);
-  if (typeof Plotly === "undefined") throw new Error("plotly.js was not read");
+function openPlots() {
   choice.parameter = Math.max(comparison.columns.findIndex(({ name }) => name === comparison.numeric[0]), 0);
   fill("metric", comparison.metrics.map(({ name }) => name), "metric");
   fill("parameter", comparison.columns.map(({ name }) => name), "parameter");
@@ -253,9 +242,4 @@ async function openPlots() {
   document.getElementById("plots").dataset.drawn = "yes";
 }
 
-openPlots().catch((error) => {
-  const note = document.getElementById("no-plots");
-  document.getElementById("plots").hidden = true;
-  note.textContent = `This browser does not draw the figures (${error.message ?? error}). The tables have their numbers.`;
-  note.hidden = false;
-});
+withPlotly(openPlots);

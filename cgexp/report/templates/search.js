@@ -1,13 +1,6 @@
-"use strict";
-
 /* The plots of a search, which another program has made; here they get the page's own colours. */
 const plots = JSON.parse(document.getElementById("search").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
 
 function layout(given) {
   const css = getComputedStyle(document.documentElement), of = (name) => css.getPropertyValue(name).trim();
@@ -31,19 +24,10 @@ function drawAll() {
   });
 }
 
-async function openPlots() {
-  const script = document.createElement("script");
-  script.textContent = await unpacked(document.getElementById("plotly").textContent);
-  document.head.append(script);
-  if (typeof Plotly === "undefined") throw new Error("plotly.js was not read");
+function openPlots() {
   drawAll();
   dark.addEventListener("change", drawAll);
   document.getElementById("plots").dataset.drawn = "yes";
 }
 
-openPlots().catch((error) => {
-  const note = document.getElementById("no-plots");
-  document.getElementById("plots").hidden = true;
-  note.textContent = `This browser does not draw the figures (${error.message ?? error}). The table has their numbers.`;
-  note.hidden = false;
-});
+withPlotly(openPlots);
