@@ -310,6 +310,7 @@ class _quiet:
             "does not have many workers",
             "smaller than the logging interval",
             "GPU available but not used",
+            "srun.* command is available",  # on a cluster's login node: a run has processes of its own
             "Checkpoint directory",
             "LeafSpec",
             "flops_per_batch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -22,7 +24,7 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, toy_frames
 from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.data import IndexBatches
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training, _quiet, fit
 from cgexp.training.losses import Loss, MeanSquaredError
 
 ADAM = Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer)
@@ -113,3 +115,16 @@ def test_what_does_not_go_on_several_devices_is_refused(tmp_path: Path) -> None:
             make("toy"), frames, np.zeros(frames.coords.shape), Training(max_epochs=1, batch_size=4, devices=2),
             Loss({"force": MeanSquaredError()}), ADAM, None, tmp_path, 0, watch=lambda epochs, loss: False,
         )  # fmt: skip
+
+
+def test_a_clusters_commands_give_a_run_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run starts its processes itself: Lightning's advice to use srun, wherever that is installed, is wrong."""
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.delenv("SLURM_NTASKS", raising=False)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        SLURMEnvironment._validate_srun_used()
+        assert len(told) == 1
+        with _quiet():
+            SLURMEnvironment._validate_srun_used()
+    assert len(told) == 1
