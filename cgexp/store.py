@@ -293,6 +293,11 @@ class Chunks:
         """SHA-256 of the checksums that the chunks record; their arrays are not read."""
         return hashlib.sha256("".join(_header(path)["sha256"] for path in self.paths).encode()).hexdigest()
 
+    def latest(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        """The last chunk; None: there is none yet."""
+        paths = self.paths
+        return read_arrays(paths[-1]) if paths else None
+
     def append(self, arrays: Arrays, meta: Mapping[str, Any] | None = None) -> None:
         """Add one chunk after the last."""
         write_arrays(self.folder / self._name(len(self)), arrays, meta)

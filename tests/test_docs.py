@@ -18,6 +18,7 @@ import cgexp
 from cgexp.analysis.observables import QUANTITIES
 from cgexp.cli.importing import known_settings
 from cgexp.cli.parser import make_parser, parse
+from cgexp.cli.simulate_bundle import is_asked_for, read_words
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.config.jobs import expand
@@ -151,6 +152,9 @@ def test_commands_compose_and_check(command: str, error: str, tmp_path: Path, mo
         assert {word.partition("=")[0] for word in arguments} <= set(known_settings())
     if "dataset.path=mine.npz" in arguments:  # what `cgexp import` writes
         write_frames(tmp_path / "mine.npz", cgexp.load_dataset("chignolin_mini"))
+    if verb == "simulate" and is_asked_for(arguments):
+        assert read_words(arguments)[0]["bundle"]
+        return
     if verb not in VERBS or "--help" in arguments or "-h" in arguments:
         pytest.skip("composes nothing")
     given = parse(make_parser(), [verb, *arguments])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cgexp.cli.parser import WORDS, make_parser, parse
+from cgexp.cli.simulate_bundle import is_asked_for
 from cgexp.errors import InputError, sentence_of
 
 LATEST = "run=latest"
@@ -71,6 +72,8 @@ def _dispatch(arguments: list[str]) -> int:
     from cgexp.messages import on_screen
 
     module = {"import": "importing"}.get(given.verb, given.verb) if given.verb in WORDS else "jobs"
+    if given.verb == "simulate" and is_asked_for(given.words):
+        module = "simulate_bundle"
     given.words = [*_with_latest(given.words)]
     with on_screen():
         return int(importlib.import_module(f"cgexp.cli.{module}").main(given))

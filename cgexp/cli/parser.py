@@ -16,7 +16,7 @@ VERBS = {
     "run": "data, prior, training, simulation, evaluation, figures",
     "data": "make or find the data set and print its data card",
     "train": "fit the prior and train the network",
-    "simulate": "simulate a trained potential",
+    "simulate": "simulate a trained potential; with bundle=PATH for days, from the model alone, into XTC, DCD or H5MD",
     "evaluate": "metrics and figures of a simulated run",
     "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
     "import": "frames of your own from an all-atom trajectory with topology and forces: tested, with a data card",

@@ -75,15 +75,42 @@ class Bundle:
         folder: of the trajectory. settings: in place of the run's, as ``n_steps=200_000, n_replicas=10``. Raises
         InputError for settings that do not fit, and a time step that the prior forbids.
         """
-        if self.simulation is None:
-            raise InputError("the run of this bundle had no simulation: there are no settings to simulate it with")
-        simulation = build({**self.simulation, **settings}, Simulation)
-        self._require_time_step(simulation)
-        index = np.arange(simulation.n_walkers) % len(self.starts)
-        starts = torch.tensor(self.starts[index])
+        simulation = self.dynamics(settings)
+        starts = torch.tensor(self.starts_of(simulation))
         units, masses = self.system.units, self.system.masses
         simulation.run(self.potential, starts, masses, units, Path(folder), seed, progress, kernel)
         return Trajectory.load(Path(folder))
+
+    def dynamics(self, settings: Mapping[str, Any]) -> Simulation:
+        """The run's simulation with other settings.
+
+        Raises InputError for settings that do not fit, another temperature than the model's, and a time step that the
+        prior forbids.
+        """
+        if self.simulation is None:
+            raise InputError("the run of this bundle had no simulation: there are no settings to simulate it with")
+        simulation = build({**self.simulation, **settings}, Simulation)
+        if simulation.temperature != self.temperature:
+            raise InputError(
+                f"temperature={simulation.temperature:g} is not that of the model, {self.temperature:g}, which is not "
+                "valid at others: leave temperature out; tempering crosses barriers by higher ones"
+            )
+        self._require_time_step(simulation)
+        return simulation
+
+    def starts_of(self, simulation: Simulation) -> NDArray[np.floating]:
+        """Where its replicas start, [n_walkers, n_beads, n_dims]: at those of the bundle, or of another kind.
+
+        Raises InputError for a kind that the system cannot make without the data.
+        """
+        kind, own = simulation.starts, "data" if self.simulation is None else self.simulation.get("starts", "data")
+        pool = self.starts
+        if kind != own:
+            if kind in ("data", "spread"):
+                raise InputError(f"starts={kind} is of the data, but this bundle has the starts of its run, {own}")
+            start = self.system.start(kind, self.starts)
+            pool = self.starts[start.frames] if start.structure is None else start.structure[None].astype(pool.dtype)
+        return pool[np.arange(simulation.n_walkers) % len(pool)]
 
     def _require_time_step(self, simulation: Simulation) -> None:
         stiffness = getattr(self.potential.prior, "stiffness", lambda: None)()
@@ -125,6 +152,8 @@ def load_bundle(path: str | Path) -> Bundle:
     Only classes of cgexp and of packages that you have allowed (``cgexp.allow_parts``) are made, and no file but those
     of the bundle is read. Raises InputError with one sentence if it is damaged, of a newer version, or something else.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"load_bundle was given {shown(repr(path))}: give the path of a bundle's folder or zip")
     path = Path(path)
     record, tensors = read_files(path)
     try:

@@ -5,27 +5,22 @@ Coordinates are those of the simulation, not superposed. A frozen replica ends w
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cgexp.build import build
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
+from cgexp.interfaces.viewers import FORMATS, TOPOLOGY, FrameFormat, topology_of, trajectory_name, write_pdb
 from cgexp.runs.folder import RunFolder, require_no_links
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_json, write_bytes, write_json
 from cgexp.systems.base import System
-from cgexp.units import NM_IN_ANGSTROM
 
-if TYPE_CHECKING:
-    import mdtraj
-
-TOPOLOGY, SIDECAR = "topology.pdb", "export.json"
+SIDECAR = "export.json"
 
 
 def export(
@@ -50,44 +45,26 @@ def export(
             raise InputError(f"{run} has no replica {replica}: expected 0 to {n_replicas - 1}")
     target = folder.path / "export" if to is None else Path(to)
     _clear(target)
-    topology, first = topology_of(system), trajectory.coords[0, chosen[0]]
-    _write(target / TOPOLOGY, topology, (first - first.mean(axis=0))[None])
-    files = [_export_replica(trajectory, replica, every, target, format, topology) for replica in chosen]
+    write_pdb(target / TOPOLOGY, topology_of(system), trajectory.coords[0, chosen[0]])
+    dt, between = trajectory.settings["dt"], trajectory.settings["save_every"]
+    made = FORMATS[format](system.n_beads, dt, between, between * every, system.symmetry.box)
+    files = [_export_replica(trajectory, replica, every, target, made) for replica in chosen]
     sidecar = _sidecar(trajectory, system, every) | {"topology": TOPOLOGY, "trajectories": files}
     write_json(target / SIDECAR, sidecar)
     return sidecar
 
 
-def topology_of(system: System) -> mdtraj.Topology:
-    """One chain with an atom for each bead, named after the atom it sits on, and the bonds between beads."""
-    import mdtraj
-
-    topology = mdtraj.Topology()
-    chain = topology.add_chain()
-    residues = [
-        topology.add_residue(name, chain, resSeq=number) for number, name in enumerate(system.residues, start=1)
-    ]
-    atoms = [topology.add_atom(name, _element(name), residues[residue]) for residue, name in system.bead_atoms]
-    for first, second in system.bonds:
-        topology.add_bond(atoms[first], atoms[second])
-    return topology
-
-
-def _element(name: str) -> Any:
-    """Of the atom that a bead is named after; a virtual one of other beads."""
-    import mdtraj
-
-    return mdtraj.element.get_by_symbol(name[0]) if name[0] in "CNO" else mdtraj.element.virtual
-
-
 def _export_replica(
-    trajectory: Trajectory, replica: int, every: int, target: Path, format: str, topology: mdtraj.Topology
+    trajectory: Trajectory, replica: int, every: int, target: Path, format: FrameFormat
 ) -> dict[str, Any]:
     """Write the file of one replica, unless it failed before its first frame; say what is in it."""
     frames = np.flatnonzero(trajectory.time < _failed_at(trajectory, replica))[::every]
-    name = f"replica-{replica:03d}.{format}" if len(frames) else None
+    name = trajectory_name(replica, format) if len(frames) else None
     if name is not None:
-        _write(target / name, topology, trajectory.coords[frames, replica], trajectory.time[frames])
+        steps = np.rint(trajectory.time[frames] / format.dt).astype(np.int64)
+        write_bytes(
+            target / name, format.header(len(frames)) + format.frames(trajectory.coords[frames, replica], steps)
+        )
     return {
         "file": name,
         "replica": replica,
@@ -95,24 +72,6 @@ def _export_replica(
         "failed": not trajectory.alive[replica],
         "times_ps": trajectory.time[frames[[0, -1]]].tolist() if len(frames) else [],
     }
-
-
-def _write(
-    path: Path, topology: mdtraj.Topology, coords: NDArray[np.floating], time: NDArray[np.float64] | None = None
-) -> None:
-    """Write one file with mdtraj, under another name first and then moved. coords: [n_frames, n_beads, 3], Å."""
-    import mdtraj
-
-    frames = mdtraj.Trajectory(coords / NM_IN_ANGSTROM, topology, time)
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / path.name
-        frames.save(str(draft))
-        content = draft.read_bytes()
-    if path.suffix == ".pdb":
-        # mdtraj writes bonds between residues of proteins only where they are no peptide bonds
-        bonds = "".join(f"CONECT{a.index + 1:5d}{b.index + 1:5d}\n" for a, b in topology.bonds)
-        content = content.replace(b"END\n", bonds.encode() + b"END\n")
-    write_bytes(path, content)
 
 
 def _failed_at(trajectory: Trajectory, replica: int) -> float:

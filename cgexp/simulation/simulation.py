@@ -23,8 +23,8 @@ from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
 from cgexp.simulation.tempering import Ladders, Tempering
-from cgexp.simulation.trajectory import HEADER, BackgroundWriter
-from cgexp.store import Chunks, claim, read_arrays, read_record, write_record
+from cgexp.simulation.trajectory import HEADER, BackgroundWriter, Store
+from cgexp.store import Chunks, claim, read_record, write_record
 from cgexp.units import unit_system
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -90,6 +90,7 @@ class Simulation(Part):
         progress: Report | None = None,
         kernel: str = "reference",
         graph: bool | None = None,
+        store: Store | None = None,
     ) -> None:
         """Simulate into ``folder`` (see Trajectory); called again on the same folder it goes on, or has nothing to do.
 
@@ -97,7 +98,8 @@ class Simulation(Part):
 
         potential: has ``energy_and_forces(coords)`` -> energy [n] or None, forces, free of any graph; a copy is used.
         starts: [n_walkers, n_beads, n_dims], whose device is used. masses: [n_beads], amu or reduced. seed: of
-        velocities and noise. kernel: see make_evaluator; graph: see make_steps; a simulation may go on with others. A
+        velocities and noise. kernel: see make_evaluator; graph: see make_steps; a simulation may go on with others.
+        store: takes the chunks in place of the folder, and the energies of their frames, [n, n_replicas], as well. A
         resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder
         holds another simulation or cannot be written, all replicas have failed, or tempering finds no energy.
         """
@@ -108,15 +110,18 @@ class Simulation(Part):
                 f"with {self.n_walkers} replicas of {len(masses)} beads"
             )
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
-        _claim(folder, self._header(starts, masses, units, seed) | {"potential": content_hash(potential)})
-        chunks, evaluate = Chunks(folder), make_evaluator(kernel, potential, starts)
+        chunks = Chunks(folder) if store is None else store
+        last = chunks.latest()
+        header = self._header(starts, masses, units, seed) | {"potential": content_hash(potential)}
+        _claim(folder, header, begun=last is not None)
+        evaluate = make_evaluator(kernel, potential, starts)
         mass = torch.as_tensor(np.asarray(masses, dtype=np.float64)).to(starts)
         bath = Bath.at(self.dt, self.temperature, mass, unit_system(units))
         ladders = self._ladders(starts, units)
         if ladders is not None:
             bath = ladders.heated(bath)
-        if len(chunks):
-            arrays, meta = read_arrays(chunks.paths[-1])
+        if last is not None:
+            arrays, meta = last
             replicas = Replicas.restore(arrays, meta, starts, evaluate)
             if ladders is not None:
                 ladders.restore(arrays)
@@ -131,15 +136,18 @@ class Simulation(Part):
         with BackgroundWriter(chunks) as writer:
             while replicas.step < self.n_steps:
                 self._refuse_all_failed(replicas)
-                self._make_chunk(writer, replicas, ladders, steps, report)
+                arrays, meta = self._chunk(replicas, ladders, steps, report, energies=store is not None)
+                writer.append(arrays, meta)
 
-    def _make_chunk(
-        self, writer: BackgroundWriter, replicas: Replicas, ladders: Ladders | None, steps: Steps, report: Report
-    ) -> None:
+    def _chunk(
+        self, replicas: Replicas, ladders: Ladders | None, steps: Steps, report: Report, energies: bool
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Make steps until a chunk is full; return it."""
         begun = time.perf_counter()
         stops = [self.save_every, self.health.every, *([ladders.tempering.every] if ladders is not None else [])]
         saved: list[int] = []
         frames: list[NDArray[np.float32]] = []
+        energy: list[NDArray[np.float64]] = []
         while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive(self.n_rungs):
             steps(replicas, min(every - replicas.step % every for every in stops))
             replicas.check(self.health, steps.bath)
@@ -147,6 +155,8 @@ class Simulation(Part):
             if saving:
                 saved.append(replicas.step)
                 frames.append(replicas.state.coords[:: self.n_rungs].to("cpu", torch.float32, copy=True).numpy())
+                if energies and replicas.state.energy is not None:
+                    energy.append(replicas.state.energy[:: self.n_rungs].to("cpu", torch.float64, copy=True).numpy())
                 report(replicas.step, self.n_steps, replicas.summary())
             if ladders is not None and replicas.step % ladders.tempering.every == 0:
                 ladders.exchange(replicas)
@@ -155,8 +165,10 @@ class Simulation(Part):
         arrays = {"coords": coords, "step": np.array(saved, dtype=np.int64), **replicas.arrays()}
         if ladders is not None:
             arrays |= ladders.arrays()
+        if energy:
+            arrays["energy"] = np.stack(energy)
         meta = {"step": replicas.step, "failures": list(replicas.failures), "wall_s": time.perf_counter() - begun}
-        writer.append(arrays, meta)
+        return arrays, meta
 
     def _header(self, starts: Tensor, masses: NDArray[np.floating], units: str, seed: int) -> dict[str, Any]:
         """What the trajectory depends on besides the potential; a resumed simulation must agree with both."""
@@ -185,14 +197,14 @@ class Simulation(Part):
             )
 
 
-def _claim(folder: Path, header: dict[str, Any]) -> None:
+def _claim(folder: Path, header: dict[str, Any], begun: bool) -> None:
     """Write the header of a new or longer simulation, or refuse a folder that holds another or a longer one."""
-    if not (folder / HEADER).is_file() and len(Chunks(folder)):
+    if not (folder / HEADER).is_file() and begun:
         raise InputError(f"{folder} lacks {HEADER}, which says what it holds: delete the folder and run again")
     n_steps = header["n_steps"]
-    begun = read_record(folder / HEADER).get("n_steps") if (folder / HEADER).is_file() else n_steps
-    longer = isinstance(begun, int) and begun < n_steps
-    claim(folder / HEADER, {**header, "n_steps": begun if longer else n_steps}, later=("potential",))
+    before = read_record(folder / HEADER).get("n_steps") if (folder / HEADER).is_file() else n_steps
+    longer = isinstance(before, int) and before < n_steps
+    claim(folder / HEADER, {**header, "n_steps": before if longer else n_steps}, later=("potential",))
     if longer:  # the same simulation, to go on
         write_record(folder / HEADER, header)
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,16 @@ def _of_rung(failure: Mapping[str, Any], exchange: Exchange) -> dict[str, Any]:
     return {**failure, "replica": ladder, "rung": rung, "temperature": float(exchange.temperatures[rung])}
 
 
+class Store(Protocol):
+    """Where the chunks of a simulation go, one after the other; it goes on from the last of them."""
+
+    def latest(self) -> tuple[Arrays, Mapping[str, Any]] | None:
+        """Arrays and metadata of the last chunk; None: there is none yet."""
+
+    def append(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """Take the next chunk: it is kept whole or not at all."""
+
+
 class BackgroundWriter:
     """Appends chunks in order, in a thread of its own, at most one at a time: the next one waits for it.
 
@@ -135,15 +145,15 @@ class BackgroundWriter:
     ``append`` or on leaving. Arrays and metadata must not change after they are handed over.
     """
 
-    def __init__(self, chunks: Chunks) -> None:
-        self.chunks = chunks
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trajectory")
         self._pending: Future[None] | None = None
 
     def append(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
         """Hand over the next chunk."""
         self.wait()
-        self._pending = self._thread.submit(self.chunks.append, arrays, meta)
+        self._pending = self._thread.submit(self.store.append, arrays, meta)
 
     def wait(self) -> None:
         """Wait for the chunk that is being written, and raise what went wrong with it."""

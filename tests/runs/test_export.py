@@ -16,7 +16,8 @@ from cgexp.cli.completion import candidates
 from cgexp.cli.main import main
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
-from cgexp.runs.export import export, topology_of
+from cgexp.interfaces.viewers import topology_of
+from cgexp.runs.export import export
 from cgexp.runs.folder import RunFolder
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Baoab
