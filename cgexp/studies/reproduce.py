@@ -38,7 +38,7 @@ from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
 from cgexp.studies.results import Results, write_study_page
 from cgexp.studies.round_table import NAME, KeptRun, Key, RoundTable, keys_of
-from cgexp.studies.study import VERBS, Arm, Study
+from cgexp.studies.study import VERBS, Arm, Study, paired_seeds
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
@@ -123,15 +123,15 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
     """Checked configs of an arm's runs; known: those of the arms whose runs it needs."""
     folders = {}
     for name in arm.sources:
-        folders[name] = {config["seed"]: str(_place(config).path) for config in known[name]}
-        if len(folders[name]) < len(known[name]):
+        by_seed = {config["seed"]: str(_place(config).path) for config in known[name]}
+        if len(by_seed) < len(known[name]):
             raise InputError(
                 f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
                 "without comma-separated values"
             )
-        if len(folders[name]) == 1:  # one teacher for all seeds
-            (only,) = folders[name].values()
-            folders[name] = dict.fromkeys(arm.seeds, only)
+        pairs = paired_seeds(arm.seeds, list(by_seed))
+        assert pairs is not None  # Study.load
+        folders[name] = {own: by_seed[other] for own, other in pairs.items()}
     configs = arm.configs(extra, folders)
     for config in configs:
         check(config)

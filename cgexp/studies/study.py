@@ -18,7 +18,7 @@ STUDY, EXPECTED = "study.yaml", "expected.yaml"
 STUDY_KEYS = ("title", "seeds", "verb", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
 ARM_KEYS = ("label", "overrides", "seeds", "verb", "start_from", "variants", "computed")
 VERBS = ("run", "active")
-OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of that arm's run of the same seed, or its only run
+OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of a run of that arm; of which, see paired_seeds
 
 
 @dataclass(frozen=True)
@@ -190,11 +190,26 @@ def _require_sources(path: Path, arms: Sequence[Arm]) -> None:
             )
         if known[name].computed:
             raise InputError(f"{path}: arm {arm.name} needs runs of {name}, which has no runs")
-        if len(known[name].seeds) > 1 and not set(arm.seeds) <= set(known[name].seeds):
+        if paired_seeds(arm.seeds, known[name].seeds) is None:
             raise InputError(
                 f"{path}: arm {arm.name} has seeds {list(arm.seeds)} but {name}, whose runs it needs, has "
-                f"{list(known[name].seeds)}: give it no others"
+                f"{list(known[name].seeds)}: give it no others, or as many, all of them others"
             )
+
+
+def paired_seeds(own: Sequence[int], others: Sequence[int]) -> dict[int, int] | None:
+    """Which seed's run of another arm each seed of an arm needs; None where that is left open.
+
+    The same seed, or the other arm's only one. Where the arms share no seed, as a student that is not to begin with
+    its teacher's weights, the one at the same place in the list.
+    """
+    if len(others) == 1:
+        return dict.fromkeys(own, others[0])
+    if set(own) <= set(others):
+        return {seed: seed for seed in own}
+    if len(own) == len(others) and not set(own) & set(others):
+        return dict(zip(own, others, strict=True))
+    return None
 
 
 def _quoted(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from cgexp.parts.ranges import Fraction, PositiveInt
 from cgexp.training.losses import Batch
+
+log = logging.getLogger(__name__)
 
 
 def n_frames(batch: Batch | Tensor) -> int:
@@ -192,14 +195,19 @@ class Watched(Callback):
 
 
 class CheckpointOnException(Callback):
-    """Saves the state at an exception for a post-mortem.
+    """Saves the state at an exception for a post-mortem, once the training has begun.
 
-    Resuming starts from the last whole epoch instead, which makes a resumed run equal an undisturbed one.
+    Resuming starts from the last whole epoch instead, which makes a resumed run equal an undisturbed one. A state that
+    cannot be saved is said to be so, since it is the exception itself that matters.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        if trainer.world_size == 1:  # others might not be there to take part
+        if trainer.world_size > 1 or trainer.global_step == 0:  # other processes might not be there to take part
+            return
+        try:
             trainer.save_checkpoint(self.path)
+        except Exception as error:
+            log.warning("%s could not be saved: %s", self.path, error)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.studies.study import Study, experiments_in
+from cgexp.studies.study import Study, experiments_in, paired_seeds
 
 STUDY = """
 title: A study
@@ -91,6 +91,22 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, part: str) -> No
     with pytest.raises(InputError) as raised:
         Study.load("mine", make(tmp_path, STUDY.replace(old, new)))
     assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "pairs"),
+    [
+        ([1, 2], [1, 2, 3], {1: 1, 2: 2}),
+        ([4, 5], [1], {4: 1, 5: 1}),
+        ([11, 12], [1, 2], {11: 1, 12: 2}),
+        ([2, 3], [1, 2], None),
+        ([11], [1, 2], None),
+    ],
+)
+def test_each_seed_needs_one_run_of_another_arm(
+    own: list[int], others: list[int], pairs: dict[int, int] | None
+) -> None:
+    assert paired_seeds(own, others) == pairs
 
 
 def test_an_arm_takes_the_folder_of_another_arms_run(tmp_path: Path) -> None:

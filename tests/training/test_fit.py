@@ -211,6 +211,18 @@ def test_a_loss_that_is_not_finite_ends_with_a_sentence(tmp_path: Path) -> None:
     assert (tmp_path / "history.csv").is_file()
 
 
+def test_the_fault_of_a_training_is_told_though_its_state_cannot_be_saved(tmp_path: Path) -> None:
+    class Fails(pl.Callback):
+        def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            if trainer.current_epoch == 1:
+                (tmp_path / FAILED).mkdir()  # no file can be written there
+                raise ValueError("the first fault")
+
+    settings = Training(max_epochs=2, batch_size=16, validation_fraction=0.2, callbacks={"fails": Fails()})
+    with pytest.raises(ValueError, match="the first fault"):
+        train(tmp_path, make_toy(), spring_frames(), settings=settings)
+
+
 def test_without_validation_the_training_loss_decides(tmp_path: Path) -> None:
     settings = Training(max_epochs=2, batch_size=16, validation_fraction=0.0)
     numbers = train(tmp_path, make_toy(), spring_frames(), settings=settings)
