@@ -150,3 +150,23 @@ def test_ranges_that_cut_probability_off_are_refused(monkeypatch: pytest.MonkeyP
 def test_no_gradient_is_kept() -> None:
     with torch.no_grad():
         assert np.isfinite(CGnetToy().mean_force([0.0])).all()
+
+
+def test_equal_toys_share_their_quadrature_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, calls = np.linspace(-1, 1, 7), [0]
+    original = NewToy._moments_batch
+
+    def counted(self: NewToy, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        calls[0] += 1
+        return original(self, batch)
+
+    monkeypatch.setattr(NewToy, "_moments_batch", counted)
+    first, same, warmer, own = NewToy(1.1), NewToy(1.1), NewToy(1.2), NewToy(1.1)
+    own.rule = lambda: 0  # type: ignore[attr-defined]  # what cannot be compared is not shared
+    found = [toy.pmf(x) for toy in (first, same, warmer, own)]
+    assert calls == [3]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[3])
+    assert abs(found[0] - found[2]).min() > 0.01
+    found[0][:] = 0.0  # a copy
+    assert (same.pmf(x) == found[1]).all()
