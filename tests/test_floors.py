@@ -51,6 +51,7 @@ ONLY_IN = {
     "pytorch_lightning": ("training", "report"),  # there its loggers alone
     "wandb": ("report",),
     "optuna": ("studies",),
+    "distributed": ("executor",),
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
     "ase": ("interfaces",),
     "safetensors": ("interfaces",),
@@ -107,7 +108,18 @@ def modules_after(statement: str) -> set[str]:
 
 @pytest.mark.parametrize("statement", ["import cgexp", "import cgexp.cli.main", "import cgexp.config.checks"])
 def test_light_folders_import_nothing_heavy(statement: str) -> None:
-    heavy = {"torch", "hydra", "pytorch_lightning", "wandb", "matplotlib", "openmm", "mdtraj", "scipy", "ase"}
+    heavy = {
+        "torch",
+        "hydra",
+        "pytorch_lightning",
+        "wandb",
+        "matplotlib",
+        "openmm",
+        "mdtraj",
+        "scipy",
+        "ase",
+        "distributed",
+    }
     assert not modules_after(statement) & heavy
 
 

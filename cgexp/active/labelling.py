@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.active.workers import Answer, Answers, ask, ask_apart
+from cgexp.active.workers import Answer, Answers, ask, ask_apart, ask_elsewhere
 from cgexp.errors import InputError
+from cgexp.executor.workers import Workers
 from cgexp.frames import Frames, concatenate
 from cgexp.oracles.oracle import Coords, Oracle
 from cgexp.progress import Report, silent
@@ -25,12 +26,13 @@ def label(
     budget_s: float | None = None,
     timeout_s: float | None = None,
     progress: Report = silent,
+    workers: Workers | None = None,
 ) -> None:
     """Ask for every configuration [n, n_beads, n_dims] that has no answer yet; each answer is kept before the next.
 
     budget_s: CPU seconds for all n together, earlier ones included; none is begun once they are spent. timeout_s:
     seconds for one. With a timeout, or an oracle that may use several processes, the work is done in processes of its
-    own, which can be ended.
+    own, which can be ended; with ``workers`` the oracle's work is done there, which cannot.
     """
     n, todo = len(coords), answers.unanswered(len(coords))
     spent = sum(answer.cost_s for answer in answers.read(n).values())
@@ -41,9 +43,12 @@ def label(
                 return
             yield index
 
+    found: Iterator[tuple[int, Answer]]
     n_parallel = getattr(oracle, "n_parallel", 1)
-    if timeout_s is None and n_parallel == 1:
-        found: Iterator[tuple[int, Answer]] = ((index, ask(oracle, coords[index], store)) for index in affordable())
+    if workers is not None:
+        found = ask_elsewhere(oracle, coords, affordable(), store, workers)
+    elif timeout_s is None and n_parallel == 1:
+        found = ((index, ask(oracle, coords[index], store)) for index in affordable())
     else:
         single: Any = replace(oracle, n_parallel=1) if n_parallel > 1 else oracle  # type: ignore[call-arg]
         found = ask_apart(single, coords, affordable(), store, n_parallel, timeout_s)

@@ -22,6 +22,7 @@ from cgexp.active.selection import Candidates, Search, Selection, parents_of, pl
 from cgexp.active.settings import ActiveLearning, n_affordable, seconds_left, spent_calls, spent_seconds, stop_reason
 from cgexp.active.workers import Answers
 from cgexp.analysis.tica import Tica
+from cgexp.executor.workers import Workers
 from cgexp.frames import Frames
 from cgexp.kernels.superposed import make_coverage
 from cgexp.models.potential import Potential
@@ -62,7 +63,8 @@ class ModelMaker(Protocol):
 class Loop:
     """All that the loop works with. rule: None if the arm selects nothing. oracle: None if it labels nothing.
 
-    simulation: that of proposals; it and kernel are for plain sampling of a teacher.
+    simulation: that of proposals; it and kernel are for plain sampling of a teacher. workers: of the oracle; None:
+    local processes.
     """
 
     settings: ActiveLearning
@@ -73,6 +75,7 @@ class Loop:
     system: System
     seed: int
     kernel: str = "reference"
+    workers: Workers | None = None
 
     def run(self, initial: Frames, folder: Path, emit: Callable[[Round], None]) -> list[Round]:
         """Do all rounds that are not done and return all; ``emit`` is given each as it is written.
@@ -136,6 +139,7 @@ class Loop:
                 seconds_left(self.settings, rounds),
                 self.settings.timeout_s,
                 Progress(f"round {place.number}: labels"),
+                self.workers,
             )
 
     def _append(self, place: RoundFolder, selection: Selection, frames: Frames, chain: str) -> None:

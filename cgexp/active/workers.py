@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
-from cgexp.executor import do_apart
+from cgexp.executor.apart import do_apart
+from cgexp.executor.workers import Workers
 from cgexp.frames import ARRAYS, Frames
+from cgexp.oracles.jobs import WorkerDied
 from cgexp.oracles.oracle import Coords, Oracle
 from cgexp.store import read_arrays, write_arrays
 
@@ -33,14 +37,16 @@ class Answer:
     extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def ask(oracle: Oracle, configuration: Coords, store: Path) -> Answer:
+def ask(oracle: Oracle, configuration: Coords, store: Path, executor: Executor | None = None) -> Answer:
     """Label one configuration [n_beads, n_dims]; whatever the oracle raises becomes an answer, but for InputError.
 
-    store: folder for the oracle's own files.
+    store: folder for the oracle's own files. executor: as for ``Oracle.label``.
     """
     began = time.process_time()
     try:
-        labels = oracle.label(configuration[None], folder=store)
+        labels = oracle.label(configuration[None], folder=store, executor=executor)
+    except WorkerDied as error:
+        return Answer(None, str(error), time.process_time() - began, broken=True)
     except InputError:
         raise
     except Exception as error:
@@ -102,6 +108,24 @@ def ask_apart(
     for index, outcome in do_apart(partial(_asked, oracle, store), units, n_workers, timeout_s):
         lost = Answer(None, outcome.problem, outcome.cost_s, broken=True)
         yield index, lost if outcome.problem else outcome.value
+
+
+def ask_elsewhere(
+    oracle: Oracle, coords: Coords, todo: Iterator[int], store: Path, workers: Workers
+) -> Iterator[tuple[int, Answer]]:
+    """As ``ask_apart``, with the oracle's work on ``workers``, as many configurations at a time as they are."""
+    with workers.open() as executor, ThreadPoolExecutor(executor.n_workers) as threads:
+        asked: dict[Future[Answer], int] = {}
+        try:
+            while True:
+                for index in islice(todo, executor.n_workers - len(asked)):
+                    asked[threads.submit(ask, oracle, coords[index], store, executor)] = index
+                if not asked:
+                    return
+                for future in wait(asked, return_when=FIRST_COMPLETED).done:
+                    yield asked.pop(future), future.result()
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)  # what the threads wait for
 
 
 def _asked(oracle: Oracle, store: Path, configuration: Coords, _: object) -> Answer:

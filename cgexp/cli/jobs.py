@@ -66,11 +66,13 @@ def active(config: Config) -> float | None:
 def data(config: Config) -> None:
     """Make or find one data set and print its card."""
     from cgexp.runs.data import DataSet, data_card
+    from cgexp.runs.experiment import make_parts
     from cgexp.runs.pipeline import resolve
     from cgexp.runs.summary import print_card
 
-    data_set = DataSet.of(resolve(config)[0])
-    frames, path = data_set.get(again=config["force"])
+    resolved, _, _ = resolve(config)
+    data_set = DataSet.of(resolved)
+    frames, path = data_set.get(again=config["force"], workers=make_parts(resolved, ["executor"])["executor"])
     place = str(path) if path else data_set.recipe.place
     print_card(data_set.recipe.facts() | data_card(frames, data_set.spec, data_set.recipe.system), place)
 

@@ -289,6 +289,11 @@ def _active_learning(config: Config) -> Iterator[str]:
             f"acquisition={config['choices'].get('acquisition')} compares the forces of several networks, but "
             "active.n_models=1: set it to 3"
         )
+    if config.get("executor") is not None and active.get("timeout_s") is not None:
+        yield (
+            "active.timeout_s ends a local process that takes too long, but executor="
+            f"{config['choices'].get('executor')} works elsewhere: set active.timeout_s=null or executor=local"
+        )
     if "tica" in needs and config["dataset"]["units"] == "reduced":
         option = config["choices"].get("acquisition")
         yield f"acquisition={option} needs the ICs of a peptide, and a toy has none: choose another acquisition"
@@ -320,5 +325,8 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
     (("dataset", "trainer"), _noise_of_an_ensemble),
-    (("active", "dataset", "oracle", "acquisition", "trainer", "scheduler", "simulation"), _active_learning),
+    (
+        ("active", "dataset", "oracle", "acquisition", "trainer", "scheduler", "simulation", "executor"),
+        _active_learning,
+    ),
 )

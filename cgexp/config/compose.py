@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 Config = dict[str, Any]
+EXECUTOR = ("executor=", "executor.")
 log = logging.getLogger(__name__)
 
 
@@ -79,7 +80,9 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
     from omegaconf import OmegaConf
 
     with _sentences(overrides):
-        own = {key: value for key, value in recorded.items() if key not in ("choices", "overrides", "parts")}
+        own = {
+            key: value for key, value in recorded.items() if key not in ("choices", "overrides", "parts", "executor")
+        }
         _require_plain(own)
         choices, options, keys = dict(recorded["choices"]), [], []
         for override in parsed(forgiving(overrides)):
@@ -138,7 +141,8 @@ def _plain(node: Any) -> Any:
 
 def trusted(recorded: Config) -> list[str]:
     """The overrides that a run's folder records, but for what only a user may say: it may be somebody else's folder."""
-    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith("parts=")]
+    told = ("parts=", *EXECUTOR)
+    return [o for o in recorded["overrides"] if not is_of_hydra(o) and not o.lstrip("+~").startswith(told)]
 
 
 def _require_plain(node: Any) -> None:
@@ -223,6 +227,7 @@ def finish(node: DictConfig, choices: Mapping[str, str | None], overrides: Seque
             config[group] = None
     config |= {group: with_absolute_paths(config[group]) for group in schema.groups() if group in config}
     config["choices"] = {g: o for g, o in sorted(choices.items()) if "/" not in g and o is not None}
+    _require_said(config["executor"], overrides)
     config["overrides"] = [o for o in overrides if not is_of_hydra(o)]
     _allow(config.get("parts"), overrides)
     return config
@@ -238,6 +243,15 @@ def _allow(parts: Any, overrides: Sequence[str]) -> None:
         raise InputError(
             f"parts={shown(parts)} is set by a config file, which cannot allow itself to import anything: state it on "
             "the command line or in CGEXP_PARTS"
+        )
+
+
+def _require_said(executor: Any, overrides: Sequence[str]) -> None:
+    """Raise InputError for an executor that the command line does not choose: units of work would be sent anywhere."""
+    if executor is not None and not any(override.lstrip("+").startswith(EXECUTOR) for override in overrides):
+        raise InputError(
+            "executor is set by a config file, which cannot have work sent to other machines: say executor=<option> on "
+            "the command line"
         )
 
 

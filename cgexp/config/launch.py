@@ -165,7 +165,7 @@ def launch_chosen(overrides: Sequence[str], job: Job, name: str, folder: Path) -
     return [json.loads(path.read_text()) for path in sorted(place.glob("*.json"), key=lambda path: int(path.stem))]
 
 
-OF_A_COMMAND = ("launcher=", "hydra.", "outputs=", "force=", "figures=", "logger")
+OF_A_COMMAND = ("launcher=", "hydra.", "outputs=", "force=", "figures=", "logger", "executor")
 
 
 def sweep_name(overrides: Sequence[str]) -> str:

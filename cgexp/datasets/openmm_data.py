@@ -25,6 +25,7 @@ from cgexp.all_atom.sampling.task import Task
 from cgexp.datasets.recipe import Recipe
 from cgexp.datasets.stated_units import verdict_in_words
 from cgexp.errors import InputError
+from cgexp.executor.workers import Workers
 from cgexp.frames import Frames
 from cgexp.parts.ranges import AddedLater, ExecutionOnly, PositiveInt
 from cgexp.progress import Report
@@ -83,6 +84,12 @@ class OpenMMPeptide(Recipe):
         frames = self._coarse_grain(task, walkers, force_map)
         check_unbiased(frames, pairs=self.system.bonds, allow_biased_map=bool(self._reason))
         return self.check(self.thin(frames))
+
+    def make_on(self, folder: Path, workers: Workers | None) -> Frames:
+        if workers is None:
+            return self.make(folder)
+        with workers.open() as executor:
+            return self.make(folder, executor=executor)
 
     def verdict(self, frames: Frames) -> str:
         """What the identities say of the force map, in words."""

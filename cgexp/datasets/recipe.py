@@ -12,6 +12,7 @@ import numpy as np
 
 from cgexp.build import build, is_spec, problems
 from cgexp.errors import InputError
+from cgexp.executor.workers import Workers
 from cgexp.frames import Frames
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import ChoiceOfFrames, ExecutionOnly, Name, Positive, PositiveInt
@@ -84,6 +85,10 @@ class Recipe(Part, ABC):
 
         Called again after a kill with the same folder, it continues from what is there.
         """
+
+    def make_on(self, folder: Path, workers: Workers | None) -> Frames:
+        """As ``make``, with what is long on ``workers``, for a recipe that can: same frames. None: as ``make``."""
+        return self.make(folder)
 
     def check(self, frames: Frames) -> Frames:
         """``frames`` with their system, if they are what this recipe promises; InputError names what differs first."""

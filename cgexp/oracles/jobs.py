@@ -23,6 +23,10 @@ class Rejection(Exception):
     """Why a configuration gets no label, in words."""
 
 
+class WorkerDied(InputError):
+    """A worker ended before its label was done."""
+
+
 class Job(ABC):
     """Labels one configuration. It holds everything that determines its result, and it can be pickled."""
 
@@ -54,7 +58,7 @@ def run_jobs(jobs: Mapping[str, Job], folder: Path | None, executor: Executor, p
     """Run the jobs that ``folder`` has no outcome of, side by side as far as ``executor`` goes; return all outcomes.
 
     jobs: key -> job; the key names all that the result depends on. An outcome is stored as soon as it is there, also
-    when another job fails or Ctrl-C ends the run. Raises InputError if a worker process dies.
+    when another job fails or Ctrl-C ends the run. Raises WorkerDied if a worker process dies.
     """
     outcomes = {key: _read(folder / f"{key}.npz") for key in jobs if folder and (folder / f"{key}.npz").is_file()}
     running: dict[Future[Outcome], str] = {}
@@ -74,7 +78,7 @@ def run_jobs(jobs: Mapping[str, Job], folder: Path | None, executor: Executor, p
         for future in as_completed(list(running)):
             keep(future)
     except BrokenExecutor as error:
-        raise InputError(
+        raise WorkerDied(
             "a worker process ended before its label was done (killed, or out of memory; a script needs "
             'if __name__ == "__main__": around the call): run again to go on, with fewer processes if memory is short'
         ) from error

@@ -29,7 +29,7 @@ from cgexp.all_atom.mapping.sites import BeadSites
 from cgexp.all_atom.modules import import_openmm
 from cgexp.all_atom.structure import AllAtom, build_peptide
 from cgexp.errors import InputError
-from cgexp.executor import local_executor
+from cgexp.executor.local import local_executor
 from cgexp.frames import Frames, force_field_of
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.jobs import Job, Outcome, Rejection, run_jobs

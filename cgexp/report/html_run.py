@@ -18,7 +18,7 @@ from cgexp.report.html import Cell, Table, pictures, render
 from cgexp.report.html_summary import RunFacts, key_table, metrics_table, summary, warnings
 from cgexp.report.html_viewer import of_run
 
-NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher")
+NOT_REPEATED = ("outputs=", "force=", "run=", "figures=", "logger", "launcher", "executor")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
     assert settings is not None
     assert proposals is not None  # checks.py
     _ = experiment.trainer.device  # refuses a GPU that is not there
-    frames, data_path = experiment.data_set.get()
+    frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if frames.weights is not None:
         raise InputError(
             f"the frames of {experiment.dataset.name} have weights, which frames that are added cannot have: choose "
@@ -76,7 +76,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         stages = RoundStages(experiment, folder, frames, settings)
         loop = Loop(
             settings, stages, oracle, experiment.acquisition, proposals, experiment.system,
-            experiment.seed, experiment.kernel,
+            experiment.seed, experiment.kernel, experiment.executor,
         )  # fmt: skip
         rounds = loop.run(initial, folder.path, lambda done: _tell(done, tracker, say, stages.steps_per_round))
         final, _ = data_of(folder.path, initial, len(rounds) - 1)

@@ -14,6 +14,7 @@ from cgexp.build import build
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
 from cgexp.datasets.recipe import Recipe
+from cgexp.executor.workers import Workers
 from cgexp.frames import Frames
 from cgexp.runs.lock import lock
 from cgexp.store import read_frames, write_frames, write_json
@@ -48,21 +49,21 @@ class DataSet:
         """The frames, if they are there, or such as the recipe gives at once; None if there are neither."""
         return self.get()[0] if self.is_there else self.recipe.preview()
 
-    def get(self, again: bool = False) -> tuple[Frames, Path | None]:
+    def get(self, again: bool = False, workers: Workers | None = None) -> tuple[Frames, Path | None]:
         """Return the frames and the file they are kept in (None for a set that is not ours to keep).
 
         Made under a lock, so that the jobs of a sweep make it once; a making that was killed goes on where it was.
-        ``again`` makes it anew.
+        ``again`` makes it anew. workers: where, see ``Recipe.make_on``.
         """
         recipe, path = self.recipe, self.path
         if not recipe.cached:
-            return recipe.check(recipe.make(self.folder)), None
+            return recipe.check(recipe.make_on(self.folder, workers)), None
         if again:
             path.unlink(missing_ok=True)
         if not path.is_file():
             with lock(self.folder, wait=True):
                 if not path.is_file():
-                    frames = recipe.check(recipe.make(self.folder / "work"))
+                    frames = recipe.check(recipe.make_on(self.folder / "work", workers))
                     write_json(self.folder / "card.json", data_card(frames, self.spec, recipe.system))
                     write_frames(path, frames)
         return recipe.check(read_frames(path)), path

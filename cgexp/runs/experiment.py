@@ -25,6 +25,7 @@ from cgexp.config.schema import groups, settings
 from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
 from cgexp.energy import EnergyTerm
+from cgexp.executor.workers import Workers
 from cgexp.oracles.oracle import Oracle
 from cgexp.parts.ranges import FilledIn, KernelName, Seed
 from cgexp.priors.prior import Prior
@@ -57,6 +58,7 @@ class Parts:
     oracle: Oracle | None
     acquisition: Acquisition | None
     active: ActiveLearning | None
+    executor: Workers | None
 
     seed: Seed
     kernel: KernelName

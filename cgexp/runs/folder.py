@@ -292,7 +292,7 @@ def folder_of(config: Config) -> RunFolder:
     return RunFolder(Path(config["outputs"]) / experiment_name(config) / run_id(config))
 
 
-OF_THE_COMMAND = ("run=", "parts=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.")
+OF_THE_COMMAND = ("run=", "parts=", "force=", "figures=", "outputs=", "logger", "launcher=", "sweep.", "executor")
 
 
 def changes(config: Config) -> list[str]:

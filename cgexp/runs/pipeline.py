@@ -189,7 +189,7 @@ def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
     parent = RunFolder(Path(config["run"]).resolve())
     require_no_links(parent.path)
     # what concerns this command alone: where the folder is now, how to log, whether to repeat
-    present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force")}
+    present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force", "executor")}
     present |= {"outputs": str(parent.path.parent.parent), "run": None}
     recorded = parent.read_config()
     extra = changes(config)
@@ -254,7 +254,7 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | N
         _ = trainer.device  # refuses a GPU that is not there
     if "train" in stages and trainer.start_from is not None and not folder.done("train"):
         network_of(trainer.start_from)  # refuses a folder that holds none, before anything is made
-    frames, data_path = experiment.data_set.get()
+    frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if not equilibrium_of(experiment, frames):
         experiment.analysis.check(frames)
     mean_force_set(experiment.analysis, frames)

@@ -24,7 +24,9 @@ from cgexp.store import read_arrays, read_record
 from cgexp.training.history import with_throughput
 
 # of this command, or of where files are, and not of what the run is
-NOT_TOLD = ("logger", "sweep", "figures", "force", "run", "outputs", "parts", "choices", "overrides", "launcher")
+NOT_TOLD = (
+    "logger", "sweep", "figures", "force", "run", "outputs", "parts", "choices", "overrides", "launcher", "executor",
+)  # fmt: skip
 TAGGED = ("dataset", "model", "prior")
 MOST_HEALTH_ROWS = 200
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.sampling.segment import Unstable
 from cgexp.errors import InputError
-from cgexp.executor import InlineExecutor
+from cgexp.executor.local import InlineExecutor
 from cgexp.oracles.jobs import Job, Rejection, run_job, run_jobs
 from cgexp.progress import silent
 

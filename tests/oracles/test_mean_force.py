@@ -17,7 +17,7 @@ from cgexp.build import build
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
-from cgexp.executor import InlineExecutor
+from cgexp.executor.local import InlineExecutor
 from cgexp.oracles.fitted_map import fit_map
 from cgexp.oracles.mean_force import MeanForceOracle
 from cgexp.oracles.oracle import Labels, Oracle

@@ -23,7 +23,7 @@ from cgexp.all_atom.sampling.progress import Tally
 from cgexp.all_atom.sampling.task import Positions, Task
 from cgexp.all_atom.sampling.walker import Walker, run_walkers
 from cgexp.errors import InputError
-from cgexp.executor import local_executor
+from cgexp.executor.local import local_executor
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive
 from cgexp.progress import Report

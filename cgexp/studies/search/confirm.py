@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cgexp.config.space import Value
 from cgexp.errors import InputError
-from cgexp.executor import do_apart
+from cgexp.executor.apart import do_apart
 from cgexp.progress import Progress
 from cgexp.runs.folder import folder_of
 from cgexp.studies.arms import Compared, compare_runs

@@ -12,7 +12,7 @@ from cgexp.config.compose import Config, compose, compose_seeds
 from cgexp.config.overrides import as_overrides, quiet
 from cgexp.config.space import Dimension, Value, check_space, read_space, values_in
 from cgexp.errors import InputError
-from cgexp.executor import Outcome, do_apart
+from cgexp.executor.apart import Outcome, do_apart
 from cgexp.progress import Progress
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.lock import lock, require_writable

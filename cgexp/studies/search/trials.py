@@ -10,7 +10,7 @@ from typing import Any
 
 from cgexp.config.compose import Config
 from cgexp.errors import MistakeOfOptions, Pruned, sentence_of
-from cgexp.executor import Ask
+from cgexp.executor.apart import Ask
 from cgexp.messages import on_screen, only_from
 from cgexp.runs.active import run_active
 from cgexp.runs.folder import RunFolder, folder_of

@@ -15,7 +15,7 @@ from cgexp.all_atom.sampling.progress import Tally
 from cgexp.all_atom.sampling.segment import Quench, Segment, SegmentResult, Unstable
 from cgexp.all_atom.sampling.walker import Start, Walker, run_walkers
 from cgexp.errors import InputError
-from cgexp.executor import InlineExecutor, local_executor
+from cgexp.executor.local import InlineExecutor, local_executor
 from cgexp.progress import silent
 from cgexp.store import Chunks
 

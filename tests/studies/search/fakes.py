@@ -10,7 +10,7 @@ from typing import Any
 from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
 from cgexp.config.space import Dimension, Value
-from cgexp.executor import Outcome
+from cgexp.executor.apart import Outcome
 from cgexp.studies.query import conditions
 from cgexp.studies.search.search import Search
 from cgexp.studies.search.settings import Settings

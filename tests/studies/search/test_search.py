@@ -15,7 +15,7 @@ from cgexp.cli.main import main
 from cgexp.config.compose import Config
 from cgexp.config.identity import run_id
 from cgexp.errors import InputError
-from cgexp.executor import Outcome
+from cgexp.executor.apart import Outcome
 from cgexp.studies.search.book import JOURNAL, Book, excess_of, mend
 from cgexp.studies.search.confirm import confirm, verdict
 from cgexp.studies.search.found import PAGE, TABLE, Found, command_of, lines

@@ -1,102 +1,22 @@
-"""Executors: where units of work run. Any ``concurrent.futures.Executor`` will do; here are the local ones.
-
-A cluster engine stands behind the same interface, for example ``dask.distributed.Client(...).get_executor()``. What no
-executor can do, to end one unit of work that takes too long and go on, ``do_apart`` does.
-"""
+"""do_apart: units of work in processes that can be ended in the middle of one, which no executor can do."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import resource
 import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from cgexp.errors import InputError
+from cgexp.executor.local import begin_worker
 
-Result = TypeVar("Result")
 Ask = Callable[[Any], Any]  # what a unit of work asks the process that began it, and is answered
 Work = Callable[[Any, Ask], Any]
-
-
-def local_executor(n_parallel: int) -> Executor:
-    """An executor with ``n_parallel`` processes of one thread each; with one, work runs in this process instead.
-
-    Used as a context manager. Left by an exception, Ctrl-C included, it ends its processes at once, whatever they do;
-    they also end when this process dies.
-    """
-    return InlineExecutor() if n_parallel == 1 else ProcessPool(n_parallel)
-
-
-class InlineExecutor(Executor):
-    """Runs what is submitted before ``submit`` returns, in this process."""
-
-    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
-        future: Future[Result] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class ProcessPool(ProcessPoolExecutor):
-    """Fresh processes (spawned, since OpenMM and its threads do not survive a fork), tied to the life of this one.
-
-    A script that uses it must do so under ``if __name__ == "__main__":``, as with all of multiprocessing.
-    """
-
-    def __init__(self, n_processes: int) -> None:
-        context = get_context("spawn")
-        # Workers watch one end of a pipe whose other end only this process holds: it closes when the process dies.
-        self._watched, self._held = context.Pipe(duplex=False)
-        super().__init__(n_processes, mp_context=context, initializer=begin_worker, initargs=(self._watched,))
-
-    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
-        # Processes begin here and inherit what is blocked: Ctrl-C is for the main process, which ends them.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._held.close()
-        self.shutdown(wait=True, cancel_futures=kind is not None)
-        self._held.close()
-        self._watched.close()
-
-
-def begin_worker(watched: Connection | None = None) -> None:
-    """Set this process up as a worker: one thread, deaf to Ctrl-C, which is for its parent; it ends with its parent.
-
-    watched: one end of a pipe on which nothing is sent; the worker also ends when the other end is closed.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENMM_CPU_THREADS": "1"}
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-    parent = parent_process()
-    assert parent is not None
-    ends = [parent.sentinel, *([] if watched is None else [watched])]
-    threading.Thread(target=_end_with, args=(ends,), daemon=True).start()
-
-
-def _end_with(ends: list[Any]) -> None:
-    wait(ends)
-    os._exit(1)
 
 
 @dataclass(frozen=True)

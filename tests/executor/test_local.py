@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from cgexp.errors import InputError
-from cgexp.executor import Ask, InlineExecutor, ProcessPool, do_apart, local_executor
+from cgexp.executor.apart import Ask, do_apart
+from cgexp.executor.local import InlineExecutor, ProcessPool, local_executor
 
 ORPHANS = """
 import os, sys, time
-from cgexp.executor import local_executor
+from cgexp.executor.local import local_executor
 if __name__ == "__main__":
     with local_executor(2) as executor:
         print(*{executor.submit(os.getpid).result() for _ in range(4)}, flush=True)
