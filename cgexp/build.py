@@ -79,6 +79,9 @@ def _make(spec: Mapping[str, Any], wanted: Kinds, provided: Mapping[str, Any]) -
 
 def _value(value: Any, hint: Any) -> Any:
     if is_spec(value):
+        template = next((kind for kind in kinds(hint) if kind.is_template), None)
+        if template is not None:
+            return Template(value, template)
         return _make(value, tuple(kind.dotted for kind in kinds(hint)), {})
     if is_mapping(value):
         inner = items_of(hint, MAPPINGS)
@@ -104,7 +107,7 @@ def problems(spec: Mapping[str, Any], kind: Kinds, where: str = "", provided: Co
         yield f"{_join(where, TARGET)}={shown(target)} is no class: {why_no_class(target)}"
         return
     if not found.lineage.intersection(kind):
-        names = " or ".join(name.rpartition(".")[2] for name in kind) or "object at all"
+        names = " or ".join(dict.fromkeys(name.rpartition(".")[2] for name in kind)) or "object at all"
         advice = "choose another class, or inherit from that one"
         yield f"{_join(where, TARGET)}={shown(target)} is no {names}, which belongs there: {advice}"
         return

@@ -33,8 +33,9 @@ from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.store import write_json
 from cgexp.systems.base import system_of
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.trainer import fit
 
 N_TEST = 256  # frames on which errors are measured
 SEEDS = (0, 1, 2)

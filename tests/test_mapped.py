@@ -33,7 +33,8 @@ from cgexp.priors.repulsion import Repulsion
 from cgexp.store import read_frames, write_frames
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
+from cgexp.training.trainer import fit
 from cgexp.training.losses import Loss, MeanSquaredError
 
 def train(frames, scratch, folder):

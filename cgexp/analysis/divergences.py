@@ -6,10 +6,8 @@ Samples come with optional weights [n] >= 0, of any sum; None counts all samples
 from __future__ import annotations
 
 import numpy as np
-import ot
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import gaussian_kde
 
 Weights = NDArray[np.floating] | None
 
@@ -68,6 +66,8 @@ def wasserstein_2d(
     Both sides are first thinned at random to the same number of points, ``n_samples`` or what the smaller side has,
     since the finite-sample bias depends on it; the thinned points keep their weights.
     """
+    import ot  # takes seconds to import, as scipy.stats does
+
     n_points = min(n_samples, len(a), len(b))
     chosen_a, chosen_b = thin(len(a), n_points, rng), thin(len(b), n_points, rng)
     mass_a = _normalised(None if a_weights is None else a_weights[chosen_a], n_points)
@@ -84,6 +84,9 @@ def wasserstein_2d_kde(
     Exact optimal transport between the two densities on a 25 x 25 grid over the joint range widened by 10 % on each
     side, as arXiv:2510.17187 computes it. It depends on the grid: compare it only with values made the same way.
     """
+    import ot
+    from scipy.stats import gaussian_kde
+
     joint = np.concatenate([a, b]).astype(np.float64)
     low, high = joint.min(axis=0), joint.max(axis=0)
     margin = KDE_MARGIN * (high - low)

@@ -31,6 +31,7 @@ class ObjectOf:
     """Stands for a class that is not imported: ``dotted`` is the name under which it is defined."""
 
     dotted: ClassVar[str]
+    is_template: ClassVar[bool] = False  # whether a cgexp.build.Template of it is wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +237,7 @@ def annotation(node: ast.expr, module: Module) -> Any:
         if name == "typing.Literal":
             return outer[ast.literal_eval(node.slice)]
         if name == TEMPLATE:
-            return annotation(node.slice, module)  # in a config it is the part itself
+            return template_of(annotation(node.slice, module).dotted)  # in a config it is the part itself
         if isinstance(outer, type) and issubclass(outer, ObjectOf):
             return outer  # what a class is made of is its own matter
         return outer[annotation(node.slice, module)]
@@ -275,4 +276,12 @@ def _named(dotted: str) -> Any:
 @lru_cache(maxsize=None)
 def object_of(dotted: str) -> type[ObjectOf]:
     """What stands for the class of that name."""
-    return type(dotted.rpartition(".")[2], (ObjectOf,), {"dotted": dotted})
+    module, _, name = dotted.rpartition(".")
+    return type(name, (ObjectOf,), {"dotted": dotted, "__module__": module})
+
+
+@lru_cache(maxsize=None)
+def template_of(dotted: str) -> type[ObjectOf]:
+    """What stands for a Template of the class of that name."""
+    found = object_of(dotted)
+    return type(found.__name__, (found,), {"is_template": True, "__module__": found.__module__})

@@ -28,9 +28,9 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
-from cgexp.training.data import split_by_block
 from cgexp.training.losses import Batch, Loss
 from cgexp.training.sampling_terms import require_fitting
+from cgexp.training.split import split_by_block
 
 N_FRAMES = 64
 N_FITTED = 5000  # frames that the prior is fitted on

@@ -28,7 +28,7 @@ from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of,
 from cgexp.runs.tracking import described, tell_stage
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import Chunks, file_hash, write_bytes, write_record
-from cgexp.training.callbacks import Watch
+from cgexp.training.fit import Watch
 
 log = logging.getLogger(__name__)
 

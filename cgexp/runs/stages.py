@@ -34,8 +34,7 @@ from cgexp.simulation.simulation import content_hash
 from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record
-from cgexp.training.callbacks import Watch
-from cgexp.training.fit import LAST, fit
+from cgexp.training.fit import LAST, Watch
 from cgexp.training.levels import untrained
 from cgexp.training.noise import with_noise
 
@@ -126,6 +125,8 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
         write_record(folder.training_metrics, numbers)
         save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, prior_spec)
         return
+    from cgexp.training.trainer import fit  # Lightning takes seconds to import
+
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
         folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),

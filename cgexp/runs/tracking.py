@@ -21,7 +21,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, differing
 from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.store import read_arrays, read_record
-from cgexp.training.history import with_throughput
+from cgexp.training.rows import with_throughput
 
 # of this command, or of where files are, and not of what the run is
 NOT_TOLD = (

@@ -23,8 +23,9 @@ from cgexp.priors.prior import Prior
 from cgexp.systems.base import system_of
 from cgexp.testing.finite_difference import relative_error
 from cgexp.training.callbacks import AveragedWeights
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.trainer import fit
 
 MAX_TABLE_ERROR = 2e-5  # float64, relative: of kernels that read filters from a table
 MAX_EXACT_ERROR = 1e-9  # of all other kernels

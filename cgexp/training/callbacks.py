@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from cgexp.parts.ranges import Fraction, PositiveInt
+from cgexp.training.fit import Watch
 from cgexp.training.losses import Batch
 
 log = logging.getLogger(__name__)
@@ -173,9 +174,6 @@ class Throughput(ThroughputMonitor):
 
     def __init__(self, window_size: PositiveInt = 100) -> None:
         super().__init__(batch_size_fn=n_frames, window_size=window_size)
-
-
-Watch = Callable[[int, float], bool]  # told epochs done and validation loss; returns whether to stop the training
 
 
 class Watched(Callback):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,13 +18,13 @@ from torch import Tensor
 
 from cgexp.errors import InputError
 from cgexp.progress import Report
-from cgexp.store import read_arrays, write_arrays, write_bytes
+from cgexp.store import read_arrays, write_arrays
 from cgexp.training.devices import writes
+from cgexp.training.rows import COLUMNS, with_throughput, write_rows
 
 WRITE_EVERY_S = 5.0
 Log = Callable[[Mapping[str, float]], None]
 RENAMED = {"loss_train": "loss_train_running"}  # in checkpoints written before
-COLUMNS = ("epoch", "step", "lr", "objective", "loss_train_running", "loss_validation", "gradient_norm", "seconds")
 TERM = "objective_"  # begins the column of one term of an objective that has several
 
 
@@ -125,11 +123,7 @@ class History(Callback):
 
     def write(self) -> None:
         """Write all rows as CSV, atomically."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(dict.fromkeys([*COLUMNS, *(name for row in self.rows for name in row)])))
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_bytes(self.path, text.getvalue().encode())
+        write_rows(self.path, self.rows)
         self._written = time.monotonic()
 
 
@@ -180,16 +174,6 @@ def norm_of(gradients: Sequence[Tensor]) -> Tensor | None:
     if not gradients:
         return None
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # type: ignore[arg-type]
-
-
-def with_throughput(rows: Sequence[Mapping[str, float]], batch_size: int) -> list[dict[str, float]]:
-    """Rows of a history, each with the ``frames_per_second`` that its own epoch trained on. batch_size: in frames."""
-    found, before = [], {"step": 0.0, "seconds": 0.0}
-    for row in rows:
-        frames, seconds = (row["step"] - before["step"]) * batch_size, row["seconds"] - before["seconds"]
-        found.append({**row, "frames_per_second": frames / seconds} if seconds > 0.0 else dict(row))
-        before = {name: row[name] for name in before}
-    return found
 
 
 class ArrayCheckpointIO(CheckpointIO):

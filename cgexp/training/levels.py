@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.frames import Frames
-from cgexp.training.data import FRAMES_A_PART, split_by_block
-from cgexp.training.history import History
+from cgexp.training.rows import write_rows
+from cgexp.training.split import FRAMES_A_PART, split_by_block
 
 
 def loss_levels(
@@ -44,7 +44,5 @@ def untrained(
     trained = loss_levels(frames, prior_forces, train)["loss_prior_only"]
     validated = {"loss_validation": levels["loss_prior_only"]} if len(validation) else {}
     row = {"epoch": 0, "step": 0, "lr": 0.0, "objective": trained, "loss_train_running": trained, "seconds": 0.0}
-    history = History(folder / "history.csv")
-    history.rows.append(row | validated)
-    history.write()
+    write_rows(folder / "history.csv", [row | validated])
     return {"loss_train": trained, **validated, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}

@@ -19,8 +19,9 @@ from cgexp.build import Template, build
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.training.data import IndexBatches, batch_at
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import Batch, Loss
+from cgexp.training.trainer import fit
 
 STRETCHES = 3
 WARM_UP = 5  # steps at the start of a stretch that do not count: a kernel's first call

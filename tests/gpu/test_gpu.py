@@ -24,9 +24,10 @@ from cgexp.simulation.tempering import Tempering
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.testing.configurations import chain_frames, fit_to
 from cgexp.training.callbacks import AveragedWeights
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.graphed_step import WARM_UP, GraphedStep, set_capturable
 from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.trainer import fit
 
 pytestmark = [
     pytest.mark.gpu,

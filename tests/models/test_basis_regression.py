@@ -22,8 +22,9 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, fit_to, toy_frames
 from cgexp.testing.energy_checks import EnergyTermChecks
 from cgexp.testing.training_checks import TrainingChecks
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.trainer import fit
 
 
 class TestBasisRegression(EnergyTermChecks):

@@ -24,8 +24,9 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, toy_frames
 from cgexp.training.callbacks import AveragedWeights
 from cgexp.training.data import IndexBatches
-from cgexp.training.fit import Training, _quiet, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import Loss, MeanSquaredError
+from cgexp.training.trainer import _quiet, fit
 
 ADAM = Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer)
 ONE_CYCLE = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}, LRScheduler)

@@ -27,10 +27,11 @@ from cgexp.systems.base import system_of
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, EarlyStop, RateFinder, Throughput
 from cgexp.training.data import ResidentData
-from cgexp.training.fit import BEST, FAILED, LAST, Training, fit
+from cgexp.training.fit import BEST, FAILED, LAST, Training
 from cgexp.training.history import ArrayCheckpointIO, decode, encode
 from cgexp.training.losses import Loss, MeanSquaredError
 from cgexp.training.module import ForceMatching
+from cgexp.training.trainer import fit
 
 ADAM = Template({"_target_": "torch.optim.Adam", "lr": 1e-2}, Optimizer)
 ONE_CYCLE = Template({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 1e-2}, LRScheduler)

@@ -16,10 +16,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from cgexp.build import Template
 from cgexp.testing.configurations import toy_frames
 from cgexp.training.callbacks import AveragedWeights, RateFinder, Throughput
-from cgexp.training.fit import Training, matmul_precision
+from cgexp.training.fit import Training
 from cgexp.training.graphed_step import WARM_UP, GraphedStep, can_be_captured, set_capturable
 from cgexp.training.losses import Huber, InverseVariance, Loss, MeanSquaredError
 from cgexp.training.smoothness import Smoothness
+from cgexp.training.trainer import matmul_precision
 from tests.training.test_fit import Kill, kill_after, make_toy, rows_of, spring_frames, train
 
 FUSED = Template({"_target_": "torch.optim.Adam", "lr": 1e-2, "fused": True}, Optimizer)

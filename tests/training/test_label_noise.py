@@ -19,9 +19,10 @@ from cgexp.store import read_frames, write_frames
 from cgexp.systems.base import system_of
 from cgexp.systems.molecule import Molecule
 from cgexp.testing.configurations import chain_frames
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import InverseVariance, Loss, MeanSquaredError
 from cgexp.training.noise import known_or_estimated
+from cgexp.training.trainer import fit
 
 SPREAD = np.array([0.5, 2.0, 8.0])  # noise of each bead
 

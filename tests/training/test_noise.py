@@ -24,9 +24,10 @@ from cgexp.priors.wall import HarmonicWall
 from cgexp.systems.base import system_of
 from cgexp.systems.molecule import Molecule
 from cgexp.training.data import ResidentData
-from cgexp.training.fit import Training, fit
+from cgexp.training.fit import Training
 from cgexp.training.losses import InverseVariance, Loss, MeanSquaredError
 from cgexp.training.noise import NoiseAugmentation, mixing_matrix, standard_noise, with_noise
+from cgexp.training.trainer import fit
 
 SPRING, SIGMA, SCATTER = 4.0, 0.6, 3.0  # kT/length^2, length, kT/length of single forces
 N = 200_000
