@@ -71,7 +71,7 @@ def _make(spec: Mapping[str, Any], wanted: Kinds, provided: Mapping[str, Any]) -
         return made(**arguments)
     try:
         return made(**arguments)
-    except (ValueError, TypeError, RuntimeError) as error:  # what only they know of their arguments
+    except Exception as error:  # what only they know of their arguments; Lightning's errors have no common class
         if isinstance(error, InputError):
             raise
         raise InputError(f"{spec[TARGET]} does not take these arguments together: {error}") from error

@@ -123,6 +123,40 @@ def test_light_folders_import_nothing_heavy(statement: str) -> None:
     assert not modules_after(statement) & heavy
 
 
+def imported_at_once(module: str, known: set[str]) -> set[str]:
+    """Whatever importing a module of cgexp imports, as far as modules say at their top; ``known`` grows by them."""
+    path = ROOT.parent.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.parse(path.read_text()).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        for name in set(names) - known:
+            known.add(name)
+            if name.startswith("cgexp."):
+                imported_at_once(name, known)
+    return known
+
+
+# each takes up to three seconds of CPU time to import
+SLOW_TO_IMPORT = ("pytorch_lightning", "matplotlib", "ot", "deeptime", "sklearn", "scipy.stats", "wandb", "openmm")
+
+
+def test_checking_a_config_imports_only_what_it_uses() -> None:
+    found = imported_at_once("cgexp.runs.check", set())
+    assert {"torch", "cgexp.training.fit", "cgexp.analysis.divergences"} <= found
+    heavy = (*SLOW_TO_IMPORT, "scipy.special", "scipy.integrate", "scipy.spatial.distance", "optuna")
+    assert not [name for name in found if name.startswith(heavy)]
+
+
+@pytest.mark.slow  # torch and a step of training: 3 CPU s each
+@pytest.mark.parametrize("experiment", ["toy_cgnet", "chignolin_cgschnet", "active_chignolin"])
+def test_checking_an_experiment_loads_nothing_slow(experiment: str) -> None:
+    run = f"from cgexp.cli.main import main; assert main(['check', 'experiment={experiment}']) == 0"
+    code = f"{run}; import sys; print([name for name in {SLOW_TO_IMPORT} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_loading_needs_no_hydra_lightning_or_wandb() -> None:
     loaded = modules_after("import cgexp; cgexp.load; cgexp.load_dataset; import cgexp.models.potential")
     assert not loaded & {"hydra", "omegaconf", "pytorch_lightning", "wandb"}

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes a second to import
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
 RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
@@ -183,6 +182,8 @@ def mean_and_interval(values: Values, level: float = LEVEL) -> Interval:
     n_runs, mean = len(values), values.mean(axis=0)
     if n_runs == 1:
         return mean, None, None
+    from scipy.special import stdtrit  # of Student's t; scipy.stats takes a second to import
+
     half = stdtrit(n_runs - 1, 0.5 + level / 2.0) * values.std(axis=0, ddof=1) / np.sqrt(n_runs)
     return mean, mean - half, mean + half
 
@@ -196,6 +197,8 @@ def p_of_mean(values: Values) -> Values:
     n_runs, mean = len(values), values.mean(axis=0)
     if n_runs == 1:
         return np.ones_like(mean)
+    from scipy.special import stdtr
+
     sem = values.std(axis=0, ddof=1) / np.sqrt(n_runs)
     agree = sem <= 1e-12 * np.abs(values).max(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):

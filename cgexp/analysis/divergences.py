@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import cdist
 
 Weights = NDArray[np.floating] | None
 
@@ -67,6 +66,7 @@ def wasserstein_2d(
     since the finite-sample bias depends on it; the thinned points keep their weights.
     """
     import ot  # takes seconds to import, as scipy.stats does
+    from scipy.spatial.distance import cdist
 
     n_points = min(n_samples, len(a), len(b))
     chosen_a, chosen_b = thin(len(a), n_points, rng), thin(len(b), n_points, rng)
@@ -85,6 +85,7 @@ def wasserstein_2d_kde(
     side, as arXiv:2510.17187 computes it. It depends on the grid: compare it only with values made the same way.
     """
     import ot
+    from scipy.spatial.distance import cdist
     from scipy.stats import gaussian_kde
 
     joint = np.concatenate([a, b]).astype(np.float64)

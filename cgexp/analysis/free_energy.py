@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import cumulative_simpson
 
 Grid = NDArray[np.float64]
 N_GAUSS = 16  # Gauss-Legendre points in a bin
@@ -40,6 +39,8 @@ def exact_bin_pmf(density: Callable[[Grid], Grid], edges: ArrayLike) -> Grid:
 
 def integrate_force(x: Grid, force: Grid) -> Grid:
     """Energy -integral of the force from x[0], by Simpson's rule: x [n] ascending, force [n] -> [n]."""
+    from scipy.integrate import cumulative_simpson
+
     return -np.asarray(cumulative_simpson(force, x=x, initial=0.0))
 
 

@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from cgexp.analysis.divergences import thin
 
@@ -110,6 +109,8 @@ def cluster(points: Array, n_clusters: int, seed: int) -> tuple[Indices, Array]:
 
 def assign(points: Array, centres: Array) -> Indices:
     """The nearest of the centres [k, d] to each of the points [n, d]: [n]."""
+    from scipy.spatial.distance import cdist
+
     parts = [cdist(points[i : i + _AT_ONCE], centres).argmin(axis=1) for i in range(0, len(points), _AT_ONCE)]
     return np.concatenate(parts)
 

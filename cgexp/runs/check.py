@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cgexp.build import imported
+from cgexp.build import TARGET, Template, imported
 from cgexp.cards import load_card
 from cgexp.config.compose import Config
 from cgexp.config.identity import data_id
@@ -28,6 +28,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
+from cgexp.training.fit import Training
 from cgexp.training.losses import Batch, Loss
 from cgexp.training.sampling_terms import require_fitting
 from cgexp.training.split import split_by_block
@@ -85,6 +86,7 @@ def report(config: Config) -> Iterator[str]:
     yield f"potential  forces {list(forces.shape)}, all finite"
     if n_parameters:
         update(experiment, network)
+        require_callbacks(experiment.trainer)
     yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
     warn(experiment)
     yield f"run        {experiment.name}/{experiment.run_id}"
@@ -171,6 +173,16 @@ def update(experiment: Experiment, network: EnergyTerm) -> None:
     if scheduler is not None:
         scheduler.make(optimizer=optimizer, total_steps=N_STEPS, T_max=N_STEPS)
     optimizer.step()
+
+
+def require_callbacks(trainer: Training) -> None:
+    """Make the callbacks that are Lightning's own, which alone know whether their arguments go together.
+
+    Those of cgexp are checked by their annotations, without the seconds that it takes to import Lightning.
+    """
+    for callback in trainer.callbacks.values():
+        if isinstance(callback, Template) and callback.spec[TARGET].startswith("pytorch_lightning."):
+            callback.make()
 
 
 def made_up_frames(recipe: Recipe) -> Frames:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.equilibrium import Equilibrium, other_force_field
 from cgexp.analysis.forces import mean_force_metrics
-from cgexp.analysis.result import Analysis, Evaluation
+from cgexp.analysis.result import Analysis
 from cgexp.cards import load_card
 from cgexp.datasets.equilibrium import find_equilibria, load_equilibrium
 from cgexp.datasets.packaged import find_packaged, load_packaged
@@ -23,16 +23,12 @@ from cgexp.errors import InputError, sentence_of
 from cgexp.frames import Frames, force_field_of
 from cgexp.kernels.evaluator import forces_of
 from cgexp.models.potential import Potential, load_potential
-from cgexp.priors.prior import Prior
 from cgexp.report.charts import charts_of
-from cgexp.report.figures import draw, save
-from cgexp.report.training_figures import TrainingCurve
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.runs.needs import used
-from cgexp.runs.page import write_page
-from cgexp.runs.stages import Context, frames_of_prior, training_numbers
+from cgexp.runs.stages import Context, training_numbers
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_json
 from cgexp.systems.base import System
@@ -115,7 +111,9 @@ def evaluate(context: Context) -> dict[str, float]:
     for name, (arrays, meta) in result.definitions.items():
         write_arrays(folder.definition(name), arrays, meta)
     try:
-        images = _figures(context, result, metrics, analysis)
+        from cgexp.runs.page import draw_figures, write_page  # Matplotlib takes a second to import
+
+        images = draw_figures(context, result, metrics, analysis)
         write_page(context, trajectory, equilibrium, result.notes, metrics, images)
     except InputError:
         raise
@@ -140,32 +138,6 @@ def finished_trajectory(folder: RunFolder) -> Trajectory:
     if not trajectory.finished:
         raise InputError(f"{folder.trajectory} is not finished: run the simulation again, it goes on where it stopped")
     return trajectory
-
-
-def _figures(context: Context, result: Evaluation, metrics: dict[str, float], analysis: Analysis) -> dict[str, Path]:
-    """Draw and write the figures that ``figures`` asks for; return the PNG of each."""
-    wanted, folder = context.experiment.figures, context.folder
-    if wanted == "none":
-        return {}
-    curves = {**result.curves, "training": _history(context, metrics)}
-    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context.experiment, context.frames))
-    suffixes = ("png",) if wanted == "png" else ("png", "pdf")
-    figures = draw(curves, analysis.figures)
-    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}
-
-
-def _history(context: Context, metrics: dict[str, float]) -> TrainingCurve:
-    table = context.folder.read_history()
-    validation = table["loss_validation"]
-    return TrainingCurve(
-        epoch=table["epoch"],
-        train=table["loss_train_running"],
-        unit=f"({context.frames.unit_system.force})²",
-        validation=None if np.isnan(validation).all() else validation,
-        zero_force=metrics.get("loss_zero_force"),
-        prior_only=metrics.get("loss_prior_only"),
-        noise_floor=metrics.get("loss_noise_floor"),
-    )
 
 
 AUTO = "auto"

@@ -1,16 +1,22 @@
-"""report.html of a run: gathers what its folder and its evaluation hold."""
+"""Figures and report.html of a run: gathers what its folder and its evaluation hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from cgexp.analysis.curves import Notes
 from cgexp.analysis.equilibrium import Equilibrium
+from cgexp.analysis.result import Analysis, Evaluation
 from cgexp.analysis.structures import structures_of
 from cgexp.build import TARGET
+from cgexp.priors.prior import Prior
+from cgexp.report.figures import draw, save
 from cgexp.report.html_run import RunContent, run_page
 from cgexp.report.html_summary import RunFacts
+from cgexp.report.training_figures import TrainingCurve
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.provenance import code_version
 from cgexp.runs.stages import Context, frames_of_prior
@@ -18,6 +24,34 @@ from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_bytes
 
 DRAWS = 10  # for each of analysis.n_bootstrap, as for the other means
+
+
+def draw_figures(
+    context: Context, result: Evaluation, metrics: Mapping[str, float], analysis: Analysis
+) -> dict[str, Path]:
+    """Draw and write the figures that the setting ``figures`` asks for; return the PNG of each."""
+    wanted, folder = context.experiment.figures, context.folder
+    if wanted == "none":
+        return {}
+    curves = {**result.curves, "training": _history(context, metrics)}
+    curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context.experiment, context.frames))
+    suffixes = ("png",) if wanted == "png" else ("png", "pdf")
+    figures = draw(curves, analysis.figures)
+    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}
+
+
+def _history(context: Context, metrics: Mapping[str, float]) -> TrainingCurve:
+    table = context.folder.read_history()
+    validation = table["loss_validation"]
+    return TrainingCurve(
+        epoch=table["epoch"],
+        train=table["loss_train_running"],
+        unit=f"({context.frames.unit_system.force})²",
+        validation=None if np.isnan(validation).all() else validation,
+        zero_force=metrics.get("loss_zero_force"),
+        prior_only=metrics.get("loss_prior_only"),
+        noise_floor=metrics.get("loss_noise_floor"),
+    )
 
 
 def write_page(

@@ -9,12 +9,18 @@ from cgexp.config.compose import compose
 from cgexp.errors import InputError, sentence_of
 from cgexp.runs.check import report
 
+CALLBACKS = "pytorch_lightning.callbacks"
+
 
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
         (["optimizer.foreach=true", "optimizer.fused=true"], "`fused` and `foreach`"),
         (["loss.terms.force.weight=0"], "loss.terms.force.weight is 0"),
+        (
+            [f"+trainer.callbacks.sum={{_target_: {CALLBACKS}.GradientAccumulationScheduler, scheduling: {{-1: 2}}}}"],
+            "does not take these arguments together",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_as_parts_are_built(overrides: list[str], named: str) -> None:
