@@ -8,6 +8,7 @@ from cgexp.errors import InputError, did_you_mean
 
 KCAL_IN_KJ = 4.184  # kJ per kcal (thermochemical, exact)
 NM_IN_ANGSTROM = 10.0
+EV_IN_KCAL_MOL = 23.0605478306  # kcal/mol in one eV (CODATA 2018)
 BOLTZMANN = 0.0019872042586  # kcal/mol/K (CODATA 2018: 8.314462618 J/mol/K)
 AKMA_TIME_IN_PS = 0.04888821  # Å sqrt(amu mol/kcal), the time of CHARMM and of DCD files
 KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM = 1.0 / (KCAL_IN_KJ * NM_IN_ANGSTROM)  # kcal/mol/A per kJ/mol/nm

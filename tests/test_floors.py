@@ -54,6 +54,7 @@ ONLY_IN = {
     "distributed": ("executor",),
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
     "ase": ("interfaces",),
+    "lammps": ("interfaces",),
     "safetensors": ("interfaces",),
     "h5py": ("datasets", "interfaces"),
     "MDAnalysis": ("datasets",),

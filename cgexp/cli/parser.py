@@ -21,7 +21,7 @@ VERBS = {
     "active": "rounds of training, simulation, selection and labelling, within an oracle's budget",
     "import": "frames of your own from an all-atom trajectory with topology and forces: tested, with a data card",
     "check": "check a config, build its parts and try one training step; with run=<folder>, its files; writes nothing",
-    "export": "a run's simulation for molecular viewers, or its model to take away: as a bundle, for ASE, for OpenMM",
+    "export": "a run's simulation for molecular viewers, or its model to take away: a bundle, for ASE, OpenMM, LAMMPS",
     "runs": "list the runs there are, those of which conditions hold, or remove some: state, age, size, key metrics",
     "compare": "runs by what differs: mean and spread over seeds, paired differences, figures, one page for a browser",
     "status": "the jobs of a multirun, while it runs and after: state, progress, time left, why one failed",
@@ -34,7 +34,7 @@ VERBS = {
 }
 WORDS = {
     "import": "trajectory=FILE topology=FILE temperature=K [forces=FILE] [mapping=NAME] [key=value] ... [to=FILE.npz]",
-    "export": "run=<folder> [as=trajectory|bundle|ase|openmm] [format=xtc|dcd] [every=N] [replicas=0,1,2] [to=DIR]",
+    "export": "run=<folder> [as=trajectory|bundle|ase|openmm|lammps] [format=F] [every=N] [replicas=0,1] [to=DIR]",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "rerun": "FOLDER [to=DIR]",

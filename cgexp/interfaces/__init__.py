@@ -1,1 +1,1 @@
-"""Models for other programs: bundles that stand alone, and their use from ASE and OpenMM."""
+"""Models for other programs: bundles that stand alone, for ASE, OpenMM and LAMMPS; files of molecular viewers."""

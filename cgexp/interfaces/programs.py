@@ -1,4 +1,4 @@
-"""What ASE and OpenMM have in common: which bundles they can take, and energies with forces of one configuration."""
+"""What ASE, OpenMM and LAMMPS have in common: which bundles they can take, and energies and forces of one frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's trained potential as a bundle, alone or with a ready script for ASE or OpenMM beside it."""
+"""A run's trained potential as a bundle, alone or with a ready script for ASE, OpenMM or LAMMPS beside it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from cgexp.store import read_arrays, write_bytes
 
 MOST_STARTS = 1000  # configurations of the data that a bundle keeps to start simulations from
 READY = Path(ready.__file__).parent  # the scripts
-PROGRAMS = {"ase": "ASE", "openmm": "OpenMM"}
+PROGRAMS = {"ase": "ASE", "openmm": "OpenMM", "lammps": "LAMMPS"}
 
 
 def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
     """Write the trained potential of the run in folder ``run`` as a bundle into ``to``; return the bundle.
 
-    program: 'ase' or 'openmm' lays a ready script for it beside the bundle; None: none. Raises InputError if the run
-    has no trained potential, lost its data, or is of a system that the program cannot take.
+    program: 'ase', 'openmm' or 'lammps' lays a ready script for it beside the bundle; None: none. Raises InputError if
+    the run has no trained potential, lost its data, or is of a system that the program cannot take.
     """
     if program is not None and to.suffix == ".zip":
         raise InputError(f"to={to} is a zip but as={program} comes with a script: give a folder, or as=bundle")

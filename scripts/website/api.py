@@ -19,6 +19,8 @@ SECTIONS = {
         "cgexp.interfaces.openmm.bead_system",
         "cgexp.interfaces.openmm.bead_topology",
         "cgexp.interfaces.openmm.start_positions",
+        "cgexp.interfaces.lammps.add_beads",
+        "cgexp.interfaces.lammps.add_force",
     ),
     "Frames in files": ("cgexp.store.write_frames", "cgexp.store.read_frames"),
 }

