@@ -99,6 +99,21 @@ def joined(parts: Sequence[Frames]) -> Frames:
     )
 
 
+def weighted(frames: Frames, added_share: float | None) -> Frames:
+    """Frames [n_frames] whose added ones together have the share ``added_share`` of all weight; None: as they are.
+
+    Weights have the mean 1. Without an added frame, as in the first round, there is nothing to weigh.
+    """
+    if added_share is None or frames.round is None:
+        return frames
+    is_added = frames.round >= 0
+    n_added = int(is_added.sum())
+    if n_added in (0, len(frames)):
+        return frames
+    of_added, of_initial = added_share / n_added, (1.0 - added_share) / (len(frames) - n_added)
+    return frames.with_labels(weights=len(frames) * np.where(is_added, of_added, of_initial))
+
+
 def rounds_of(folder: Path) -> list[Round]:
     """All finished rounds, in their order; one that has lost a file since is to be finished again.
 

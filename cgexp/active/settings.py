@@ -9,7 +9,7 @@ from typing import Any, Literal
 from cgexp.active.round import Round
 from cgexp.errors import InputError, did_you_mean
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import ExecutionOnly, NonNegative, NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import ExecutionOnly, NonNegative, NonNegativeInt, OpenFraction, Positive, PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,10 @@ class ActiveLearning(Part):
     every so many saved frames are candidates, at most pool_size of them, drawn evenly. proposals: what the simulation
     that proposes candidates, which begins at frames of the data as they are by then, has other than the one that a
     model is judged by, which is that of the config and begins at the initial frames in every round and arm.
+    refit_prior: the prior is fitted in every round to the data as they are by then, not once to the initial frames.
+    added_share: of the weight that frames have in the loss, the prior and where proposals begin, that of the added ones
+    together; the mean force at a configuration does not depend on how often it is seen, so that what is fitted stays
+    the same. None: as many as they are.
     budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
     configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the frames that
     are labelled or were asked for. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has
@@ -39,6 +43,8 @@ class ActiveLearning(Part):
     pool_stride: PositiveInt = 1
     pool_size: PositiveInt = 100_000
     proposals: Mapping[str, Any] | None = None
+    refit_prior: bool = False
+    added_share: OpenFraction | None = None
     budget_calls: PositiveInt | None = None
     budget_s: Positive | None = None
     timeout_s: ExecutionOnly[Positive | None] = None

@@ -222,6 +222,21 @@ def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
         )
 
 
+def _refitted_prior(config: Config) -> Iterator[str]:
+    if not config["active"].get("refit_prior"):
+        return
+    if (config["prior"] or {}).get("fitted_on"):
+        yield (
+            "active.refit_prior fits the prior to the data of each round, and prior.fitted_on="
+            f"{config['prior']['fitted_on']} to other data: leave out one"
+        )
+    if config["active"].get("mode") == "online":
+        yield (
+            "active.refit_prior changes the prior in each round, and active.mode=online goes on with a network that "
+            "learnt beside the last one: use mode=fresh or warm"
+        )
+
+
 def _spans_the_training(config: Config) -> bool:
     """Whether the scheduler's rate is a function of how long the whole training is, which is filled in."""
     signature = read_signature(config["scheduler"][TARGET]) if config["scheduler"] else None
@@ -297,6 +312,7 @@ def _active_learning(config: Config) -> Iterator[str]:
     if "tica" in needs and config["dataset"]["units"] == "reduced":
         option = config["choices"].get("acquisition")
         yield f"acquisition={option} needs the ICs of a peptide, and a toy has none: choose another acquisition"
+    yield from _refitted_prior(config)
     if any(fact(target, "changes_length", False) for target in _targets(config["trainer"].get("callbacks"))):
         yield (
             "active learning gives every round and arm the same number of gradient steps, which early stopping does "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cgexp.active.loop import Judged
-from cgexp.active.rounds import RoundFolder, seed_of
+from cgexp.active.rounds import RoundFolder, seed_of, weighted
 from cgexp.active.settings import ActiveLearning
 from cgexp.analysis.ensemble import replica_metrics
 from cgexp.analysis.tica import Tica
@@ -28,7 +28,9 @@ from cgexp.training.fit import LAST
 class RoundStages:
     """Trains, simulates and evaluates the model of a round: the ModelMaker of the loop.
 
-    The prior is fitted once, to the initial frames: selected ones are no sample of any ensemble. A model is judged by a
+    The prior is fitted once, to the initial frames, since selected ones are no sample of any ensemble; with
+    ``active.refit_prior`` it is fitted to all data of the round, so that its terms are as wide as these. A model is
+    judged by a
     simulation from these frames in every round and arm alike: what has been labelled says where replicas begin, and
     a simulation that is short tells of little else. Candidates come from another one, from frames of the data as they
     are by then, in ``proposals/``. Both are one in the first round, if they have the same settings, and where no
@@ -49,6 +51,7 @@ class RoundStages:
     def judged(self, number: int, frames: Frames) -> Judged:
         """Do the stages that are not done, and return what came of them."""
         place = self.place(number)
+        frames = weighted(frames, self.settings.added_share)
         context = self._context(number, 0, place, frames)
         self._prior(context)
         self._train(context, number, 0)
@@ -97,7 +100,7 @@ class RoundStages:
 
     def _prior(self, context: Context) -> None:
         first, folder = self.place(0), context.folder
-        if folder.path == first.path:
+        if folder.path == first.path or self.settings.refit_prior:
             complete(context, "prior", fit_prior)
         else:
             complete(context, "prior", lambda _: write_bytes(folder.prior, first.prior.read_bytes()))

@@ -14,16 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import cgexp
-from cgexp.active.rounds import RoundFolder, rounds_of
+from cgexp.active.rounds import RoundFolder, rounds_of, weighted
 from cgexp.cli.main import main
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.identity import run_id
 from cgexp.errors import InputError
+from cgexp.priors.prior import Prior
 from cgexp.runs import active_stages
 from cgexp.runs.active import frames_of, run_active
+from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
 from cgexp.simulation.trajectory import Trajectory
@@ -151,6 +154,24 @@ def test_a_warm_round_begins_with_the_last_ones_weights(tmp_path: Path) -> None:
         assert float((one - other).detach().abs().max()) < 1e-5
 
 
+def test_a_prior_is_refitted_to_the_data_of_a_round_by_the_weights_of_the_added(tmp_path: Path) -> None:
+    changes = ("active.n_rounds=1", "active.refit_prior=true", "active.added_share=0.5")
+    folder = run_active(configure(tmp_path, *changes), say=quiet)
+    first, second = (RunFolder(RoundFolder(folder.path, number).path) for number in (0, 1))
+    assert first.prior.read_bytes() != second.prior.read_bytes()
+    frames = frames_of(folder.path)
+    shared = weighted(frames, 0.5)
+    assert shared.weights is not None
+    assert shared.round is not None
+    assert np.isclose(shared.weights[shared.round >= 0].sum(), 0.5 * len(frames))
+    assert np.isclose(shared.weights.mean(), 1.0)
+    experiment = Experiment.of(folder.read_config())
+    expected = experiment.prior.make()
+    expected.fit(shared, experiment.system)
+    coords = torch.tensor(frames.coords)
+    assert torch.equal(Prior.load(second.prior).energy(coords), expected.energy(coords))
+
+
 @pytest.mark.slow
 def test_an_online_loop_keeps_its_optimiser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = ("active.mode=online", "scheduler=none")
@@ -208,6 +229,8 @@ def test_a_model_whose_replicas_all_fail_is_learnt_from(tmp_path: Path) -> None:
         (["active.proposals={n_steps:60}"], "is not a multiple of save_every=25"),
         (["active.proposals={temperature:2.0}"], "active.proposals.temperature=2.0 but dataset.temperature=1.0"),
         (["active.proposals={starts:folded}"], "active.proposals.starts=folded is not made for dataset toy_"),
+        (["active.refit_prior=true", "active.mode=online"], "changes the prior in each round"),
+        (["active.added_share=1"], "a number above 0 and below 1"),
         (["acquisition=force_disagreement"], "active.n_models=1: set it to 3"),
         (["acquisition=rank_sum"], "acquisition=rank_sum compares the forces of several networks"),
         (["trainer=early_stopping"], "which early stopping does not"),
