@@ -43,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     config = compose([*TINY, f"dataset.path={teacher}", f"outputs={outputs}"])
     check(config)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cgexp.runs.evaluate.draw", lambda *_: {})  # of each round, which take most of the time
+        patch.setattr("cgexp.runs.page.draw", lambda *_: {})  # of each round, which take most of the time
         return run_active(config, say=lambda _: None)
 
 

@@ -131,7 +131,7 @@ UNTIL = ["finished", "training", "simulation"]
 @pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take half of a run's time, and what is in them is no matter here."""
-    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
+    monkeypatch.setattr("cgexp.runs.page.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
 
 
 @pytest.mark.parametrize("until", UNTIL)

@@ -49,7 +49,7 @@ def test_every_experiment_runs_from_data_to_figures(
     outputs: Path, experiment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if experiment in BLANK:
-        monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda *given: dict.fromkeys(draw(*given), Figure((1, 1))))
+        monkeypatch.setattr("cgexp.runs.page.draw", lambda *given: dict.fromkeys(draw(*given), Figure((1, 1))))
     overrides = [f"experiment={experiment}", f"figures={'all' if experiment in WITH_PDF else 'png'}"]
     if compose(overrides)["dataset"]["name"] == "chignolin_openmm":
         pytest.importorskip("openmm")

@@ -198,7 +198,7 @@ def test_nothing_is_executed_read_or_written_outside(
     monkeypatch.syspath_prepend(tmp_path / "path")
     monkeypatch.chdir(tmp_path / "mine")
     # what is in the figures is no matter here, and takes most of the time
-    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
+    monkeypatch.setattr("cgexp.runs.page.draw", lambda *_: {name: Figure((1, 1)) for name in ("force", "pmf")})
     (folder,) = (path for path in (outputs / "toy_cgnet").iterdir())
     HOSTILE[name](folder, canaries.outside)
     before = files_of(tmp_path)

@@ -277,7 +277,7 @@ def test_metrics_are_written_although_a_figure_cannot_be_drawn(tmp_path: Path, m
     def fail(*_: object) -> None:
         raise RuntimeError("no LaTeX")
 
-    monkeypatch.setattr("cgexp.runs.evaluate.draw", fail)
+    monkeypatch.setattr("cgexp.runs.page.draw", fail)
     with pytest.warns(UserWarning, match=r"figures and report could not be made .*no LaTeX.* the metrics are complete"):
         folder = run(configure(tmp_path, "experiment=toy_cgnet", "figures=png"), say=quiet)
     assert folder.done("evaluate")

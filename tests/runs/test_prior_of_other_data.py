@@ -48,7 +48,7 @@ def test_figure_and_page_are_of_the_frames_that_the_prior_was_fitted_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: dict[str, Any] = {}
-    monkeypatch.setattr("cgexp.runs.evaluate.draw", lambda curves, own: drawn.update(curves) or {})
+    monkeypatch.setattr("cgexp.runs.page.draw", lambda curves, own: drawn.update(curves) or {})
     config = configure(tmp_path, *FEW, "model=none", "prior.fitted_on=chignolin_mini")
     config["figures"] = "png"
     folder = run(config, say=quiet)
