@@ -43,6 +43,15 @@ def require_machine(error: BaseException, path: object, doing: str) -> None:
         raise MachineError(f"cannot {doing} {path}: {error.strerror or error}; {advice}") from error
 
 
+def require_kind(value: object, kinds: type | tuple[type, ...], what: str, expected: str) -> None:
+    """Raise InputError if what a public function was given from Python is of another class.
+
+    what: the function and its argument, as it begins the sentence. expected: what to give, as it ends it.
+    """
+    if not isinstance(value, kinds):
+        raise InputError(f"{what} is {shown(repr(value))}, a {type(value).__name__}: give {expected}")
+
+
 @contextmanager
 def naming_machine(path: object, doing: str) -> Iterator[None]:
     """``require_machine`` for errors within; others are raised as they are."""

@@ -23,7 +23,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.overrides import as_overrides, quoted
 from cgexp.config.paths import group_options
-from cgexp.errors import InputError
+from cgexp.errors import InputError, require_kind
 from cgexp.frames import Frames
 from cgexp.report.table import metrics_table
 from cgexp.runs.folder import RunFolder
@@ -58,6 +58,7 @@ def fit(
     other key of the config, as {"trainer.batch_size": 128, "model.cutoff": 20.0}. outputs: folder of all runs.
     Raises InputError with one sentence for whatever does not fit.
     """
+    require_kind(frames, Frames, "the data of fit", "Frames, as load_dataset returns them")
     kind = system_of(frames).analysis
     chosen = {group: kind if kind in group_options(group) else None for group in ("prior", "simulation", "analysis")}
     chosen |= {"model": model} | ({"prior": prior} if prior else {})
@@ -77,6 +78,7 @@ def simulate(model: Model, **settings: Any) -> Ensemble:
 
     settings: keys of the config group ``simulation`` in place of the option's, as ``n_steps=20_000, n_replicas=100``.
     """
+    require_kind(model, Model, "the model of simulate", "what fit returned")
     changed = {f"simulation.{key}": value for key, value in settings.items()}
     return Ensemble(run(_gone_on(model.folder, changed), "simulate", _silent))
 
@@ -87,6 +89,7 @@ def compare(ensemble: Ensemble, reference: str | None = "auto", **settings: Any)
     reference: 'auto' takes the equilibrium ensemble that ships for the system and temperature, if there is one; its
     name names another; None takes the training frames. settings: keys of the config group ``analysis``.
     """
+    require_kind(ensemble, Ensemble, "the ensemble of compare", "what simulate returned")
     changed = {f"analysis.{key}": value for key, value in settings.items()}
     if reference != "auto":
         changed["analysis.reference"] = reference

@@ -15,7 +15,7 @@ author = "The cgexp developers"
 copyright = author
 version = release = cgexp.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
 root_doc = "docs/index"
 exclude_patterns = ["experiments/**/figures"]
 

@@ -47,12 +47,20 @@ def build(folder: Path) -> int:
         shutil.rmtree(old, ignore_errors=True)
     lay_out(source)
     options = ["-b", "html", "-c", str(ROOT / "docs"), "-W", "--keep-going", "-q", "-d", str(folder / "doctrees")]
-    failed = sphinx([*options, str(source), str(html)])
+    failed = sphinx([*options, str(source), str(html)]) or run_examples(folder)
     shutil.copyfile(source / "index.html", html / "index.html")
     broken = list(broken_links(html))
     print(*broken, sep="\n", file=sys.stderr)
     print(f"{len(list(html.rglob('*.html')))} pages: {html / 'index.html'}")
     return 1 if failed or broken else 0
+
+
+def run_examples(folder: Path) -> int:
+    """Run what pages and docstrings show as ``>>>``; return 0 if all of it gives what stands there."""
+    from sphinx.cmd.build import main as sphinx
+
+    options = ["-b", "doctest", "-c", str(ROOT / "docs"), "-q", "-d", str(folder / "doctrees")]
+    return sphinx([*options, str(folder / "source"), str(folder / "doctest")])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,14 @@ def test_a_data_set_takes_the_option_of_a_group_inside(monkeypatch: pytest.Monke
         cgexp.load_dataset("chignolin_openmm", protocol="extended", **{"name": "mine", "protocol.n_extended": 3})
     assert (asked["name"], asked["protocol"]["n_extended"]) == ("mine", 3)
     assert asked["protocol"]["_target_"].endswith("Extended")
+
+
+def test_something_else_gets_a_sentence() -> None:
+    for function, sentence in (
+        (cgexp.load, "the folder of load is None, a NoneType: give that of a run"),
+        (cgexp.fit, "the data of fit is None, a NoneType: give Frames, as load_dataset returns them"),
+        (cgexp.simulate, "the model of simulate is None, a NoneType: give what fit returned"),
+        (cgexp.compare, "the ensemble of compare is None, a NoneType: give what simulate returned"),
+    ):
+        with pytest.raises(InputError, match=re.escape(sentence)):
+            function(None)  # type: ignore[operator]

@@ -17,6 +17,7 @@ from cgexp.parts.signatures import read_signature
 TARGET = "cgexp.datasets.trajectory.recipe.Trajectory"
 FOLLOWING = ("system", "n_beads", "n_dims", "units", "stiffness", "lightest_mass")  # facts that nobody needs to state
 LISTS = ("trajectory", "forces")
+FILES = ("trajectory", "topology", "forces", "bead_table", "rigid_bonds", "native")
 NUMBERS = {"temperature": float, "save_ps": float, "n_frames": int}
 TO = "to"
 
@@ -84,6 +85,10 @@ def _read(words: Sequence[str]) -> dict[str, Any]:
                 f"{', '.join(f'{known}=<value>' for known in known_settings())}"
             )
         given[key] = _value(key, value)
+    for key in FILES:
+        for path in _listed(given.get(key)):
+            if not Path(path).is_file():
+                raise InputError(f"{key}={path} does not exist: give the file of your data")
     for key in ("trajectory", "topology", "temperature"):
         if key not in given:
             raise InputError(f"import needs {key}=<value>: `cgexp import trajectory=run.dcd topology=run.pdb ...`")

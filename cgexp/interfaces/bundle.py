@@ -15,7 +15,7 @@ from torch import Tensor
 from cgexp.analysis.tica import Tica
 from cgexp.build import TARGET, build, is_spec
 from cgexp.energy import EnergyTerm
-from cgexp.errors import InputError, shown
+from cgexp.errors import InputError, require_kind, shown
 from cgexp.interfaces.files import read_files, write_files
 from cgexp.interfaces.model_card import model_card
 from cgexp.models.potential import Potential
@@ -152,8 +152,7 @@ def load_bundle(path: str | Path) -> Bundle:
     Only classes of cgexp and of packages that you have allowed (``cgexp.allow_parts``) are made, and no file but those
     of the bundle is read. Raises InputError with one sentence if it is damaged, of a newer version, or something else.
     """
-    if not isinstance(path, str | Path):
-        raise InputError(f"load_bundle was given {shown(repr(path))}: give the path of a bundle's folder or zip")
+    require_kind(path, (str, Path), "the path of load_bundle", "that of a bundle's folder or zip")
     path = Path(path)
     record, tensors = read_files(path)
     try:

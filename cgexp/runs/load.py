@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.cards import packaged_names
-from cgexp.errors import InputError
+from cgexp.errors import InputError, require_kind
 from cgexp.frames import Frames
 from cgexp.runs.folder import STAGES, RunFolder, newest, require_no_links
 
@@ -78,6 +78,7 @@ class Run:
 
 def load(folder: str | Path) -> Run:
     """Open a run; ``latest``: the one of ./outputs changed last. Raises InputError if ``folder`` holds none."""
+    require_kind(folder, (str, Path), "the folder of load", "that of a run, as `cgexp run` printed it")
     run = RunFolder(newest(Path("outputs")) if folder == "latest" else Path(folder))
     if not run.config.is_file():
         raise InputError(f"{folder} is not a run: it has no config.yaml; give the folder that `cgexp run` printed")
@@ -90,6 +91,11 @@ def load_dataset(name: str, /, **options: Any) -> Frames:
 
     options: keys of the option, as ``n_frames=5000``; ``protocol="extended"`` chooses the option of
     ``dataset/protocol``. Raises InputError for an unknown name or a key that it does not take.
+
+    >>> import cgexp
+    >>> frames = cgexp.load_dataset("chignolin_mini")
+    >>> frames.coords.shape, frames.system, frames.temperature
+    ((5000, 10, 3), 'peptide-YYDPETGTWY', 350.0)
     """
     if name in packaged_names() and not options:
         from cgexp.datasets.packaged import load_packaged

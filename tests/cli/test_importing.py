@@ -60,7 +60,7 @@ def test_import_writes_frames_a_card_and_a_command(
         (["constraints=all"], "constraints=all is not valid: expected one of auto, hbonds"),
         (["thermally_sampled=yes"], "expected true or false"),
         (["to=mine.h5"], "to=mine.h5 is not valid: expected the name of an .npz file"),
-        (["topology=none.pdb"], "none.pdb does not exist"),
+        (["topology=none.pdb"], "topology=none.pdb does not exist"),
     ],
 )
 def test_mistakes_are_told_as_they_were_typed(
@@ -73,9 +73,18 @@ def test_mistakes_are_told_as_they_were_typed(
     assert not (tmp_path / "mine.npz").exists()
 
 
-def test_what_is_needed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["import", "trajectory=run.dcd"]) == 2
+def test_what_is_needed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.dcd").touch()
+    assert main(["import", f"trajectory={tmp_path / 'run.dcd'}"]) == 2
     assert "import needs topology=<value>" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["trajectory", "topology", "forces", "bead_table", "rigid_bonds", "native"])
+def test_a_file_that_is_not_there_is_told_before_what_is_not_stated(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", f"{key}={tmp_path / 'none.h5'}"]) == 2
+    assert f"{key}={tmp_path / 'none.h5'} does not exist: give the file of your data" in capsys.readouterr().err
 
 
 def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

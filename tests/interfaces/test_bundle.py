@@ -210,6 +210,9 @@ def test_a_bundle_that_is_not_sound_gets_a_sentence(
 
 
 def test_paths_that_are_no_bundles(tmp_path: Path) -> None:
+    for nothing in (None, 3, ["model.zip"]):
+        with pytest.raises(InputError, match=r"the path of load_bundle is .*: give that of a bundle's folder or zip"):
+            load_bundle(nothing)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="does not exist"):
         load_bundle(tmp_path / "nowhere")
     with pytest.raises(InputError, match="does not exist"):
