@@ -15,10 +15,11 @@ from cgexp.parts.allowed import stated_parts
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-OF_THE_CLUSTER = (  # launchers of cgexp[cluster]
+OF_THE_CLUSTER = (  # launchers of cgexp[cluster], and that of Dask
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
+    "hydra_plugins.cgexp_dask_launcher.DaskLauncher",
 )
 QUIET = {"version": 1, "root": None, "disable_existing_loggers": False}
 # key under hydra -> the values that a file may give it
@@ -34,6 +35,7 @@ FIXED: Mapping[str, tuple[Any, ...]] = {
     "launcher.setup": (None,),  # shell commands of a SLURM job
     "launcher.submitit_folder": (None, "${hydra.sweep.dir}/.submitit/%j"),
     "launcher.temp_folder": (None,),
+    "launcher.address": ("???",),  # of a scheduler of Dask
     "launcher.additional_parameters": (None, {}),
 }
 SWEEPS = "${outputs}/.sweeps/"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -22,3 +23,17 @@ def dies(number: int) -> None:
 def marks(marker: Path, seconds: float) -> None:
     time.sleep(seconds)
     marker.touch()
+
+
+def sleeps(marker: Path) -> None:
+    """Sleep for long, after having said in which process."""
+    unfinished = marker.with_suffix(".part")
+    unfinished.write_text(str(os.getpid()))
+    unfinished.replace(marker)
+    time.sleep(600)
+
+
+def tells() -> tuple[str, str | None, int, bool]:
+    """Directory, a variable, process, and whether this is its main thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return os.getcwd(), os.environ.get("CGEXP_TEST"), os.getpid(), is_main
