@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -62,6 +63,42 @@ def rounds_figure(curves: Sequence[RoundsOfQuantity]) -> Figure:
     named = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     if named:
         figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=min(3, len(named)))
+    return figure
+
+
+@styled
+def arms_figure(curves: Sequence[RoundsOfQuantity], against: str) -> Figure:
+    """Small multiples: a row for each quantity, a column for each arm, with the arm ``against`` in grey in all panels.
+
+    Axes begin at zero and are shared along a row.
+    """
+    labels = [label for label in curves[0].arms if label != against]
+    figure, axes = panels(len(curves), len(labels), sharex=True, sharey="row")
+    figure.set_size_inches(1.0 + 1.9 * len(labels), 0.6 + 2.1 * len(curves))
+    for row, curve in enumerate(curves):
+        for column, label in enumerate(labels):
+            panel = axes[row * len(labels) + column]
+            for name, colour in ((against, "0.55"), (label, ARM_COLOURS[column % len(ARM_COLOURS)])):
+                value, low, high = curve.arms[name]
+                panel.plot(range(len(value)), value, "o-", ms=3, color=colour)
+                if low is not None and high is not None:
+                    panel.fill_between(range(len(value)), low, high, color=colour, alpha=0.2, lw=0)
+            if curve.resolution is not None:
+                panel.axhline(curve.resolution, color=COLOURS["reference"], lw=1.0, ls=":")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if row == 0:
+                panel.set_title("\n".join(wrap(label, 20)), fontsize="small")
+            if row == len(curves) - 1:
+                panel.set_xlabel("round")
+        first = axes[row * len(labels)]
+        first.set_ylim(bottom=0.0)
+        first.set_ylabel("\n".join(wrap(axis_label(curve.name, curve.unit), 24)), fontsize="small")
+    lines = [Line2D([], [], color="0.55", marker="o", ms=3)]
+    names = [against]
+    if any(curve.resolution is not None for curve in curves):
+        lines.append(Line2D([], [], color=COLOURS["reference"], lw=1.0, ls=":"))
+        names.append("resolution")
+    figure.legend(lines, names, loc="outside upper center", ncols=2)
     return figure
 
 

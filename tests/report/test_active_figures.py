@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.report.active_figures import PmfArm, PmfRounds, RoundsOfQuantity, pmf_rounds_figure, rounds_figure
+from cgexp.report.active_figures import (
+    PmfArm,
+    PmfRounds,
+    RoundsOfQuantity,
+    arms_figure,
+    pmf_rounds_figure,
+    rounds_figure,
+)
 
 
 def curve(**changed: Any) -> RoundsOfQuantity:
@@ -30,6 +37,14 @@ def test_a_panel_for_each_quantity_and_one_legend() -> None:
 def test_a_single_run_needs_no_name() -> None:
     figure = rounds_figure([curve(resolution=None, arms={"": ([1.0, 2.0], None, None)})])
     assert not figure.legends
+
+
+def test_arms_have_panels_of_their_own_beside_one_of_them() -> None:
+    values = ([3.0, 2.0], [2.5, 1.5], [3.5, 2.5])
+    figure = arms_figure([curve(arms=dict.fromkeys(("none", "random", "far"), values))] * 2, "none")
+    assert len(figure.axes) == 4
+    assert [axes.get_title() for axes in figure.axes] == ["random", "far", "", ""]
+    assert all(len(axes.lines) == 3 and axes.get_ylim()[0] == 0.0 for axes in figure.axes)
 
 
 @pytest.mark.parametrize("labels", [("a",), ("a", "b")])
