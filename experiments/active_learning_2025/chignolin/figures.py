@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.active.round import Round
-from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.report.active_figures import arms_figure
-from cgexp.report.side_by_side_figures import points_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
+from cgexp.studies.gains import gains_figure, paired_gain
 from cgexp.studies.results import Results
 
 METRICS = (
@@ -45,7 +44,7 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
                 found[f"{arm}.{metric}_round_{number}"] = of_arm[:, number].tolist()
             for control in _controls(arm, values):
                 name = f"{arm}.{metric}_gain_over_{control.removeprefix('cgschnet_')}"
-                found.update(_gain(name, values[control][:, -1], of_arm[:, -1]))
+                found |= paired_gain(name, values[control][:, -1], of_arm[:, -1])
             if metric == "w1_tica":
                 found.update(_reduction(f"{arm}.reduction", of_arm, [values[one] for one in _controls(arm, values)]))
     for arm in _active(results):
@@ -63,7 +62,7 @@ def figures(results: Results) -> dict[str, Figure]:
             curves = [curve for curve in round_curves(of_arm, "molecular") if curve.name in CURVES]
             drawn[f"{prefix}rounds"] = arms_figure(curves, results.arm(control).label)
     for metric, unit in GAINS.items():
-        drawn[f"gains_{metric}"] = _gains(results, metric, unit)
+        drawn[f"gains_{metric}"] = gains_figure(_gains(results, metric), f"gain in {metric}", unit)
     shown = {
         f"{results.arm(arm).label}, seed {results.seeds[0]}": [(run.folder.path, frames_of(run.folder.path))]
         for arm in MAPS
@@ -73,16 +72,6 @@ def figures(results: Results) -> dict[str, Figure]:
     return drawn | (peptide_figures(shown) if shown else {})
 
 
-def _gain(name: str, of_control: Values, of_arm: Values) -> Iterator[tuple[str, list[float]]]:
-    """Of every seed, and the ends of the mean's interval."""
-    with np.errstate(invalid="ignore"):
-        gain = of_control - of_arm
-    _, low, high = mean_and_interval(gain)
-    yield name, gain.tolist()
-    yield f"{name}_low", [-np.inf if low is None else float(low)]
-    yield f"{name}_high", [np.inf if high is None else float(high)]
-
-
 def _reduction(name: str, of_arm: Values, controls: Sequence[Values]) -> Iterator[tuple[str, list[float]]]:
     """Relative to the first model, as the paper has it, and of the means, relative to no new labels."""
     yield name, (1.0 - of_arm[:, -1] / of_arm[:, 0]).tolist()
@@ -90,21 +79,15 @@ def _reduction(name: str, of_arm: Values, controls: Sequence[Values]) -> Iterato
         yield f"{name}_over_none", [float(1.0 - of_arm[:, -1].mean() / controls[0][:, -1].mean())]
 
 
-def _gains(results: Results, metric: str, unit: str) -> Figure:
-    """Paired gains of every arm over its controls, with 95 % intervals."""
-    values = {arm: _by_round(results, arm, metric) for arm in _active(results)}
+def _gains(results: Results, metric: str) -> dict[str, dict[str, Sequence[float]]]:
+    """Paired gains of every arm over its controls: control -> label of an arm -> gain of each seed."""
+    values = {arm: _by_round(results, arm, metric)[:, -1] for arm in _active(results)}
     gains: dict[str, dict[str, Sequence[float]]] = {}
-    ends: dict[str, dict[str, tuple[float, float]]] = {}
     for arm in values:
         for control in _controls(arm, values):
-            gain, label = values[control][:, -1] - values[arm][:, -1], results.arm(arm).label
-            mean, low, high = mean_and_interval(gain)
-            group = f"over {control.removeprefix('cgschnet_')}"
-            gains.setdefault(group, {})[label] = gain.tolist()
-            ends.setdefault(group, {})[label] = (
-                float(mean if low is None else low), float(mean if high is None else high),
-            )  # fmt: skip
-    return points_figure(gains, f"gain in {metric}", unit, ("no difference", 0.0), ends)
+            group = gains.setdefault(f"over {control.removeprefix('cgschnet_')}", {})
+            group[results.arm(arm).label] = (values[control] - values[arm]).tolist()
+    return gains
 
 
 def _controls(arm: str, known: Mapping[str, Values]) -> list[str]:

@@ -10,11 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.active.rounds import RoundFolder, rounds_of
-from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.frames import Frames
 from cgexp.models.potential import load_potential
 from cgexp.report.active_figures import rounds_figure
-from cgexp.report.side_by_side_figures import points_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
 from cgexp.runs.evaluate import teacher_equilibrium
@@ -22,6 +20,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
+from cgexp.studies.gains import gains_figure, paired_gain
 from cgexp.studies.results import Results
 
 RULES = ("farthest_point", "nearest_rmsd", "force_disagreement", "tica_density")
@@ -45,12 +44,8 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
                 found[f"{arm}.reduction"] = (1.0 - one[:, -1] / one[:, 0]).tolist()
             for control in AGAINST:
                 if arm != control:
-                    gain = values[control][:, -1] - one[:, -1]
-                    _, low, high = mean_and_interval(gain)
                     name = f"{arm}.{GAINS[metric]}_over_{control}"
-                    found[name] = gain.tolist()
-                    found[f"{name}_low"] = [-np.inf if low is None else float(low)]
-                    found[f"{name}_high"] = [np.inf if high is None else float(high)]
+                    found |= paired_gain(name, values[control][:, -1], one[:, -1])
     return found
 
 
@@ -61,24 +56,19 @@ def figures(results: Results) -> dict[str, Figure]:
     shown = {results.arm(arm).label: runs for arm in SHOWN if (runs := _runs(results, arm))}
     drawn = {"rounds": rounds_figure(round_curves(rounds, "molecular")), **peptide_figures(shown)}
     for metric, values in _metrics(results).items():
-        drawn[f"gains_{metric}"] = _gains(results, values, f"gain in {NAMES[metric]}", metric)
+        unit = "TICA units" if metric == "w1_tica" else "kcal/mol/Å"
+        drawn[f"gains_{metric}"] = gains_figure(_gains(results, values), f"gain in {NAMES[metric]}", unit)
     return drawn
 
 
-def _gains(results: Results, values: Mapping[str, Values], quantity: str, metric: str) -> Figure:
-    """Paired gains of every rule over every control, with 95 % intervals."""
-    gains: dict[str, dict[str, Sequence[float]]] = {}
-    ends: dict[str, dict[str, tuple[float, float]]] = {}
-    for control in CONTROLS:
-        group = f"over {control}"
-        gains[group], ends[group] = {}, {}
-        for arm in RULES:
-            gain, label = values[control][:, -1] - values[arm][:, -1], results.arm(arm).label
-            mean, low, high = mean_and_interval(gain)
-            gains[group][label] = gain.tolist()
-            ends[group][label] = float(mean if low is None else low), float(mean if high is None else high)
-    unit = "TICA units" if metric == "w1_tica" else "kcal/mol/Å"
-    return points_figure(gains, quantity, unit, ("no difference", 0.0), ends)
+def _gains(results: Results, values: Mapping[str, Values]) -> dict[str, dict[str, Sequence[float]]]:
+    """Paired gains of every rule over every control: control -> label of a rule -> gain of each seed."""
+    return {
+        f"over {control}": {
+            results.arm(arm).label: (values[control][:, -1] - values[arm][:, -1]).tolist() for arm in RULES
+        }
+        for control in CONTROLS
+    }
 
 
 def _metrics(results: Results) -> dict[str, dict[str, Values]]:
