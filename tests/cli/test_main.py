@@ -110,7 +110,8 @@ def test_overrides_of_a_run_are_of_its_own_parts(tmp_path: Path, capsys: pytest.
     peptide = ["experiment=chignolin_first", "model=none", "simulation=none", "analysis=forces"]
     assert output_of(capsys, "run", "debug=fast", "figures=none", *peptide, f"outputs={tmp_path}")[0] == 0
     folder = next(path.parent for path in tmp_path.rglob("metrics.json") if path.parent.name != "train")
-    code, out, error = output_of(capsys, "evaluate", f"run={folder}", "analysis.mean_force_set=null")
+    words = [f"run={folder}", "analysis.mean_force_set=null", "figures=none"]
+    code, out, error = output_of(capsys, "evaluate", *words)
     assert (code, error) == (0, "")
     assert str(folder) not in out, "another analysis is a run beside it"
     code, out, _ = output_of(capsys, "check", f"run={folder}", "analysis.mean_force_set=null")

@@ -211,7 +211,7 @@ def test_links_that_wandb_makes_in_its_own_folder_refuse_no_run(tmp_path: Path) 
 
 def test_links_in_a_run_are_not_copied_and_other_files_neither(copy: RunFolder, tmp_path: Path) -> None:
     (copy.trajectory / "other.txt").write_text("other")
-    child = run(compose([f"run={copy.path}", "analysis.n_bins=21"]), "evaluate", say=quiet)
+    child = run(compose([f"run={copy.path}", "analysis.n_bins=21", "figures=none"]), "evaluate", say=quiet)
     assert not list(child.path.rglob("*.txt"))
     first = min(copy.trajectory.glob("chunk-*"))
     shutil.move(first, tmp_path / first.name)

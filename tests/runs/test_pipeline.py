@@ -81,7 +81,7 @@ def test_a_run_that_lost_a_file_is_completed_again(copy: RunFolder, tmp_path: Pa
 
 
 def test_repeated_calls_on_a_run_that_starts_from_another_are_skipped(finished: RunFolder) -> None:
-    given = [f"run={finished.path}", "analysis.n_bins=21"]
+    given = [f"run={finished.path}", "analysis.n_bins=21", "figures=none"]
     child = run(compose(given), "evaluate", say=quiet)
     assert set(json.loads(child.provenance.read_text())["stages"]) == {"prior", "train", "simulate", "evaluate"}
     said: list[str] = []
@@ -109,9 +109,9 @@ def test_an_unfinished_trajectory_is_not_evaluated(tmp_path: Path) -> None:
     sorted(folder.trajectory.glob("chunk-*"))[-1].unlink()
     advice = f"`cgexp simulate run={folder.path}` does it"
     with pytest.raises(InputError, match=f"no finished stage 'simulate'.*trajectory: missing.*{advice}"):
-        run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+        run(compose([f"run={folder.path}", "figures=none"]), "evaluate", say=quiet)
     run(compose([f"run={folder.path}"]), "simulate", say=quiet)
-    run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+    run(compose([f"run={folder.path}", "figures=none"]), "evaluate", say=quiet)
     assert without_costs(folder.read_metrics()) == without_costs(before)
 
 
@@ -148,7 +148,7 @@ def test_later_stages_of_a_given_run_reuse_the_earlier_ones(outputs: Path, finis
     assert folder.potential.read_bytes() == finished.potential.read_bytes()
     assert folder.read_config()["simulation"]["n_steps"] == 100
     assert not folder.metrics.exists()
-    again = run(compose([f"run={folder.path}"]), "evaluate", say=quiet)
+    again = run(compose([f"run={folder.path}", "figures=none"]), "evaluate", say=quiet)
     assert again.path == folder.path
     assert again.metrics.is_file()
 

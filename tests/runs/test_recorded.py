@@ -71,7 +71,7 @@ def test_overrides_are_laid_on_its_own_config(
         "simulation.n_steps=100",
         "simulation.save_every=10",
     ]
-    assert main(["run", *words]) == 0
+    assert main(["run", *words, "figures=none"]) == 0
     (child,) = set(parent.path.parent.iterdir()) - {parent.path}
     config = RunFolder(child).read_config()
     assert config["prior"]["terms"]["wall"]["force_constant"] == 7.0

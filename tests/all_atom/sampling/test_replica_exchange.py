@@ -28,6 +28,7 @@ PROTOCOL = ReplicaExchange(
     seed=3,
     time_step=0.01,
 )
+SHORT = replace(PROTOCOL, cycles_per_round=10)  # of what is compared to the last digit
 N_BLOCKS = 20
 N_ROUNDS = 20
 
@@ -55,7 +56,7 @@ def quiet(done: int, total: int, text: str) -> None:
     """Show no progress."""
 
 
-def run(folder: Path, n_rounds: int, protocol: ReplicaExchange = PROTOCOL, **options: Any) -> ExchangeTrajectory:
+def run(folder: Path, n_rounds: int, protocol: ReplicaExchange = SHORT, **options: Any) -> ExchangeTrajectory:
     starts = [np.array([[-WIDTH, 0.0, 0.0]])] * protocol.n_walkers
     options = {"platform": "Reference", "progress": quiet, **options}
     run_replica_exchange(double_well(), starts, protocol, folder, n_rounds, **options)
@@ -147,7 +148,7 @@ def test_chosen_atoms_alone_are_stored(tmp_path: Path) -> None:
 def test_another_ladder_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     run(tmp_path, 1)
     with pytest.raises(InputError, match=r"was begun with friction=5\.0, not with friction=1\.0"):
-        run(tmp_path, 1, replace(PROTOCOL, friction=1.0))
+        run(tmp_path, 1, replace(SHORT, friction=1.0))
 
 
 def test_a_run_without_a_round_is_one_sentence(tmp_path: Path) -> None:
