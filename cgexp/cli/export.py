@@ -11,7 +11,7 @@ from cgexp.errors import InputError, did_you_mean
 OF_TRAJECTORIES = ("format", "every", "replicas")
 KEYS = ("run", "as", *OF_TRAJECTORIES, "to")
 TRAJECTORY, BUNDLE = "trajectory", "bundle"
-KINDS = (TRAJECTORY, BUNDLE, "ase", "openmm", "lammps")
+KINDS = (TRAJECTORY, BUNDLE, "ase", "openmm", "lammps", "torchscript")
 FORMATS = ("xtc", "dcd")
 
 

@@ -38,14 +38,19 @@ def bead_force(bundle: Bundle | str | Path, kernel: str = "reference") -> openmm
     return mm.PythonForce(computation)
 
 
-def bead_system(bundle: Bundle | str | Path, kernel: str = "reference") -> openmm.System:
-    """An openmm.System with a particle of its own mass (amu) for each bead, and the force. It is not periodic."""
+def bead_system(
+    bundle: Bundle | str | Path, force: openmm.Force | None = None, kernel: str = "reference"
+) -> openmm.System:
+    """An openmm.System with a particle of its own mass (amu) for each bead, and the force. It is not periodic.
+
+    force: in place of ``bead_force(bundle, kernel)``, as a TorchForce of this model (torchscript.py).
+    """
     mm, _, _ = import_openmm()
     own = bundle_for("OpenMM", bundle)
     system = mm.System()
     for mass in own.system.masses:
         system.addParticle(float(mass))
-    system.addForce(bead_force(own, kernel))
+    system.addForce(bead_force(own, kernel) if force is None else force)
     return system
 
 

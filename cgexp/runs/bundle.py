@@ -11,6 +11,7 @@ from cgexp.errors import InputError
 from cgexp.interfaces import ready
 from cgexp.interfaces.bundle import Bundle
 from cgexp.interfaces.programs import bundle_for
+from cgexp.interfaces.torchscript import write_torchscript
 from cgexp.runs.folder import command
 from cgexp.runs.load import Run, load
 from cgexp.runs.provenance import code_version
@@ -20,14 +21,16 @@ from cgexp.store import read_arrays, write_bytes
 
 MOST_STARTS = 1000  # configurations of the data that a bundle keeps to start simulations from
 READY = Path(ready.__file__).parent  # the scripts
-PROGRAMS = {"ase": "ASE", "openmm": "OpenMM", "lammps": "LAMMPS"}
+PROGRAMS = {"ase": "ASE", "openmm": "OpenMM", "lammps": "LAMMPS", "torchscript": "TorchScript"}
+IN_CPP = ("energy.cpp", "CMakeLists.txt")  # an example that goes with TorchScript
 
 
 def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
     """Write the trained potential of the run in folder ``run`` as a bundle into ``to``; return the bundle.
 
-    program: 'ase', 'openmm' or 'lammps' lays a ready script for it beside the bundle; None: none. Raises InputError if
-    the run has no trained potential, lost its data, or is of a system that the program cannot take.
+    program: 'ase', 'openmm', 'lammps' or 'torchscript' lays a ready script for it beside the bundle, the last one the
+    energy as TorchScript and an example in C++, too; None: none. Raises InputError if the run has no trained potential,
+    lost its data, or is of a system that the program cannot take.
     """
     if program is not None and to.suffix == ".zip":
         raise InputError(f"to={to} is a zip but as={program} comes with a script: give a folder, or as=bundle")
@@ -36,8 +39,10 @@ def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
         bundle_for(PROGRAMS[program], bundle)
     bundle.save(to)
     if program is not None:
-        name = f"simulate_{program}.py"
-        write_bytes(to / name, (READY / name).read_bytes())
+        for name in (f"simulate_{program}.py", *(IN_CPP if program == "torchscript" else ())):
+            write_bytes(to / name, (READY / name).read_bytes())
+    if program == "torchscript":
+        write_torchscript(to, bundle)
     return bundle
 
 

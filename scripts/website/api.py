@@ -19,6 +19,7 @@ SECTIONS = {
         "cgexp.interfaces.openmm.bead_system",
         "cgexp.interfaces.openmm.bead_topology",
         "cgexp.interfaces.openmm.start_positions",
+        "cgexp.interfaces.torchscript.write_torchscript",
         "cgexp.interfaces.lammps.add_beads",
         "cgexp.interfaces.lammps.add_force",
     ),

@@ -1,1 +1,1 @@
-"""Ready scripts that ``cgexp export as=ase``, ``as=openmm`` and ``as=lammps`` put beside a bundle."""
+"""Ready scripts that ``cgexp export as=ase``, ``as=openmm`` and so on put beside a bundle."""
