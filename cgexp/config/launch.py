@@ -19,7 +19,13 @@ from cgexp.config.identity import digest
 from cgexp.config.overrides import for_hydra, is_of_hydra
 from cgexp.config.paths import conf_dir
 from cgexp.config.plugins import require_known_plugins
-from cgexp.config.processes import ends_on_terminate, is_told_threads, joblib_workers_begin_so, serve
+from cgexp.config.processes import (
+    ends_on_terminate,
+    is_told_threads,
+    joblib_workers_begin_so,
+    serve,
+    slurm_jobs_end_together,
+)
 from cgexp.errors import InputError, MachineError, MistakeOfOptions, sentence_of
 from cgexp.messages import is_on_screen, on_screen
 
@@ -196,8 +202,10 @@ def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         settings = [*overrides, *place]
-        require_known_plugins(hydra.compose_config(CONFIG_NAME, settings, RunMode.MULTIRUN).hydra, settings)
-        with joblib_workers_begin_so():
+        node = hydra.compose_config(CONFIG_NAME, settings, RunMode.MULTIRUN).hydra
+        require_known_plugins(node, settings)
+        of_submitit = "submitit" in str(node.launcher["_target_"])
+        with slurm_jobs_end_together() if of_submitit else joblib_workers_begin_so():
             batches = hydra.multirun(CONFIG_NAME, _in_its_process(task), settings)
     for result in (result for batch in batches or [] for result in batch):
         result.return_value  # noqa: B018 - raises what a job has raised

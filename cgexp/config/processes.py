@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,6 +62,42 @@ def joblib_workers_begin_so() -> Iterator[None]:
         yield
     finally:
         register_parallel_backend("loky", LokyBackend)
+
+
+@contextmanager
+def slurm_jobs_end_together() -> Iterator[None]:
+    """Jobs of submitit, within: those that are lost (scancel, a dead node) are told of when the others have ended.
+
+    Left by an exception, Ctrl-C included, all are cancelled. Raises BrokenExecutor where one is lost.
+    """
+    try:
+        import submitit
+        from submitit.core.utils import FailedJobError, UncompletedJobError
+    except ImportError:  # of the extra 'cluster'
+        yield
+        return
+
+    class Patient(submitit.AutoExecutor):  # type: ignore[misc]
+        def map_array(self, *args: Any, **settings: Any) -> Any:
+            jobs = super().map_array(*args, **settings)
+            try:
+                for job in jobs:
+                    job.wait()
+            except BaseException:
+                for job in jobs:
+                    job.cancel()
+                raise
+            return jobs
+
+    before, submitit.AutoExecutor = submitit.AutoExecutor, Patient
+    try:
+        yield
+    except FailedJobError:
+        raise
+    except UncompletedJobError as error:
+        raise BrokenExecutor(str(error)) from error
+    finally:
+        submitit.AutoExecutor = before
 
 
 @contextmanager

@@ -37,3 +37,11 @@ def tells() -> tuple[str, str | None, int, bool]:
     """Directory, a variable, process, and whether this is its main thread."""
     is_main = threading.current_thread() is threading.main_thread()
     return os.getcwd(), os.environ.get("CGEXP_TEST"), os.getpid(), is_main
+
+
+def sleeps_once(marker: Path) -> int:
+    """Sleep for long at the first time, return 2 at the second."""
+    if marker.exists():
+        return 2
+    sleeps(marker)
+    return 1
