@@ -9,6 +9,8 @@ import pytest
 # one thread: reproducible sums, and no slower for networks this small
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "disabled"
+# tests change what numbers are computed with, and nothing of that shall be kept
+os.environ["CGEXP_NO_CACHE"] = "1"
 # a test sees a GPU only if it is asked for, as by `make gpu-check`: CGEXP_TEST_GPU=0 is the first
 os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CGEXP_TEST_GPU", "")
 

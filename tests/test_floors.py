@@ -31,7 +31,7 @@ LAYERS = (
         "mapped",
     ),
     ("config", "systems", "geometry", "store"),
-    ("energy",),
+    ("energy", "remembered"),
     ("priors", "models", "analysis"),
     ("kernels",),
     ("simulation", "all_atom"),

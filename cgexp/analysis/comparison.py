@@ -227,6 +227,16 @@ def marginal_distances(reference: Ensemble, model: Ensemble, bins: Bins) -> dict
     return metrics
 
 
+def relative_entropies(reference: Ensemble, model: Ensemble, bins: Bins) -> dict[str, float]:
+    """KL(reference || model) of every observable and of the plane's histogram, as in ``marginal_distances``."""
+    metrics = {"kl_tica": kl_divergence(bins.tica_counts(reference), bins.tica_counts(model))}
+    for name in reference.observables:
+        pairs = zip(reference.observables[name].T, model.observables[name].T, strict=True)
+        counts = ((bins.counts(name, a, reference.weights), bins.counts(name, b, model.weights)) for a, b in pairs)
+        metrics[f"kl_{name}"] = float(np.mean([kl_divergence(*pair) for pair in counts]))
+    return metrics
+
+
 def _compare_observable(name: str, reference: Ensemble, model: Ensemble, bins: Bins) -> dict[str, float]:
     period = QUANTITIES[name].period
     columns: dict[str, list[float]] = {f"{kind}_{name}": [] for kind in ("w1", "js", "kl")}

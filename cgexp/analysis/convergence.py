@@ -19,6 +19,7 @@ from cgexp.analysis.comparison import (
     exact_distance,
     kde_distance,
     marginal_distances,
+    relative_entropies,
     same_size,
     sliced_metrics,
 )
@@ -169,8 +170,8 @@ def resolution_metrics(
             return {}
         first, second = same_size(sides[0], sides[1], n_samples, rng)
         found = marginal_distances(first, second, bins) | kde_distance(first, second)
-        back = marginal_distances(second, first, bins)
-        found |= {name: 0.5 * (found[name] + back[name]) for name in back if name.startswith("kl_")}
+        back = relative_entropies(second, first, bins)
+        found |= {name: 0.5 * (found[name] + back[name]) for name in back}
         found |= compare_contacts(sides[0], sides[1], 0, rng)
         return {name + SUFFIX: value for name, value in found.items()}
 

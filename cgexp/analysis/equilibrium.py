@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from cgexp.analysis.bootstrap import bootstrap_sem
 from cgexp.analysis.divergences import N_DRAWS, thin, wasserstein_2d
 from cgexp.analysis.tica import Tica
-from cgexp.frames import Frames, force_field_of
+from cgexp.frames import Frames, force_field_of, plain_bytes
 
 
 def other_force_field(data: Frames, reference: Frames) -> str | None:
@@ -50,6 +52,15 @@ class Equilibrium:
         """
         firsts = np.array([run["first_block"] for run in runs])
         return cls(name, frames, tica, np.searchsorted(firsts, frames.block, side="right") - 1)
+
+    def content_hash(self) -> str:
+        """SHA-256 of all that it is: frames, TICA, and which run each frame is of."""
+        arrays, meta = self.tica.to_arrays()
+        digest = hashlib.sha256(json.dumps([self.frames.content_hash, self.name, meta], sort_keys=True).encode())
+        for name, array in sorted({**arrays, "run": self.run}.items()):
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(plain_bytes(array))
+        return digest.hexdigest()
 
     def step_ps(self) -> float | None:
         """Time between frames, ps, if every block is a trajectory of equal steps in time and all frames weigh alike.

@@ -26,6 +26,7 @@ from cgexp.analysis.tica import Tica, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import GridSize, NonNegativeInt, Positive, PositiveInt
+from cgexp.remembered import remembered
 from cgexp.systems.base import System
 from cgexp.systems.peptide import CONTACT
 
@@ -127,7 +128,7 @@ class PeptideAnalysis(Analysis):
         if model is not None:
             metrics |= self._describe(model, "", system) | self._compare(reference, model, bins)
             if equilibrium is not None:
-                metrics |= self._resolve(reference, model, bins, equilibrium)
+                metrics |= self._resolve(reference, len(model), bins, equilibrium, system)
         name = REFERENCE_NAME if equilibrium is None else equilibrium.name
         notes = Notes(
             reference=name,
@@ -178,9 +179,24 @@ class PeptideAnalysis(Analysis):
         metrics |= thinning_bias(reference, model, n_samples, self._stream("bias"))
         return metrics | compare_contacts(reference, model, DRAWS * self.n_bootstrap, self._stream("contacts"))
 
-    def _resolve(self, reference: Ensemble, model: Ensemble, bins: Bins, equilibrium: Equilibrium) -> dict[str, float]:
-        """The distances between the reference's own two runs."""
-        n_samples, rng = min(self.n_samples, len(model)), np.random.default_rng(self.seed)
+    def _resolve(
+        self, reference: Ensemble, n_model: int, bins: Bins, equilibrium: Equilibrium, system: System
+    ) -> dict[str, float]:
+        """The distances between the reference's own two runs: the same for all simulations with ``n_model`` frames."""
+        n_samples = min(self.n_samples, n_model)
+        settings = ("n_samples_tica", "n_bins", "n_bins_tica", "n_bootstrap", "folded_rmsd", "contact_cutoff", "seed")
+        facts = {name: getattr(self, name) for name in settings} | {
+            "reference": equilibrium.content_hash(),
+            "n_samples": n_samples,
+            "system": [type(system).__name__, system.name, system.units, np.asarray(system.trace).tolist()],
+            "native": np.asarray(system.native()).tolist() if reference.has_native else None,
+        }
+        return remembered("references", facts, lambda: self._resolution(reference, n_samples, bins, equilibrium))
+
+    def _resolution(
+        self, reference: Ensemble, n_samples: int, bins: Bins, equilibrium: Equilibrium
+    ) -> dict[str, float]:
+        rng = np.random.default_rng(self.seed)
         is_folded = folded(reference, self.folded_rmsd) if reference.has_native else None
         metrics = equilibrium.resolution(
             min(self.n_samples_tica, n_samples, len(reference)), self.n_bootstrap, rng, is_folded

@@ -23,6 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cgexp.errors import InputError
+from cgexp.remembered import user_cache
 from cgexp.store import write_bytes
 
 log = logging.getLogger(__name__)
@@ -88,20 +89,6 @@ def find_compiler() -> list[str]:
 def cache_folder() -> Path:
     """Where compiled kernels are kept: a folder of the user's cache; without a home, one below the temporary folder."""
     return user_cache() / "cgexp" / "kernels"
-
-
-def user_cache() -> Path:
-    """The user's folder for caches. One without a home that can be written to gets a folder below the temporary one."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base)
-    try:
-        home = Path.home()
-    except RuntimeError:  # no HOME, and a user that the system does not know, as in containers
-        home = Path("/nonexistent")
-    cache = home / ".cache"
-    if os.access(cache if cache.is_dir() else home, os.W_OK | os.X_OK):
-        return cache
-    return Path(tempfile.gettempdir()) / f"cgexp-{os.getuid()}"
 
 
 def _require_private(folder: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cgexp.analysis.comparison import Bins, exact_distance
+from cgexp.analysis.comparison import Bins, exact_distance, marginal_distances, relative_entropies
 from cgexp.analysis.convergence import resolution_metrics, thinning_bias
 from tests.analysis.ensembles import ensemble_of
 
@@ -57,3 +57,10 @@ def test_a_run_without_weight_has_no_resolution() -> None:
     bins = Bins.over(reference, 20, 10)
     reference = replace(reference, run=np.repeat([0, 1], 100))
     assert resolution_metrics(reference, bins, 100, 0, np.random.default_rng(0)) == {}
+
+
+def test_relative_entropies_are_those_of_the_marginal_distances() -> None:
+    first, second = ensemble_of(points(200), rmsd=np.arange(200.0)), ensemble_of(points(100, 1), rmsd=np.arange(100.0))
+    bins = Bins.over(first, 20, 10)
+    expected = {n: v for n, v in marginal_distances(first, second, bins).items() if n.startswith("kl_")}
+    assert relative_entropies(first, second, bins) == expected

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cgexp import remembered
 from cgexp.kernels import native_library as module
 from cgexp.kernels import self_test
 from cgexp.kernels.native_library import NoNativeKernel, native_library
@@ -148,8 +149,8 @@ def test_without_a_home_the_cache_lies_below_the_temporary_folder(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(module.Path, "home", no_home)
-    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(remembered.tempfile, "gettempdir", lambda: str(tmp_path))
     assert module.cache_folder() == tmp_path / f"cgexp-{os.getuid()}" / "cgexp" / "kernels"
 
 
