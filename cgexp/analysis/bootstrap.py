@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MIN_UNITS = 10  # fewer replicas than this are cut into blocks in time
+AT_ONCE = 2**25  # values that are weighted in memory at a time
 RULE_OF_THREE = 3.0  # nothing in n independent units: less than 3 / n at 95 %
 
 
@@ -80,6 +81,10 @@ class UnitMeans:
         weights: NDArray[np.floating] | None = None,
     ) -> UnitMeans:
         """Of values [n_frames, ...] in units named by block [n_frames]; weights [n_frames], None for all alike."""
+        if values.ndim > 1 and values.size > AT_ONCE and values.shape[1] > 1:  # as contacts of a long chain
+            middle = values.shape[1] // 2
+            left, right = (cls.of(part, block, weights) for part in (values[:, :middle], values[:, middle:]))
+            return cls(np.concatenate([left.sums, right.sums], axis=1), left.totals)
         order = np.argsort(block, kind="stable")
         starts = np.flatnonzero(np.diff(block[order], prepend=block[order[0]] - 1))
         share = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)

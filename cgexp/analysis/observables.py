@@ -38,9 +38,10 @@ def dihedrals(coords: Coords, graph: BondGraph) -> Values:
     return geometry.dihedrals(_tensor(coords), graph.dihedrals()).numpy()
 
 
-def pair_distances(coords: Coords) -> Values:
-    """All distances, pairs ordered by first, then second bead: [n_frames, n_beads (n_beads - 1) / 2]."""
-    return geometry.distances(_tensor(coords), geometry.pair_list(coords.shape[1])).numpy()
+def pair_distances(coords: Coords, pairs: NDArray[np.int64] | None = None) -> Values:
+    """Distances of pairs [n_pairs, 2] of beads: [n_frames, n_pairs]; of all, ordered by first, then second bead."""
+    index = geometry.pair_list(coords.shape[1]) if pairs is None else torch.as_tensor(pairs)
+    return geometry.distances(_tensor(coords), index).numpy()
 
 
 def end_to_end(coords: Coords) -> Values:

@@ -22,12 +22,12 @@ from cgexp.analysis.folding import DRAWS, folded, folding_metrics
 from cgexp.analysis.kinetics import Kinetics, KineticSettings, Walkers, kinetics
 from cgexp.analysis.landscapes import distributions, free_energy_curve, tica_curve
 from cgexp.analysis.result import Analysis, Evaluation, Simulated
-from cgexp.analysis.tica import Tica, lagged_pairs
+from cgexp.analysis.tica import Tica, chosen_pairs, lagged_pairs
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.parts.ranges import GridSize, NonNegativeInt, Positive, PositiveInt
 from cgexp.remembered import remembered
-from cgexp.systems.base import System
+from cgexp.systems.base import System, system_of
 from cgexp.systems.peptide import CONTACT
 
 NO_NATIVE = "no native structure is known: RMSD to it, folded fraction and basins are left out"
@@ -89,7 +89,9 @@ class PeptideAnalysis(Analysis):
 
     def check(self, frames: Frames) -> None:
         """Raise InputError if TICA cannot be fitted on the frames with this lag."""
-        lagged_pairs(frames, self.lag_ps)
+        first, _, lag = lagged_pairs(frames, self.lag_ps)
+        n_trace = frames.coords.shape[1] if frames.system_spec is None else len(system_of(frames).trace)
+        chosen_pairs(n_trace, len(first), lag)
 
     def evaluate(
         self,

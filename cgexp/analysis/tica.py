@@ -2,10 +2,16 @@
 
 Time-lagged independent component analysis (Pérez-Hernández et al. 2013, J. Chem. Phys. 139, 015102; kinetic map: Noé
 and Clementi 2015, J. Chem. Theory Comput. 11, 5002). Here it defines coordinates; it makes no claim about kinetics.
+
+Its features are all distances of C-alpha beads, as long as these are few: at most MOST_FEATURES, and fewer than the
+pairs of frames. Otherwise the chain is thinned evenly, its ends kept, to as many beads as leave at most MOST_FEATURES
+distances between beads SEPARATION or more apart along the chain, and PAIRS_A_FEATURE pairs of frames for each: a matrix
+of correlations that is fitted on fewer has slow components by chance. So the cost does not grow with the chain.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,8 +22,13 @@ from numpy.typing import NDArray
 from cgexp.analysis.observables import pair_distances
 from cgexp.errors import InputError
 from cgexp.frames import Frames
+from cgexp.systems.peptide import SEPARATION
 
 FEATURES = "all CA-CA distances in Å, pairs ordered by first, then second bead"
+THINNED = "CA-CA distances in Å of the array pairs, which are 3 or more apart among beads evenly along the chain"
+MOST_FEATURES = 500  # all of 32 beads have 496
+PAIRS_A_FEATURE = 4
+FEWEST_FEATURES = 10
 N_COMPONENTS = 2
 BATCH = 100_000  # frames whose features are held in memory at a time
 EARLIEST, LATEST = 0.01, 1.5  # frame spacings by which a partner may miss the lag, before and after
@@ -32,6 +43,7 @@ class Tica:
     features: what they are, in words. lag_ps: mean over the pairs of frames, ps. scaling: 'kinetic_map' multiplies each
     IC, which has unit variance in the fitted data, by its eigenvalue. data_hash: content hash of the frames it was
     fitted on. n_pairs: of frames. beads: the C-alpha beads among those of the frames; None where there are no others.
+    pairs: of C-alpha beads whose distances are the features, [n_features, 2]; None for all.
     """
 
     mean: NDArray[np.float64]
@@ -43,6 +55,7 @@ class Tica:
     n_pairs: int
     features: str = FEATURES
     beads: NDArray[np.int64] | None = None
+    pairs: NDArray[np.int64] | None = None
 
     @classmethod
     def fit(
@@ -55,19 +68,16 @@ class Tica:
         """Fit on pairs of frames of one block that are ``lag_ps`` (ps) apart in time; weights are not used.
 
         Where no frame lies at the lag, the next one is the partner: the lag is rounded up to the frames' spacing. The
-        sign of an IC is such that the feature it correlates most with grows along it.
+        sign of an IC is such that the feature it correlates most with grows along it. beads: the C-alpha beads, None
+        where there are no others.
         Raises InputError if the frames have no time_ps, no pairs at that lag, or too few to define two components.
         """
         from deeptime.decomposition import TICA  # takes seconds to import
         from deeptime.numeric import ZeroRankError
 
         first, second, lag = lagged_pairs(frames, lag_ps)
-        features = pair_distances(_chosen(frames.coords, beads))
-        if len(first) <= features.shape[1]:
-            raise InputError(
-                f"the reference has {len(first)} pairs of frames {lag_ps:g} ps apart but TICA has {features.shape[1]} "
-                "features: expected more pairs than features; set a shorter analysis.lag_ps or use more frames"
-            )
+        pairs = chosen_pairs(frames.coords.shape[1] if beads is None else len(beads), len(first), lag)
+        features = _features(frames.coords, beads, pairs)
         unmoved = InputError("the reference hardly moves, so that TICA finds no two components: use other frames")
         try:
             model = TICA(scaling=None).fit_from_timeseries((features[first], features[second])).fetch_model()
@@ -81,12 +91,15 @@ class Tica:
         components = components[:, :N_COMPONENTS] * _signs(features, components[:, :N_COMPONENTS])
         if scaling == "kinetic_map":
             components = components * eigenvalues
-        return cls(model.mean_0, components, eigenvalues, lag, scaling, frames.content_hash, len(first), beads=beads)
+        words = FEATURES if pairs is None else THINNED
+        return cls(
+            model.mean_0, components, eigenvalues, lag, scaling, frames.content_hash, len(first), words, beads, pairs
+        )
 
     def transform(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
         """The first two ICs of coords [n_frames, n_beads, 3] in Å, beads as in the fitted frames: [n_frames, 2]."""
         parts = [
-            (pair_distances(_chosen(coords[start : start + BATCH], self.beads)) - self.mean) @ self.components
+            (_features(coords[start : start + BATCH], self.beads, self.pairs) - self.mean) @ self.components
             for start in range(0, len(coords), BATCH)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, N_COMPONENTS))
@@ -98,21 +111,49 @@ class Tica:
             "components": self.components,
             "eigenvalues": self.eigenvalues,
         }
-        if self.beads is not None:
-            arrays["beads"] = self.beads
+        arrays |= {name: found for name in ("beads", "pairs") if (found := getattr(self, name)) is not None}
         names = ("lag_ps", "scaling", "data_hash", "n_pairs", "features")
         return arrays, {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> Tica:
         """The inverse of to_arrays; raises InputError for features that this version does not compute."""
-        if meta["features"] != FEATURES:
+        if meta["features"] != (THINNED if "pairs" in arrays else FEATURES):
             raise InputError(f"this TICA was fitted on '{meta['features']}': expected '{FEATURES}'; fit it again")
         return cls(**arrays, **meta)
 
 
-def _chosen(coords: NDArray[np.floating], beads: NDArray[np.int64] | None) -> NDArray[np.floating]:
-    return coords if beads is None else coords[:, beads]
+def chosen_pairs(n_beads: int, n_frame_pairs: int, lag_ps: float) -> NDArray[np.int64] | None:
+    """Pairs of beads whose distances are the features, [n_features, 2]; None: all pairs. The rule is the module's.
+
+    Raises InputError if the pairs of frames determine fewer than FEWEST_FEATURES.
+    """
+    n_all = n_beads * (n_beads - 1) // 2
+    if n_all <= MOST_FEATURES and n_all < n_frame_pairs:
+        return None
+    most = min(MOST_FEATURES, n_frame_pairs // PAIRS_A_FEATURE)
+    if most < FEWEST_FEATURES:
+        raise InputError(
+            f"the reference has {n_frame_pairs} pairs of frames {lag_ps:g} ps apart, too few to fit TICA on: expected "
+            f"at least {min(n_all + 1, FEWEST_FEATURES * PAIRS_A_FEATURE)}; set a shorter analysis.lag_ps or use more "
+            "frames"
+        )
+    for n_kept in range(min(n_beads, math.isqrt(2 * most) + 4), 1, -1):  # of more beads there are too many distances
+        kept = np.rint(np.linspace(0, n_beads - 1, n_kept)).astype(np.int64)
+        first, second = np.triu_indices(n_kept, 1)
+        pairs = np.stack([kept[first], kept[second]], axis=1)
+        pairs = pairs[pairs[:, 1] - pairs[:, 0] >= SEPARATION]
+        if len(pairs) <= most:
+            break
+    return pairs
+
+
+def _features(
+    coords: NDArray[np.floating], beads: NDArray[np.int64] | None, pairs: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    """Distances [n_frames, n_features] of coords [n_frames, n_beads, 3]: of all C-alpha beads, or of these pairs."""
+    alpha = coords if beads is None else coords[:, beads]
+    return pair_distances(alpha, pairs)
 
 
 def _signs(features: NDArray[np.float64], components: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from cgexp.analysis.curves import ContactMap, Distribution, FreeEnergy, TicaMaps
 from cgexp.report.style import COLOURS, axis_label, label_density, panels, share_legend, styled
 
 DIFFERENCE = "simulation - reference"
+MOST_TICKS = 32  # residues of a longer chain are named every second, third, ...
 Array = NDArray[np.float64]
 
 
@@ -112,7 +113,8 @@ def contacts_figure(curve: ContactMap) -> Figure:
     maps = [(curve.reference_name, curve.reference), ("simulation", curve.model), (DIFFERENCE, curve.difference)]
     shown = [(title, values) for title, values in maps if values is not None]
     figure, axes = panels(1, len(shown))
-    ticks = range(len(curve.labels))
+    step = -(-len(curve.labels) // MOST_TICKS)
+    ticks, labels = range(0, len(curve.labels), step), curve.labels[::step]
     for (title, values), panel in zip(shown, axes, strict=True):
         signed = title == DIFFERENCE
         largest = max(float(np.nanmax(np.abs(values))), 0.1) if signed else 1.0
@@ -124,8 +126,8 @@ def contacts_figure(curve: ContactMap) -> Figure:
             vmax=largest,
         )
         panel.set_title(title)
-        panel.set_xticks(ticks, curve.labels, rotation=90, fontsize=8)
-        panel.set_yticks(ticks, curve.labels, fontsize=8)
+        panel.set_xticks(ticks, labels, rotation=90, fontsize=8)
+        panel.set_yticks(ticks, labels, fontsize=8)
         panel.set_xlabel("residue (C-alpha)")
         panel.set_ylabel("residue (C-alpha)")
         within = f"within {curve.cutoff:g} Å"

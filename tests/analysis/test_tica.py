@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.observables import pair_distances
-from cgexp.analysis.tica import Tica
+from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.analysis.tica import Tica, chosen_pairs
 from cgexp.errors import InputError
+from cgexp.frames import Frames
 from cgexp.store import read_arrays, write_arrays
-from tests.analysis.ensembles import peptide_frames
+from cgexp.systems.peptide import Peptide
+from tests.analysis.ensembles import FakeTrajectory, peptide_frames
 
 RHO_SLOW, RHO_FAST = 0.98, 0.9  # per frame of 0.5 ps, see ensembles.walkers
 
@@ -70,7 +73,7 @@ def test_a_reference_that_cannot_carry_tica_is_refused() -> None:
         Tica.fit(frames.with_labels(time_ps=None), 2.0)
     with pytest.raises(InputError, match=r"lag_ps=20 is longer than every block.*14\.5 ps"):
         Tica.fit(frames, 20.0)
-    with pytest.raises(InputError, match="more pairs than features"):
+    with pytest.raises(InputError, match="32 pairs of frames 2 ps apart, too few to fit TICA on: expected at least 40"):
         Tica.fit(frames.select(slice(0, 40)), 2.0)
     again = frames.with_labels(block=np.zeros(len(frames), dtype=np.int64))
     with pytest.raises(InputError, match="time_ps of block 0 of the reference is the same twice, as where"):
@@ -78,3 +81,62 @@ def test_a_reference_that_cannot_carry_tica_is_refused() -> None:
     still = frames.with_labels(coords=np.repeat(frames.coords[:1], len(frames), axis=0))
     with pytest.raises(InputError, match="hardly moves"):
         Tica.fit(still, 2.0)
+
+
+def test_few_beads_have_all_distances_and_many_have_what_the_frames_determine() -> None:
+    assert chosen_pairs(10, 46, 2.0) is None
+    assert chosen_pairs(32, 10_000, 2.0) is None
+    for n_beads, n_frame_pairs, most in ((40, 291, 72), (40, 10_000, 500), (160, 5000, 500), (5000, 5000, 500)):
+        pairs = chosen_pairs(n_beads, n_frame_pairs, 2.0)
+        assert pairs is not None
+        assert 0.8 * most <= len(pairs) <= most
+        assert (pairs[:, 1] - pairs[:, 0]).min() >= 3
+        assert pairs.min() == 0
+        assert pairs.max() == n_beads - 1
+
+
+def test_data_that_no_tica_can_be_fitted_on_are_refused_by_the_check() -> None:
+    analysis = PeptideAnalysis(2.0)
+    analysis.check(peptide_frames(n_frames=30))
+    with pytest.raises(InputError, match="too few to fit TICA on"):
+        analysis.check(peptide_frames(n_frames=8))
+
+
+def chain_of(n_beads: int, n_frames: int, n_walkers: int) -> Frames:
+    """A helix that swells slowly and wobbles fast, one block a walker, 0.5 ps apart."""
+    rng = np.random.default_rng(0)
+    i = np.arange(n_beads)
+    helix = np.stack([2.3 * np.cos(1.7 * i), 2.3 * np.sin(1.7 * i), 1.5 * i], axis=-1)
+    slow = np.zeros((n_walkers, n_frames))
+    for k in range(1, n_frames):
+        slow[:, k] = 0.98 * slow[:, k - 1] + 0.2 * rng.normal(size=n_walkers)
+    stretched = 1.0 + 0.1 * slow.reshape(-1, 1, 1) * np.array([0.0, 0.0, 1.0])
+    coords = helix * stretched + 0.1 * rng.normal(size=(n_walkers * n_frames, n_beads, 3))
+    system = Peptide("A" * n_beads)
+    return Frames(
+        coords=coords, bead_types=system.bead_types, units="molecular", temperature=300.0, system=system.name,
+        system_spec=system.spec, source="synthetic", block=np.repeat(np.arange(n_walkers), n_frames),
+        time_ps=np.tile(0.5 * np.arange(n_frames), n_walkers),
+    )  # fmt: skip
+
+
+def test_forty_residues_on_few_frames_find_the_slow_process(tmp_path: Path) -> None:
+    frames = chain_of(40, 101, 3)
+    tica = Tica.fit(frames, 2.0, "none")
+    assert tica.n_pairs == 291
+    size = np.linalg.norm(frames.coords[:, -1] - frames.coords[:, 0], axis=1)
+    assert abs(np.corrcoef(tica.transform(frames.coords)[:, 0], size)[0, 1]) > 0.9
+    write_arrays(tmp_path / "tica.npz", *tica.to_arrays())
+    again = Tica.from_arrays(*read_arrays(tmp_path / "tica.npz"))
+    assert np.array_equal(again.transform(frames.coords), tica.transform(frames.coords))
+
+
+def test_a_peptide_of_forty_residues_is_analysed() -> None:
+    frames = chain_of(40, 101, 3)
+    analysis = PeptideAnalysis(2.0, n_samples_tica=50, n_bootstrap=2, msm=False)
+    analysis.check(frames)
+    coords = np.moveaxis(frames.coords.reshape(3, 101, 40, 3), 0, 1)
+    simulated = FakeTrajectory(coords, np.ones(3, dtype=bool))
+    metrics = analysis.evaluate(Peptide("A" * 40), None, frames, simulated, 0.0).metrics
+    assert metrics["w1_tica_sliced"] < 0.02
+    assert {"contact_rmse", "w1_dihedral", "w1_rg"} <= metrics.keys()
