@@ -8,12 +8,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from cgexp.errors import InputError
-from cgexp.executor.local import begin_worker
+from cgexp.executor.local import begin_worker, spawning
 
 Ask = Callable[[Any], Any]  # what a unit of work asks the process that began it, and is answered
 Work = Callable[[Any, Ask], Any]
@@ -35,7 +34,7 @@ class _Worker:
     """A process that does units of work, one at a time, and can be ended. It ends with this one, whatever ends this."""
 
     def __init__(self, work: Work) -> None:
-        context = get_context("spawn")  # OpenMM and its threads do not survive a fork
+        context = spawning()
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, pickle.dumps(work)), daemon=True)
         self._process.start()

@@ -8,8 +8,9 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context, get_start_method, parent_process, set_start_method
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -37,14 +38,25 @@ class InlineExecutor(Executor):
         return future
 
 
+def spawning() -> SpawnContext:
+    """multiprocessing's context of fresh processes, since OpenMM and its threads do not survive a fork.
+
+    A new process takes over its parent's default start method. In a job of joblib this is joblib's own, which the new
+    process does not know and would die of; it is set to spawn there.
+    """
+    if get_start_method(allow_none=True) not in (None, *get_all_start_methods()):
+        set_start_method("spawn", force=True)
+    return get_context("spawn")
+
+
 class ProcessPool(ProcessPoolExecutor):
-    """Fresh processes (spawned, since OpenMM and its threads do not survive a fork), tied to the life of this one.
+    """Fresh processes (``spawning``), tied to the life of this one.
 
     A script that uses it must do so under ``if __name__ == "__main__":``, as with all of multiprocessing.
     """
 
     def __init__(self, n_processes: int) -> None:
-        context = get_context("spawn")
+        context = spawning()
         # Workers watch one end of a pipe whose other end only this process holds: it closes when the process dies.
         self._watched, self._held = context.Pipe(duplex=False)
         super().__init__(n_processes, mp_context=context, initializer=begin_worker, initargs=(self._watched,))

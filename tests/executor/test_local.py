@@ -141,3 +141,16 @@ def test_a_mistake_in_work_apart_ends_all_processes() -> None:
     with pytest.raises(InputError, match="a mistake"):
         list(do_apart(doubled, iter([("a", "mistaken"), ("b", "hangs")]), 2))
     assert multiprocessing.active_children() == []
+
+
+def test_a_job_of_joblib_has_processes_of_its_own() -> None:
+    """Its default start method is joblib's, which a new process takes over but does not know."""
+    joblib = pytest.importorskip("joblib")
+    with joblib.parallel_config(backend="loky"):
+        found = joblib.Parallel(n_jobs=2)([joblib.delayed(in_a_process)(n) for n in (1, 2)])
+    assert found == [2, 3]
+
+
+def in_a_process(number: int) -> int:
+    with ProcessPool(1) as pool:
+        return pool.submit(int.__add__, number, 1).result(timeout=60)
