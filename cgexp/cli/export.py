@@ -11,7 +11,7 @@ from cgexp.errors import InputError, did_you_mean
 OF_TRAJECTORIES = ("format", "every", "replicas")
 KEYS = ("run", "as", *OF_TRAJECTORIES, "to")
 TRAJECTORY, BUNDLE = "trajectory", "bundle"
-KINDS = (TRAJECTORY, BUNDLE, "ase", "openmm", "lammps", "torchscript")
+KINDS = (TRAJECTORY, BUNDLE, "ase", "openmm", "lammps", "torchscript", "mlcg")
 FORMATS = ("xtc", "dcd")
 
 
@@ -37,7 +37,9 @@ def _model(given: dict[str, str], kind: str) -> int:
     bundle = export_bundle(Path(given["run"]), to, None if kind == BUNDLE else kind)
     print(f"{to}: {bundle!r}")
     print(f"load it with cgexp.load_bundle('{to}'), without the run and its data")
-    if kind != BUNDLE:
+    if kind == "mlcg":
+        print(f"in mlcg, with {to} on PYTHONPATH: from mlcg_schnet import load; network = load()")
+    elif kind != BUNDLE:
         print(f"simulate it with python {to / f'simulate_{kind}.py'} [n_steps]")
     return 0
 

@@ -34,7 +34,7 @@ VERBS = {
 }
 WORDS = {
     "import": "trajectory=FILE topology=FILE temperature=K [forces=FILE] [mapping=NAME] [key=value] ... [to=FILE.npz]",
-    "export": "run=<folder> [as=trajectory|bundle|ase|openmm|lammps|torchscript] [format=xtc|dcd] [every=N] ...",
+    "export": "run=<folder> [as=trajectory|bundle|ase|openmm|lammps|torchscript|mlcg] [format=xtc|dcd] ...",
     "runs": "[remove] [FOLDER | ID] ... [key=value | 'key<number'] ... [sort=[-]KEY] [columns=A,B] [outputs=DIR]",
     "compare": "[FOLDER | ID] ... [key=value] ... [metrics=A,B] [baseline=CONDITION] [over=KEY] [to=DIR]",
     "rerun": "FOLDER [to=DIR]",

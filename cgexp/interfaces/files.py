@@ -31,9 +31,7 @@ def write_files(path: Path, record: Mapping[str, Any], tensors: Mapping[str, Ten
 
     bundle.json is written last, and one of an earlier bundle is removed first: a bundle is there whole or not at all.
     """
-    save = _safetensors().torch.save
-    # copies: safetensors takes no tensors that share memory
-    content = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
+    content = tensors_as_bytes(tensors)
     sealed = {"kind": KIND, "format": FORMAT, **record, "files": {TENSORS: hashlib.sha256(content).hexdigest()}}
     # not sorted: the prior's terms are summed in their order, on which the last digit depends
     text = json.dumps({**sealed, SEAL: seal_of(sealed)}, indent=2, ensure_ascii=False)
@@ -57,7 +55,6 @@ def write_files(path: Path, record: Mapping[str, Any], tensors: Mapping[str, Ten
 
 def read_files(path: Path) -> tuple[Record, dict[str, Tensor]]:
     """The record of a bundle, in today's format, and its tensors. Raises InputError with one sentence."""
-    safetensors = _safetensors()
     record = upgraded(_record(_content(path, RECORD), path), path)
     content = _content(path, TENSORS)
     files = record.get("files")
@@ -65,10 +62,25 @@ def read_files(path: Path) -> tuple[Record, dict[str, Tensor]]:
         raise InputError(
             f"{TENSORS} of {path} was damaged or is of another bundle (its checksum differs): copy the bundle again"
         )
+    return record, load_tensors(content, path)
+
+
+def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """A file of safetensors."""
+    # copies: safetensors takes no tensors that share memory
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    content: bytes = _safetensors().torch.save(copies)
+    return content
+
+
+def load_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a file below ``path``. Raises InputError if it holds none."""
+    safetensors = _safetensors()
     try:
-        return record, safetensors.torch.load(content)
+        tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(f"{TENSORS} of {path} holds no tensors ({shown(error)}): export the bundle again") from error
+    return tensors
 
 
 def upgraded(record: Record, path: Path, steps: Mapping[int, Callable[[Record], Record]] | None = None) -> Record:

@@ -10,6 +10,7 @@ from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.interfaces import ready
 from cgexp.interfaces.bundle import Bundle
+from cgexp.interfaces.mlcg_weights import write_mlcg_weights
 from cgexp.interfaces.programs import bundle_for
 from cgexp.interfaces.torchscript import write_torchscript
 from cgexp.runs.folder import command
@@ -21,28 +22,34 @@ from cgexp.store import read_arrays, write_bytes
 
 MOST_STARTS = 1000  # configurations of the data that a bundle keeps to start simulations from
 READY = Path(ready.__file__).parent  # the scripts
-PROGRAMS = {"ase": "ASE", "openmm": "OpenMM", "lammps": "LAMMPS", "torchscript": "TorchScript"}
+PROGRAMS = {"ase": "ASE", "openmm": "OpenMM", "lammps": "LAMMPS", "torchscript": "TorchScript", "mlcg": "mlcg"}
 IN_CPP = ("energy.cpp", "CMakeLists.txt")  # an example that goes with TorchScript
+FILES = {  # of READY, that go with a bundle
+    **{program: (f"simulate_{program}.py",) for program in PROGRAMS},
+    "torchscript": ("simulate_torchscript.py", *IN_CPP),
+    "mlcg": ("mlcg_schnet.py",),
+}
 
 
 def export_bundle(run: Path, to: Path, program: str | None = None) -> Bundle:
     """Write the trained potential of the run in folder ``run`` as a bundle into ``to``; return the bundle.
 
-    program: 'ase', 'openmm', 'lammps' or 'torchscript' lays a ready script for it beside the bundle, the last one the
-    energy as TorchScript and an example in C++, too; None: none. Raises InputError if the run has no trained potential,
-    lost its data, or is of a system that the program cannot take.
+    program: a key of PROGRAMS, lays a ready script for it beside the bundle, 'torchscript' the energy as TorchScript
+    and an example in C++, too, 'mlcg' the network's weights in its layout; None: none. Raises InputError if the run has
+    no trained potential, lost its data, or is of a system that the program cannot take.
     """
     if program is not None and to.suffix == ".zip":
         raise InputError(f"to={to} is a zip but as={program} comes with a script: give a folder, or as=bundle")
     bundle = bundle_of(load(run))
     if program is not None:
         bundle_for(PROGRAMS[program], bundle)
-    bundle.save(to)
-    if program is not None:
-        for name in (f"simulate_{program}.py", *(IN_CPP if program == "torchscript" else ())):
-            write_bytes(to / name, (READY / name).read_bytes())
-    if program == "torchscript":
+    if program == "torchscript":  # first what may be refused
         write_torchscript(to, bundle)
+    elif program == "mlcg":
+        write_mlcg_weights(to, bundle)
+    for name in FILES.get(program or "", ()):
+        write_bytes(to / name, (READY / name).read_bytes())
+    bundle.save(to)
     return bundle
 
 

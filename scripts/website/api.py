@@ -20,6 +20,8 @@ SECTIONS = {
         "cgexp.interfaces.openmm.bead_topology",
         "cgexp.interfaces.openmm.start_positions",
         "cgexp.interfaces.torchscript.write_torchscript",
+        "cgexp.interfaces.mlcg_weights.write_mlcg_weights",
+        "cgexp.interfaces.mlcg_weights.read_mlcg_weights",
         "cgexp.interfaces.lammps.add_beads",
         "cgexp.interfaces.lammps.add_force",
     ),

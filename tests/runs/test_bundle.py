@@ -26,7 +26,8 @@ pytest.importorskip("safetensors")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     outputs = tmp_path_factory.mktemp("outputs")
-    return run(configure(outputs, "experiment=chignolin_first", "model=cgnet", "kernel=reference"), say=quiet)
+    small = ("model.n_features=16", "model.n_filters=16", "model.n_rbf=12")
+    return run(configure(outputs, "experiment=chignolin_first", *small, "kernel=reference"), say=quiet)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,8 @@ def test_a_toy_is_taken_as_a_bundle_and_by_no_program(toy: RunFolder, tmp_path: 
     assert torch.isfinite(bundle.potential.energy(torch.tensor(bundle.starts))).all()
     with pytest.raises(InputError, match="ASE computes in physical units and three dimensions but toy_cgnet is in red"):
         export_bundle(toy.path, tmp_path / "ase", "ase")
+    with pytest.raises(InputError, match="mlcg computes in physical units"):
+        export_bundle(toy.path, tmp_path / "ase", "mlcg")
     with pytest.raises(InputError, match="OpenMM computes in physical units"):
         export_bundle(toy.path, tmp_path / "ase", "openmm")
     assert not (tmp_path / "ase").exists()
