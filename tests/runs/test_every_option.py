@@ -25,8 +25,8 @@ LITTLE_SAMPLING = [
 ]
 
 
-# PDFs take three times as long as all else of a run: tests/report/test_figures.py has those of the other figures
-WITH_PDF = ("toy_cgnet",)
+# PDFs take three times as long as all else of a run: those of a toy and of a peptide have all kinds of figures
+WITH_PDF = ("toy_cgnet", "chignolin_first")
 # figures of these are drawn, and their files are blank: those of chignolin_first are of the same curves
 BLANK = ("chignolin_cgnet", "chignolin_cgschnet")
 
