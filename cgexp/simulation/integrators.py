@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -42,6 +42,22 @@ class Bath:
         mobility = units.acceleration / masses[:, None]
         kT = units.kT(temperature)
         return cls(dt, kT, mobility, (kT * mobility).sqrt())
+
+    def on(self, device: torch.device | str) -> Bath:
+        """The same bath on a device."""
+        return replace(self, mobility=self.mobility.to(device), thermal_speed=self.thermal_speed.to(device))
+
+
+class RowsGenerator(torch.Generator):
+    """A generator whose noise is that of ``n_replicas`` replicas, of which the caller has ``rows`` (first, end)."""
+
+    def __new__(cls, device: torch.device | str, n_replicas: int, rows: tuple[int, int]) -> RowsGenerator:
+        made = torch.Generator.__new__(cls, device)  # type: ignore[call-arg]
+        made.n_replicas, made.rows = n_replicas, slice(*rows)
+        return made
+
+    n_replicas: int
+    rows: slice
 
 
 class Integrator(Part, ABC):
@@ -128,4 +144,7 @@ class Overdamped(Integrator):
 
 
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)
+    if not isinstance(generator, RowsGenerator):
+        return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)
+    shape = (generator.n_replicas, *like.shape[1:])
+    return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)[generator.rows]

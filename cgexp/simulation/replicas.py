@@ -19,6 +19,7 @@ from cgexp.systems.base import System, farthest_points
 
 # Relative difference of recomputed forces at which a resumed simulation is taken to have another potential.
 SAME_FORCES = 1e-3
+PARTS = ("coords", "velocities", "forces")
 
 
 @dataclass
@@ -49,10 +50,18 @@ class Replicas:
 
     @classmethod
     def restore(
-        cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], like: Tensor, evaluate: Evaluate
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        meta: Mapping[str, Any],
+        like: Tensor,
+        evaluate: Evaluate,
+        generator: torch.Generator | None = None,
     ) -> Replicas:
-        """Replicas as ``arrays()`` left them, on the device of ``like``; InputError if their potential was another."""
-        parts = {name: torch.tensor(arrays[f"state_{name}"]).to(like) for name in ("coords", "velocities", "forces")}
+        """Replicas as ``arrays()`` left them, on the device of ``like``; InputError if their potential was another.
+
+        generator: that goes on from the state in ``arrays``; None: a new one.
+        """
+        parts = {name: torch.tensor(arrays[f"state_{name}"]).to(like) for name in PARTS}
         energy = torch.tensor(arrays["state_energy"]).to(like) if "state_energy" in arrays else None
         alive = torch.tensor(arrays["alive"], device=like.device)
         _, forces = evaluate(parts["coords"])
@@ -62,7 +71,7 @@ class Replicas:
             raise InputError(
                 "the unfinished simulation was made with another potential: delete its folder or run with force=true"
             )
-        generator = torch.Generator(device=like.device)
+        generator = torch.Generator(device=like.device) if generator is None else generator
         generator.set_state(torch.tensor(arrays["generator"]))
         state = State(**parts, energy=energy)
         return cls(state, state, alive, list(meta["failures"]), generator, meta["step"])
@@ -75,6 +84,15 @@ class Replicas:
         # copies, since a thread writes them while the dynamics goes on
         arrays: dict[str, NDArray[Any]] = {f"state_{name}": _copied(value) for name, value in state.items()}
         return {**arrays, "alive": _copied(self.alive), "generator": self.generator.get_state().numpy()}
+
+    def take(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Become the replicas that ``arrays()`` left elsewhere, of the same simulation at a later step."""
+        parts = {name: torch.tensor(arrays[f"state_{name}"]).to(self.state.coords) for name in PARTS}
+        energy = torch.tensor(arrays["state_energy"]).to(self.state.coords) if "state_energy" in arrays else None
+        self.state = self.healthy = State(**parts, energy=energy)
+        self.alive = torch.tensor(arrays["alive"], device=self.alive.device)
+        self.failures, self.step = list(meta["failures"]), meta["step"]
+        self.generator.set_state(torch.tensor(arrays["generator"]))
 
     def n_alive(self, every: int = 1) -> int:
         """Replicas that have not failed, of each ``every``-th, told without waiting for the device."""

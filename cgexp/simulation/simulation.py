@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.errors import InputError
+from cgexp.executor.local import local_executor
 from cgexp.kernels.evaluator import make_evaluator
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import AddedLater, EvaluationOnly, ExecutionOnly, Positive, PositiveInt, Share
@@ -22,6 +25,7 @@ from cgexp.simulation.graphed import Steps, make_steps
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator
 from cgexp.simulation.replicas import Replicas
+from cgexp.simulation.shares import Chunk, Shares
 from cgexp.simulation.tempering import Ladders, Tempering
 from cgexp.simulation.trajectory import HEADER, BackgroundWriter, Store
 from cgexp.store import Chunks, claim, read_record, write_record
@@ -40,7 +44,8 @@ class Simulation(Part):
     the file that is being filled and the one that is being written. precision: of the dynamics; saved frames are
     float32. starts: where replicas start, 'data', 'spread' or a kind that the system states (simulation/replicas.py).
     tempering: each of the n_replicas is a ladder of replicas at several temperatures, of which the lowest, that of the
-    simulation, is saved.
+    simulation, is saved. devices: processes on a CPU, or GPUs, that share the replicas (simulation/shares.py), which
+    are the same on any number of them.
     Raises InputError if n_steps does not divide or the ladder does not ascend.
     """
 
@@ -56,12 +61,18 @@ class Simulation(Part):
     precision: Literal["float32", "float64"] = "float32"
     starts: AddedLater[str] = "data"
     tempering: AddedLater[Tempering | None] = None
+    devices: ExecutionOnly[PositiveInt] = 1
 
     def __post_init__(self) -> None:
         if self.n_steps % self.save_every:
             raise InputError(
                 f"simulation.n_steps={self.n_steps} is not a multiple of save_every={self.save_every}: "
                 f"set simulation.n_steps={-(-self.n_steps // self.save_every) * self.save_every}"
+            )
+        if self.devices > 1 and (self.tempering is not None or self.devices > self.n_replicas):
+            raise InputError(
+                f"simulation.devices={self.devices} share replicas, of which there are {self.n_replicas}, and without "
+                "tempering: set simulation.devices=1"
             )
         if self.n_rungs > 1 and self.tempering is not None and self.tempering.highest <= self.temperature:
             raise InputError(
@@ -132,23 +143,37 @@ class Simulation(Part):
             raise InputError(
                 "simulation.tempering compares energies, and this model has none: set simulation.tempering=null"
             )
-        steps, report = make_steps(self.integrator, evaluate, bath, replicas, graph), progress or silent
-        with BackgroundWriter(chunks) as writer:
+        report, energies = progress or silent, store is not None
+        with BackgroundWriter(chunks) as writer, self._executor() as executor:
+            shares = executor and Shares(self, potential, starts, bath, kernel, graph, energies, executor)
+            steps = None if shares else make_steps(self.integrator, evaluate, bath, replicas, graph)
             while replicas.step < self.n_steps:
                 self._refuse_all_failed(replicas)
-                arrays, meta = self._chunk(replicas, ladders, steps, report, energies=store is not None)
-                writer.append(arrays, meta)
+                if shares:
+                    chunk = shares.chunk(replicas)
+                    report(replicas.step, self.n_steps, replicas.summary())
+                else:
+                    assert steps is not None
+                    chunk = self.chunk(replicas, ladders, steps, report, energies)
+                writer.append(*chunk)
 
-    def _chunk(
-        self, replicas: Replicas, ladders: Ladders | None, steps: Steps, report: Report, energies: bool
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Make steps until a chunk is full; return it."""
+    def _executor(self) -> AbstractContextManager[Executor | None]:
+        """The processes of the devices; None for one device, which is this process's."""
+        return nullcontext() if self.devices == 1 else local_executor(self.devices)
+
+    def chunk(
+        self, replicas: Replicas, ladders: Ladders | None, steps: Steps, report: Report, energies: bool,
+        to_the_end: bool = False,
+    ) -> Chunk:  # fmt: skip
+        """Make steps until a chunk is full, with to_the_end also where all replicas have failed; return it."""
         begun = time.perf_counter()
         stops = [self.save_every, self.health.every, *([ladders.tempering.every] if ladders is not None else [])]
         saved: list[int] = []
         frames: list[NDArray[np.float32]] = []
         energy: list[NDArray[np.float64]] = []
-        while replicas.step < self.n_steps and len(frames) < self.chunk_frames and replicas.n_alive(self.n_rungs):
+        while replicas.step < self.n_steps and len(frames) < self.chunk_frames:
+            if not (to_the_end or replicas.n_alive(self.n_rungs)):
+                break
             steps(replicas, min(every - replicas.step % every for every in stops))
             replicas.check(self.health, steps.bath)
             saving = replicas.step % self.save_every == 0
@@ -172,7 +197,9 @@ class Simulation(Part):
 
     def _header(self, starts: Tensor, masses: NDArray[np.floating], units: str, seed: int) -> dict[str, Any]:
         """What the trajectory depends on besides the potential; a resumed simulation must agree with both."""
-        settings = {name: value for name, value in asdict(self).items() if name not in ("burn_in", "chunk_frames")}
+        settings = {
+            name: value for name, value in asdict(self).items() if name not in ("burn_in", "chunk_frames", "devices")
+        }
         settings["integrator"]["name"] = type(self.integrator).__name__
         if self.tempering is None:
             del settings["tempering"]  # as in folders from before there was any
