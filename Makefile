@@ -6,6 +6,9 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# where compiled modules are not kept, every process of a test compiles the package again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install run test test-slow gpu-check lint types docs wheel clean
 
 install: $(STAMP)
