@@ -58,6 +58,8 @@ class OpenMMPeptide(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.caps:
+            self.system = Peptide(self.system.sequence, self.system.beads, self.system.native_pdb, caps=True)
         self._force_field = ForceField(self.force_field, self.solvent, self.surface_term)
         self._force_field.check_platform(self.platform, "dataset")
 

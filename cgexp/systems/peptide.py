@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError, did_you_mean, shown
-from cgexp.parts.ranges import OwnFile
+from cgexp.parts.ranges import AddedLater, OwnFile
 from cgexp.systems.base import Start, Symmetry, System
 from cgexp.systems.beads import MAPPINGS, RESIDUE_NAMES, RESIDUES, bead_atoms, bead_bonds, bead_masses, bead_types
 from cgexp.systems.metric import superposed_rmsd
@@ -39,10 +39,11 @@ class Peptide(System):
 
     beads: 'ca', one bead a residue at its C-alpha atom, or 'backbone5', N, CA, CB, C and O of every residue (systems/
     beads.py). native_pdb: PDB file whose C-alpha atoms are the native structure; None: that of NATIVE, if it is there.
-    name: 'peptide-<sequence>' for 'ca', 'peptide-<sequence>-<beads>' otherwise. bead_atoms: [n_beads] of (residue
-    index, atom name). trace: [n_residues], the C-alpha beads, also called ``ca``. bead_types: of a C-alpha bead the
-    index of its residue in RESIDUES. masses: of whole residues, shared by their beads. basins: told by the native
-    structure. Raises InputError for an unknown letter or mapping, or a file of another sequence.
+    caps: whether the atoms have groups such as acetyl in place of charged ends; they get no beads, but the ensemble is
+    another. name: 'peptide-<sequence>', then '-<beads>' unless they are 'ca', then '-capped' with caps. bead_atoms:
+    [n_beads] of (residue index, atom name). trace: [n_residues], the C-alpha beads, also called ``ca``. bead_types: of
+    a C-alpha bead the index of its residue in RESIDUES. masses: of whole residues, shared by their beads. basins: told
+    by the native structure. Raises InputError for an unknown letter or mapping, or a file of another sequence.
     """
 
     n_dims = 3
@@ -58,6 +59,7 @@ class Peptide(System):
         sequence: str = "YYDPETGTWY",
         beads: Literal["ca", "backbone5"] = "ca",
         native_pdb: OwnFile[str | None] = None,
+        caps: AddedLater[bool] = False,
     ) -> None:
         _require_sequence(sequence)
         if beads not in MAPPINGS:
@@ -67,7 +69,8 @@ class Peptide(System):
         self.sequence = sequence
         self.beads = beads
         self.native_pdb = native_pdb
-        self.name = f"peptide-{sequence}" if beads == "ca" else f"peptide-{sequence}-{beads}"
+        self.caps = caps
+        self.name = "-".join(["peptide", sequence, *([beads] if beads != "ca" else []), *(["capped"] if caps else [])])
         self.bead_atoms = bead_atoms(sequence, beads)
         self.bonds = bead_bonds(sequence, beads)
         self.ca = np.array([bead for bead, (_, name) in enumerate(self.bead_atoms) if name == "CA"], dtype=np.int64)
@@ -83,6 +86,11 @@ class Peptide(System):
         elif sequence in NATIVE:
             self.native_structure = np.array(NATIVE[sequence], dtype=np.float64)
         self.basins = () if self.native_structure is None else tuple(BASINS)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """As of any system; without caps as it was before there were any."""
+        return {name: value for name, value in super().spec.items() if name != "caps" or value}
 
     def native(self) -> NDArray[np.float64]:
         """C-alpha coordinates of the native structure, [n_residues, 3], Å, whatever the beads; InputError if not known.

@@ -54,6 +54,12 @@ def frames(folder: Path) -> Frames:
     return RECIPE.make(folder, quiet)
 
 
+def test_a_capped_peptide_is_another_system() -> None:
+    capped = replace(RECIPE, caps=True)
+    assert (RECIPE.system.name, capped.system.name) == ("peptide-AGA", "peptide-AGA-capped")
+    assert replace(capped, n_parallel=2).system.name == "peptide-AGA-capped"
+
+
 def test_a_block_is_a_walker(frames: Frames) -> None:
     assert frames.coords.shape == (80, 3, 3)
     assert frames.block.tolist() == [block for block in range(2) for _ in range(40)]

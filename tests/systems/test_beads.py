@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cgexp.build import build
 from cgexp.errors import InputError
 from cgexp.systems.beads import RESIDUES, bead_atoms, bead_bonds
 from cgexp.systems.metric import superposed_rmsd
@@ -54,6 +55,11 @@ def test_beads_of_a_residue_share_its_mass() -> None:
 def test_names() -> None:
     assert Peptide("AGY").name == "peptide-AGY"
     assert Peptide("AGY", beads="backbone5").name == "peptide-AGY-backbone5"
+    capped = Peptide("AGY", caps=True)
+    assert capped.name == "peptide-AGY-capped"
+    assert Peptide("AGY", "backbone5", caps=True).name == "peptide-AGY-backbone5-capped"
+    assert build(capped.spec, Peptide).name == capped.name
+    assert "caps" not in Peptide("AGY").spec
 
 
 def test_ca_beads_are_those_of_the_atoms() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.atom_order import reading
 from cgexp.build import TARGET
-from cgexp.datasets.trajectory.residues import LETTERS, amino_acids, atom_named, in_words, letters
+from cgexp.datasets.trajectory.residues import CAPS, LETTERS, amino_acids, atom_named, in_words, letters
 from cgexp.datasets.trajectory.solute import Solute, selected
 from cgexp.errors import InputError, shown
 from cgexp.systems.beads import MAPPINGS, RESIDUES
@@ -90,7 +90,9 @@ def _of_peptide(mapping: str, solute: Solute, native: str | None) -> Beads:
     sites = [atom_named(r, name) for r in residues for name in MAPPINGS[beads] if (r.name, name) != ("GLY", "CB")]
     weights = np.zeros((len(sites), solute.n_atoms))
     weights[np.arange(len(sites)), np.array(sites, dtype=np.int64)] = 1.0
-    return Beads(weights, {TARGET: PEPTIDE, "sequence": letters(residues), "beads": beads, "native_pdb": native})
+    spec = {TARGET: PEPTIDE, "sequence": letters(residues), "beads": beads, "native_pdb": native}
+    capped = any(residue.name in CAPS for residue in solute.topology.residues)
+    return Beads(weights, spec | ({"caps": True} if capped else {}))
 
 
 def _members(mapping: str, solute: Solute, table: Path | None) -> list[dict[int, float]]:

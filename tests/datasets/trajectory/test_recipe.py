@@ -14,9 +14,12 @@ from mdtraj.formats import TRRTrajectoryFile
 
 from cgexp.all_atom.mapping.weighted import weighted_map
 from cgexp.all_atom.structure import AllAtom, build_peptide
+from cgexp.build import build
+from cgexp.datasets.trajectory.beads import make_beads
 from cgexp.datasets.trajectory.solute import quietly, read_solute
 from cgexp.errors import InputError
 from cgexp.systems.base import system_of
+from cgexp.systems.peptide import Peptide
 from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM
 from tests.datasets.trajectory.own import SAVE_PS, Run, imported, sampled, write_pdb, write_run
 
@@ -169,10 +172,16 @@ def write_variant(path: Path, sequence: str, names: dict[int, str]) -> Path:
     return write_pdb(path, topology, peptide.positions / 10.0)
 
 
+@pytest.mark.parametrize(("caps", "name"), [(True, "peptide-AA-capped"), (False, "peptide-AA")])
+def test_caps_make_another_system(caps: bool, name: str, tmp_path: Path) -> None:
+    peptide = build_peptide("AA", caps=caps)
+    topology = mdtraj.Topology.from_openmm(peptide.topology)
+    solute = read_solute(write_pdb(tmp_path / "a.pdb", topology, peptide.positions / 10.0))
+    assert build(make_beads("calpha", solute, "a").system, Peptide).name == name
+
+
 @pytest.mark.parametrize("name", ["HID", "HIE", "HIP", "HSD", "HSE", "HSP"])
 def test_variants_of_histidine_are_histidine(tmp_path: Path, name: str) -> None:
-    from cgexp.datasets.trajectory.beads import make_beads
-
     solute = read_solute(write_variant(tmp_path / "a.pdb", "AHA", {2: name}))
     beads = make_beads("calpha", solute, "a")
     assert beads.system["sequence"] == "AHA"
