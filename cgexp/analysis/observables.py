@@ -5,7 +5,7 @@ Of a peptide the trace are its C-alpha beads, whatever others there are, so that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from cgexp.systems.peptide import SEPARATION
 
 Values = NDArray[np.float64]
 Coords = NDArray[np.floating]
-_AT_ONCE = 50_000  # frames whose distances are held in memory at a time
+_AT_ONCE = 2**22  # distances that are computed at a time: 100 MB of differences
 
 
 def bonds(coords: Coords, graph: BondGraph) -> Values:
@@ -41,7 +41,10 @@ def dihedrals(coords: Coords, graph: BondGraph) -> Values:
 def pair_distances(coords: Coords, pairs: NDArray[np.int64] | None = None) -> Values:
     """Distances of pairs [n_pairs, 2] of beads: [n_frames, n_pairs]; of all, ordered by first, then second bead."""
     index = geometry.pair_list(coords.shape[1]) if pairs is None else torch.as_tensor(pairs)
-    return geometry.distances(_tensor(coords), index).numpy()
+    found = np.empty((len(coords), len(index)))
+    for part in _parts(len(coords), len(index)):
+        found[part] = geometry.distances(_tensor(coords[part]), index).numpy()
+    return found
 
 
 def end_to_end(coords: Coords) -> Values:
@@ -66,11 +69,17 @@ def contact_pairs(n_trace: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def contacts(trace: Coords, cutoff: float) -> NDArray[np.bool_]:
     """Which pairs are nearer than ``cutoff``: coords of the trace [n_frames, n_trace, 3] -> [n_frames, n_pairs]."""
     first, second = contact_pairs(trace.shape[1])
-    parts = []
-    for start in range(0, len(trace), _AT_ONCE):
-        part = np.asarray(trace[start : start + _AT_ONCE], dtype=np.float64)
-        parts.append(np.square(part[:, first] - part[:, second]).sum(axis=-1) < cutoff**2)
-    return np.concatenate(parts) if parts else np.zeros((0, len(first)), dtype=np.bool_)
+    found = np.empty((len(trace), len(first)), dtype=np.bool_)
+    for rows in _parts(len(trace), len(first)):
+        part = np.asarray(trace[rows], dtype=np.float64)
+        found[rows] = np.square(part[:, first] - part[:, second]).sum(axis=-1) < cutoff**2
+    return found
+
+
+def _parts(n_frames: int, n_pairs: int) -> Iterator[slice]:
+    """Slices of frames that have at most _AT_ONCE distances, or are single frames."""
+    n_rows = max(1, _AT_ONCE // max(n_pairs, 1))
+    yield from (slice(start, start + n_rows) for start in range(0, n_frames, n_rows))
 
 
 class Quantity(NamedTuple):

@@ -30,7 +30,7 @@ MOST_FEATURES = 500  # all of 32 beads have 496
 PAIRS_A_FEATURE = 4
 FEWEST_FEATURES = 10
 N_COMPONENTS = 2
-BATCH = 100_000  # frames whose features are held in memory at a time
+AT_ONCE = 4_500_000  # features that are held in memory at a time: 36 MB
 EARLIEST, LATEST = 0.01, 1.5  # frame spacings by which a partner may miss the lag, before and after
 
 Scaling = Literal["kinetic_map", "none"]
@@ -98,9 +98,10 @@ class Tica:
 
     def transform(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
         """The first two ICs of coords [n_frames, n_beads, 3] in Å, beads as in the fitted frames: [n_frames, 2]."""
+        n_rows = max(1, AT_ONCE // len(self.mean))
         parts = [
-            (_features(coords[start : start + BATCH], self.beads, self.pairs) - self.mean) @ self.components
-            for start in range(0, len(coords), BATCH)
+            (_features(coords[start : start + n_rows], self.beads, self.pairs) - self.mean) @ self.components
+            for start in range(0, len(coords), n_rows)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, N_COMPONENTS))
 
