@@ -73,6 +73,7 @@ OWN = {
     "search": OWN_OPTIONS,
     "wandb": OF_UPLOADS,
 }  # that compose no config
+OF_BUNDLES = "bundle=PATH [to=DIR] [format=xtc|dcd|h5md] [seed=N] [device=cuda] [n_steps=N] [key=value] ..."
 OVERRIDES = "[group=option] [group.key=value] ..."
 EPILOG = """Words are Hydra's overrides: group=option, group.key=value. A later stage takes run=<folder> and finds there
 what an earlier one left. `cgexp VERB --help` lists options and groups.
@@ -120,6 +121,8 @@ def make_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
     for verb, text in VERBS.items():
         usage = f"cgexp {verb} [options] {WORDS.get(verb, OVERRIDES)}"
+        if verb == "simulate":
+            usage += f"\n       cgexp {verb} {OF_BUNDLES}"
         one: Parser = verbs.add_parser(verb, help=text, description=text, usage=usage)
         one.add_argument("words", nargs="*", help=argparse.SUPPRESS)
         one.lists = settings_help if verb == "import" else None if verb in WORDS else groups_help

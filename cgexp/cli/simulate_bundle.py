@@ -30,6 +30,9 @@ def known_settings() -> list[str]:
 
 def main(command: argparse.Namespace) -> int:
     """Simulate, print what was written, and return the exit code."""
+    for option, is_given in (("-m", command.multirun), ("--cfg", command.cfg), ("--config-dir", command.config_dir)):
+        if is_given:
+            raise InputError(f"{option} is of runs, which have a config: leave it out with bundle=<path>")
     own, settings = read_words(command.words)
     path = Path(own["bundle"])
     to = Path(own.get("to") or f"{path.stem}-simulation")

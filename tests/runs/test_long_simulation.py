@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,9 @@ def test_the_page_does_what_it_says(bundle: Bundle, tmp_path: Path, monkeypatch:
         (["integrator.friction=-1"], "integrator.friction=-1 is not valid"),
         (["device=abacus"], "device=abacus is not there"),
         (["starts=spread"], "starts=spread is of the data, but this bundle has the starts of its run, data"),
+        (["-m"], "-m is of runs, which have a config: leave it out with bundle=<path>"),
+        (["--cfg"], "--cfg is of runs"),
+        (["run=outputs/mine"], "unknown argument 'run=outputs/mine'"),
         (["bundle=nowhere"], "nowhere does not exist"),
         (["kernel=quick"], "kernel"),
     ],
@@ -303,3 +307,17 @@ def test_starts_of_another_kind_and_another_temperature(bundle: Bundle) -> None:
     assert np.linalg.norm(extended[0, -1] - extended[0, 0]) > 28.0  # Å
     with pytest.raises(InputError, match="temperature=300 is not that of the model, 350"):
         bundle.dynamics({"temperature": 300.0})
+
+
+def test_a_molecule_without_a_native_structure(bundle: Bundle, tmp_path: Path) -> None:
+    chain = Molecule("chain", 3, units="molecular", masses=[10.0, 10.0, 10.0], box=[20.0, 30.0, 40.0])
+    free = replace(of_another(chain), temperature=bundle.temperature)
+    settings = {**(bundle.simulation or {}), "health": {"_target_": "cgexp.simulation.health.HealthCheck"}}
+    simulate_long(replace(free, simulation=settings), tmp_path, SETTINGS)
+    table = np.genfromtxt(tmp_path / "observables.csv", delimiter=",", names=True)
+    assert [name for name in table.dtype.names if "rmsd" in name or "share" in name] == []
+    assert len(table) == 12
+    np.testing.assert_array_equal(table["energy_kcal_mol"], 0.0)
+    loaded = mdtraj.load(str(tmp_path / "replica-000.xtc"), top=str(tmp_path / "topology.pdb"))
+    assert loaded.topology.n_bonds == 2
+    np.testing.assert_allclose(10.0 * loaded.unitcell_lengths, np.tile([20.0, 30.0, 40.0], (12, 1)), rtol=1e-5)
