@@ -48,7 +48,7 @@ class NoNativeKernel(InputError):
 @lru_cache(maxsize=None)
 def native_library(name: str) -> ctypes.CDLL:
     """The library made of ``native/<name>.cpp``, compiled if need be; NoNativeKernel if it cannot be."""
-    path = cache_folder() / f"{name}-{_digest(name)}.so"
+    path = cache_folder() / f"{name}-{digest(name)}.so"
     _require_private(path.parent)
     if not _is_whole(path):
         _build(name, find_compiler(), path)
@@ -169,7 +169,7 @@ def _compile(compiler: list[str], source: Path, made: Path) -> None:
     )
 
 
-def _digest(name: str) -> str:
+def digest(name: str) -> str:
     """Of what the library depends on: sources, flags and the processor it is tuned to. Not of the compiler's version,
     since a machine that runs what another one compiled may have none."""
     parts = [name, os.environ.get("CXX", ""), *FLAGS, TUNING, _processor()]

@@ -20,6 +20,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.kernels.choose import make_kernel
 from cgexp.kernels.evaluator import make_forces
 from cgexp.kernels.kernel import Kernel
+from cgexp.kernels.probe import bfloat16_pays
 from cgexp.models.potential import Potential
 from cgexp.parts.sources import fact
 from cgexp.priors.prior import Prior
@@ -84,12 +85,11 @@ class ForceMatching(pl.LightningModule):
             and not self.loss.ensembles
             and can_be_captured(optimizer, self.lr_schedulers())
         )
-        self._kernel = make_kernel(
-            self.kernel_name,
-            self.network,
-            None if self.loss.penalties or data.noise else data.tensors.coords,
-            self.bf16,
-        )  # penalties look beside the data, and noise leads there
+        # penalties look beside the data, and noise leads there
+        coords = None if self.loss.penalties or data.noise else data.tensors.coords
+        self._kernel = make_kernel(self.kernel_name, self.network, coords, self.bf16)
+        if getattr(self._kernel, "bf16", False) and not bfloat16_pays(self._kernel, self.network, data.tensors.coords):
+            self._kernel = make_kernel(self.kernel_name, self.network, coords)
         data.index_only = wanted and self._kernel.graphable
         set_capturable(optimizer, self.device if on_gpu and data.index_only else None)
         if data.index_only:
