@@ -92,9 +92,7 @@ class stopped_in:
 
     def __init__(self, stage: str, n: int) -> None:
         self.patch, self.n = pytest.MonkeyPatch(), n
-        self.owner, self.name = (
-            (History, "on_train_epoch_start") if stage == "training" else (Simulation, "_make_chunk")
-        )
+        self.owner, self.name = (History, "on_train_epoch_start") if stage == "training" else (Simulation, "chunk")
 
     def __enter__(self) -> None:
         original, calls = getattr(self.owner, self.name), Counter[str]()
