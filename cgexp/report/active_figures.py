@@ -73,12 +73,13 @@ def arms_figure(curves: Sequence[RoundsOfQuantity], against: str) -> Figure:
     Axes begin at zero and are shared along a row.
     """
     labels = [label for label in curves[0].arms if label != against]
+    colours = [colour for colour in ARM_COLOURS if colour not in ("0.5", "black")]
     figure, axes = panels(len(curves), len(labels), sharex=True, sharey="row")
     figure.set_size_inches(1.0 + 1.9 * len(labels), 0.6 + 2.1 * len(curves))
     for row, curve in enumerate(curves):
         for column, label in enumerate(labels):
             panel = axes[row * len(labels) + column]
-            for name, colour in ((against, "0.55"), (label, ARM_COLOURS[column % len(ARM_COLOURS)])):
+            for name, colour in ((against, "0.55"), (label, colours[column % len(colours)])):
                 value, low, high = curve.arms[name]
                 panel.plot(range(len(value)), value, "o-", ms=3, color=colour)
                 if low is not None and high is not None:

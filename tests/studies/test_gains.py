@@ -25,6 +25,11 @@ def test_one_seed_or_an_infinite_value_bounds_nothing(control: list[float]) -> N
     assert found["gain_high"] == [np.inf]
 
 
-def test_gains_are_drawn_with_a_line_where_nothing_is_gained() -> None:
-    (axes,) = gains_figure({"over none": {"far": [0.5, 1.0, 0.5], "near": [0.1]}}, "gain", "Å").axes
-    assert any(np.allclose(line.get_ydata(), 0.0) for line in axes.lines)
+def test_every_arm_has_a_line_and_every_control_a_panel() -> None:
+    gains = {"far": [0.5, 1.0, 0.5], "near": [0.1]}
+    figure = gains_figure({"over none": gains, "over random": {"near": [0.1]}}, "gain", "Å")
+    none, random = figure.axes
+    assert [label.get_text() for label in none.get_yticklabels()] == ["near", "far"]
+    assert len(none.collections) == 1, "one seed has no interval"
+    assert random.get_title() == "over random"
+    assert random.get_xlabel() == "gain (Å)"
