@@ -66,7 +66,8 @@ def not_written(error: OSError, path: object) -> InputError:
     """What to raise where nothing can be written. Raises MachineError if the machine lacks something."""
     require_machine(error, path, "write")
     return InputError(
-        f"cannot write {path}: {error.strerror or error}; choose a writable directory with outputs=<directory>"
+        f"cannot write {path}: {error.strerror or error}; choose a writable directory, with outputs=<directory>, "
+        "or to=<folder> where the command takes it"
     )
 
 

@@ -18,13 +18,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, MachineError
 from cgexp.store import SEAL, read_json, seal_of, write_record
 
 WITHOUT = "CGEXP_NO_CACHE"  # set to 1: numbers are computed anew and not kept
 PACKAGES = ("numpy", "scipy", "POT", "deeptime", "torch")
 # what numbers of a reference are computed with
-SOURCES = ("analysis", "systems", "frames.py", "geometry.py", "curves.py")
+SOURCES = ("analysis", "systems", "frames.py", "geometry.py", "curves.py", "units.py")
 log = logging.getLogger(__name__)
 Numbers = dict[str, float]
 
@@ -44,7 +44,7 @@ def remembered(kind: str, facts: Mapping[str, Any], make: Callable[[], Numbers])
     numbers = make()
     try:
         write_record(path, {"numbers": numbers})
-    except (InputError, OSError) as error:
+    except (InputError, MachineError, OSError) as error:  # a home whose quota is used up, too
         log.debug("%s is not kept: %s", path, error)
     return numbers
 
@@ -58,7 +58,7 @@ def _read(path: Path) -> Numbers | None:
         if not isinstance(content, dict) or content.pop(SEAL, None) != seal_of(content):
             return None
         return {str(name): float(value) for name, value in content["numbers"].items()}
-    except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
+    except (InputError, MachineError, OSError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from cgexp import remembered as module
 from cgexp.analysis.peptide import PeptideAnalysis
+from cgexp.errors import MachineError
 from cgexp.remembered import Numbers, remembered
 from cgexp.systems.peptide import Peptide
 
@@ -95,6 +96,21 @@ def test_without_a_folder_that_can_be_written_to_they_are_computed(cache: Path) 
     make = Counted()
     remembered("kind", {}, make)
     remembered("kind", {}, make)
+    assert make.calls == 2
+
+
+@pytest.mark.parametrize("name", ["write_record", "read_json"])
+def test_a_disk_that_is_full_or_fails_ends_nothing(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Counted()
+    remembered("kind", {}, make)
+    if name == "write_record":
+        next(cache.iterdir()).unlink()
+
+    def full(*_: object) -> None:
+        raise MachineError("cannot write: no space left")
+
+    monkeypatch.setattr(module, name, full)
+    assert remembered("kind", {}, make)["w1"] == 1.0 / 3.0
     assert make.calls == 2
 
 

@@ -26,9 +26,9 @@ class ActiveLearning(Part):
     that proposes candidates, which begins at frames of the data as they are by then, has other than the one that a
     model is judged by, which is that of the config and begins at the initial frames in every round and arm.
     refit_prior: the prior is fitted in every round to the data as they are by then, not once to the initial frames.
-    added_share: of the weight that frames have in the loss, the prior and where proposals begin, that of the added ones
-    together; the mean force at a configuration does not depend on how often it is seen, so that what is fitted stays
-    the same. None: as many as they are.
+    added_share: of the weight that frames have in the loss and in a refitted prior, that of the added ones together;
+    the mean force at a configuration does not depend on how often it is seen, so that what is fitted stays the same.
+    None: as many as they are.
     budget_calls, budget_s: configurations and CPU seconds of the oracle in all rounds. timeout_s: seconds for one
     configuration, which is then given up. stop_coverage: length; stop when no candidate is farther from the frames that
     are labelled or were asked for. stop_metric: a metric that is to fall; stop when for stop_patience rounds it has

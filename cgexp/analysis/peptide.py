@@ -191,6 +191,7 @@ class PeptideAnalysis(Analysis):
             "reference": equilibrium.content_hash(),
             "n_samples": n_samples,
             "system": [type(system).__name__, system.name, system.units, np.asarray(system.trace).tolist()],
+            "bonds": np.asarray(system.bonds).tolist(),
             "native": np.asarray(system.native()).tolist() if reference.has_native else None,
         }
         return remembered("references", facts, lambda: self._resolution(reference, n_samples, bins, equilibrium))

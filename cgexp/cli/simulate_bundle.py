@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ def read_words(words: Sequence[str]) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def _value(word: str, text: str) -> Any:
+    for number in (int, float):  # YAML takes 1e-3 for a word and 010 for eight; a run's settings do not
+        with suppress(ValueError):
+            return number(text)
     import yaml
 
     try:

@@ -42,7 +42,7 @@ SWEEPS = "${outputs}/.sweeps/"
 
 
 def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
-    """Raise InputError if the hydra node of a composed config makes something or writes somewhere on its own.
+    """Raise InputError if a config's hydra node makes or writes something on its own, or its launcher lacks a value.
 
     overrides: of the command line, where the user may say anything but ``_target_``.
     """
@@ -56,6 +56,9 @@ def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
                 f"hydra.{place}={shown(target)} is not allowed: expected a launcher or sweeper that ships with Hydra "
                 "or cgexp[cluster], or one of a package that you allow with parts=[<package>]"
             )
+    lacking = [f"hydra.launcher.{key}" for key, value in (settings.get("launcher") or {}).items() if value == "???"]
+    if lacking:
+        raise InputError(f"{lacking[0]} is missing a value: set {lacking[0]}=<value>")
     said = tuple(f"hydra.{key}" for key in FIXED if any(o.lstrip("+~").startswith(f"hydra.{key}") for o in overrides))
     for key, values in FIXED.items():
         found = _at(settings, key)

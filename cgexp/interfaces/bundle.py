@@ -22,7 +22,6 @@ from cgexp.models.potential import Potential
 from cgexp.parts.ranges import PLACES
 from cgexp.parts.signatures import read_signature
 from cgexp.progress import Report
-from cgexp.simulation.integrators import Overdamped
 from cgexp.simulation.simulation import Simulation
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.stability import time_step_problem
@@ -119,7 +118,7 @@ class Bundle:
         dynamics = simulation.integrator
         problem = time_step_problem(
             simulation.dt, stiffness, float(self.system.masses.min()), self.system.units, self.system.n_beads,
-            dynamics.friction if isinstance(dynamics, Overdamped) else None,
+            dynamics.overdamped_friction,
         )  # fmt: skip
         if problem:
             raise InputError(f"dt={simulation.dt} {problem}")

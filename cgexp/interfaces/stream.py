@@ -9,7 +9,7 @@ so that the files are those of a simulation that ran through, byte for byte.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Stream:
     """Takes the chunks of a simulation (``trajectory.Store``).
 
     format: of the trajectories. n_rungs: temperatures of a ladder, 1 without tempering. A replica's file ends where the
-    replica failed.
+    replica failed. describe: writes the files beside them that do not grow, with the first frames.
     """
 
     folder: Path
@@ -41,6 +41,7 @@ class Stream:
     format: FrameFormat
     n_replicas: int
     n_rungs: int = 1
+    describe: Callable[[], None] = lambda: None
 
     @property
     def names(self) -> list[str]:
@@ -50,10 +51,15 @@ class Stream:
     def latest(self) -> tuple[Arrays, Mapping[str, Any]] | None:
         """State and metadata of the checkpoint; the files are cut to the sizes it names.
 
-        Raises InputError if one of them is shorter, or missing.
+        Raises InputError if one of them is shorter, or missing, or the checkpoint is of something else.
         """
         checkpoint = self.folder / CHECKPOINT
         arrays, meta = read_arrays(checkpoint) if checkpoint.is_file() else ({}, {"sizes": {}})
+        if "sizes" not in meta:
+            raise InputError(
+                f"{checkpoint} is no checkpoint of a long simulation: bring its own back, or begin again in another "
+                "folder"
+            )
         for name in self.names:
             self._cut(self.folder / name, meta["sizes"].get(name))
         return (arrays, meta) if arrays else None
@@ -61,6 +67,8 @@ class Stream:
     def append(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
         """Add the frames to the files, then write the checkpoint."""
         coords, steps = arrays["coords"], arrays["step"]
+        if not (self.folder / CHECKPOINT).is_file():
+            self.describe()
         failed = {
             failure["replica"] // self.n_rungs: failure["step"]
             for failure in reversed(meta["failures"])

@@ -175,16 +175,21 @@ def trajectory_name(replica: int, format: FrameFormat) -> str:
     return f"replica-{replica:03d}.{format.suffix}"
 
 
+def require_h5py() -> Any:
+    """The package h5py. Raises InputError if it is not installed."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise InputError("h5py is not installed: H5MD needs it; run pip install h5py, or take format=dcd") from error
+    return h5py
+
+
 def write_h5md(path: Path, dcd: Path, format: Dcd) -> None:
     """Write a DCD file's frames as H5MD 1.1 (de Buyl et al. 2014), a part at a time; a file there is replaced.
 
     Raises InputError if h5py is not installed.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise InputError("h5py is not installed: H5MD needs it; run pip install h5py, or take format=dcd") from error
-    frames = format.read(dcd)
+    h5py, frames = require_h5py(), format.read(dcd)
 
     def write(file: Any) -> None:
         with h5py.File(file, "w") as root:

@@ -29,12 +29,11 @@ class RoundStages:
     """Trains, simulates and evaluates the model of a round: the ModelMaker of the loop.
 
     The prior is fitted once, to the initial frames, since selected ones are no sample of any ensemble; with
-    ``active.refit_prior`` it is fitted to all data of the round, so that its terms are as wide as these. A model is
-    judged by a
-    simulation from these frames in every round and arm alike: what has been labelled says where replicas begin, and
-    a simulation that is short tells of little else. Candidates come from another one, from frames of the data as they
-    are by then, in ``proposals/``. Both are one in the first round, if they have the same settings, and where no
-    candidates are needed. Metrics compare with the initial frames, or with the reference.
+    ``active.refit_prior`` it is fitted to all data of the round, so that its terms are as wide as these. A model
+    is judged by a simulation from the initial frames in every round and arm alike: what has been labelled says where
+    replicas begin, and a simulation that is short tells of little else. Candidates come from another one, from frames
+    of the data as they are by then, in ``proposals/``. Both are one in the first round, if they have the same settings,
+    and where no candidates are needed. Metrics compare with the initial frames, or with the reference.
     """
 
     def __init__(self, experiment: Experiment, folder: RunFolder, initial: Frames, settings: ActiveLearning) -> None:

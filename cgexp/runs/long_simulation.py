@@ -11,11 +11,12 @@ import torch
 
 from cgexp.errors import InputError, did_you_mean
 from cgexp.interfaces.bundle import Bundle
-from cgexp.interfaces.stream import OBSERVABLES, Stream
+from cgexp.interfaces.stream import CHECKPOINT, OBSERVABLES, Stream
 from cgexp.interfaces.viewers import (
     FORMATS,
     TOPOLOGY,
     Dcd,
+    require_h5py,
     require_viewable,
     topology_of,
     trajectory_name,
@@ -31,6 +32,7 @@ from cgexp.units import MOLECULAR
 
 H5MD = "h5md"
 KNOWN = (*FORMATS, H5MD)
+DEVICES = ("cpu", "cuda")
 CONTENTS = "contents.json"
 TEMPERING = {"_target_": "cgexp.simulation.tempering.Tempering"}
 UNITS = {"xtc": "nm, ps", "dcd": "Å, AKMA time (0.04888821 ps)", H5MD: "Å, ps", "pdb": "Å"}
@@ -66,18 +68,18 @@ def simulate_long(
     settings: in place of those of the bundle's simulation; those of parts have dots, as ``tempering.n_rungs``. format:
     'xtc', 'dcd', or 'h5md', for which DCD files are turned into H5MD at the end. Memory holds ``chunk_frames`` saved
     frames twice, whatever ``n_steps`` is. Raises InputError for settings that do not fit, a system that viewers cannot
-    show, a folder that another simulation was begun in, and an unknown format or device.
+    show, a folder that another simulation was begun in or that holds files of these names, an unknown format or device,
+    and H5MD without h5py.
     """
     if format not in KNOWN:
         raise InputError(f"format={format} is not valid{did_you_mean(format, KNOWN)}: expected {', '.join(KNOWN)}")
     require_viewable(bundle.system)
+    if format == H5MD:
+        require_h5py()  # files are turned into it at the end, perhaps days later
     simulation = bundle.dynamics(nested(bundle, settings))
     with lock(folder):
         stream = _stream(bundle, simulation, folder, "dcd" if format == H5MD else format)
         _require_own(stream)
-        if not (folder / CONTENTS).is_file():
-            write_pdb(folder / TOPOLOGY, topology_of(bundle.system), bundle.starts[0])
-            write_json(folder / CONTENTS, _contents(bundle, simulation, stream))
         starts = torch.tensor(bundle.starts_of(simulation)).to(_device(device))
         simulation.run(
             bundle.potential, starts, bundle.system.masses, bundle.system.units, folder, seed, progress, kernel,
@@ -110,19 +112,28 @@ def nested(bundle: Bundle, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _stream(bundle: Bundle, simulation: Simulation, folder: Path, format: str) -> Stream:
     system, every = bundle.system, simulation.save_every
     made = FORMATS[format](system.n_beads, simulation.dt, every, every, system.symmetry.box)
-    return Stream(folder, system, made, simulation.n_replicas, simulation.n_rungs)
+
+    def describe() -> None:  # with the first frames, when the folder is this simulation's
+        write_pdb(folder / TOPOLOGY, topology_of(system), bundle.starts[0])
+        write_json(folder / CONTENTS, _contents(bundle, simulation, stream))
+
+    stream = Stream(folder, system, made, simulation.n_replicas, simulation.n_rungs, describe)
+    return stream
 
 
 def _require_own(stream: Stream) -> None:
     """Raise InputError for a folder with files that this simulation would replace, as of another format or a run's."""
-    others = sorted({*stream.folder.glob("chunk-*.npz"), *stream.folder.glob("replica-*")})
+    others, advice = sorted({*stream.folder.glob("chunk-*.npz"), *stream.folder.glob("replica-*")}), ""
     if (stream.folder / HEADER).is_file():
         kept = {stream.format.suffix, H5MD}
         others = [path for path in others if path.suffix.removeprefix(".") not in kept]
+        advice = ", or go on in the format that it was begun with"
+    else:
+        own = (TOPOLOGY, OBSERVABLES, CONTENTS, CHECKPOINT)
+        others += [path for name in own if (path := stream.folder / name).exists()]
     if others:
         raise InputError(
-            f"{stream.folder} holds {others[0].name} of something else: choose another folder with to=<folder>, or go "
-            "on in the format that it was begun with"
+            f"{stream.folder} holds {others[0].name} of something else: choose another folder with to=<folder>{advice}"
         )
 
 
@@ -158,6 +169,8 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name} is not there: expected cpu, or cuda on a machine with a GPU") from error
-    return device
+        if device.type in DEVICES:
+            return device
+    except (RuntimeError, AssertionError):
+        pass
+    raise InputError(f"device={name} is not there: expected cpu, or cuda on a machine with a GPU")

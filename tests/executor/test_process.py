@@ -26,7 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    # workers are threads of this process, which begins faster: what is looked at are the processes that they begin
+    settings = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **settings) as cluster:
         yield cluster.scheduler_address
 
 
@@ -86,7 +88,15 @@ def test_jobs_of_a_sweep_go_to_workers_and_one_that_dies_is_begun_again(address:
     assert len(set(done.values())) == 3
 
 
-def test_a_sweep_without_a_scheduler_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    settings = ["launcher=dask", "hydra.launcher.address=127.0.0.1:1", "hydra.launcher.timeout_s=1"]
-    with pytest.raises(InputError, match=r"no scheduler of Dask answers at 127\.0\.0\.1:1"):
-        launch([["seed=0"]], settings, job, "mine", tmp_path)
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        (["hydra.launcher.address=127.0.0.1:1"], r"no scheduler of Dask answers at 127\.0\.0\.1:1"),
+        ([], r"hydra\.launcher\.address is missing a value"),
+    ],
+)
+def test_a_sweep_without_a_scheduler_is_refused_in_a_sentence(
+    address: list[str], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        launch([["seed=0"]], ["launcher=dask", "hydra.launcher.timeout_s=1", *address], job, "mine", tmp_path)

