@@ -112,7 +112,8 @@ class Simulation(Part):
         velocities and noise. kernel: see make_evaluator; graph: see make_steps; a simulation may go on with others.
         store: takes the chunks in place of the folder, and the energies of their frames, [n, n_replicas], as well. A
         resumed run equals an uninterrupted one bit for bit on CPU. Raises InputError if starts do not fit, the folder
-        holds another simulation or cannot be written, all replicas have failed, or tempering finds no energy.
+        holds another simulation or cannot be written, there are fewer GPUs than devices, all replicas have failed, or
+        tempering finds no energy.
         """
         if starts.ndim != 3 or len(starts) != self.n_walkers or starts.shape[1] != len(masses):
             rungs = "" if self.tempering is None else " x tempering.n_rungs"
@@ -121,6 +122,8 @@ class Simulation(Part):
                 f"with {self.n_walkers} replicas of {len(masses)} beads"
             )
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
+        if starts.is_cuda:
+            self._require_gpus(torch.cuda.device_count())
         chunks = Chunks(folder) if store is None else store
         last = chunks.latest()
         header = self._header(starts, masses, units, seed) | {"potential": content_hash(potential)}
@@ -156,6 +159,13 @@ class Simulation(Part):
                     assert steps is not None
                     chunk = self.chunk(replicas, ladders, steps, report, energies)
                 writer.append(*chunk)
+
+    def _require_gpus(self, n_gpus: int) -> None:
+        """Raise InputError unless each device of the simulation is a GPU of its own."""
+        if self.devices > n_gpus:
+            raise InputError(
+                f"simulation.devices={self.devices} but there are {n_gpus} GPUs: set simulation.devices to that"
+            )
 
     def _executor(self) -> AbstractContextManager[Executor | None]:
         """The processes of the devices; None for one device, which is this process's."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     # workers are threads of this process, which begins faster: what is looked at are the processes that they begin
-    settings = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
+    settings: Any = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **settings) as cluster:
         yield cluster.scheduler_address
 

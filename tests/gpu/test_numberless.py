@@ -26,7 +26,9 @@ from tests.gpu.numberless import DEVICE, NoHost, move
 KINDS: dict[str, Any] = {
     "CGSchNet": lambda: CGSchNet(10, n_features=8, n_filters=8, n_rbf=16, cutoff=15.0), "CGnet": lambda: CGnet(10),
 }  # fmt: skip
-WAYS = [("CGSchNet", "reference"), ("CGSchNet", "table"), ("CGnet", "reference")]
+SLOW = pytest.mark.slow  # the same operations take longer in another combination
+WAYS = [("CGSchNet", "table"), ("CGnet", "reference"), pytest.param("CGSchNet", "reference", marks=SLOW)]
+INTEGRATORS = [pytest.param(Baoab(1.0), id="Baoab"), pytest.param(Overdamped(1.0), id="Overdamped", marks=SLOW)]
 
 
 def network_of(kind: str) -> EnergyTerm:
@@ -65,7 +67,7 @@ def test_a_training_step_stays_on_the_device(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), WAYS)
-@pytest.mark.parametrize("integrator", [Baoab(1.0), Overdamped(1.0)], ids=["Baoab", "Overdamped"])
+@pytest.mark.parametrize("integrator", INTEGRATORS)
 def test_steps_of_dynamics_stay_on_the_device(kind: str, name: str, integrator: Integrator) -> None:
     frames = chain_frames(40)
     prior = Prior({}, temperature=300.0)

@@ -98,3 +98,12 @@ def test_what_cannot_be_shared_is_refused(tmp_path: Path) -> None:
         simulate(tmp_path, 8)
     with pytest.raises(InputError, match="without tempering"):
         simulate(tmp_path, 2, tempering=Tempering(highest=2.0, n_rungs=2, every=5))
+
+
+def test_more_devices_than_GPUs_get_a_sentence() -> None:
+    simulation = Simulation(
+        integrator=Baoab(1.0), dt=0.3, temperature=1.0, n_replicas=7, n_steps=6, save_every=6, devices=4
+    )
+    simulation._require_gpus(4)
+    with pytest.raises(InputError, match=r"simulation\.devices=4 but there are 2 GPUs"):
+        simulation._require_gpus(2)
