@@ -17,6 +17,8 @@ from cgexp.report.figures import DPI, FIGURES
 
 HERE = Path(__file__).parent
 CSS_DPI = 96
+# CSS pixels that a figure is wider than: three panels beside each other, then two
+KINDS = {"widest": 1300, "wide": 860}
 # Whatever a run's texts hold stays text: the templates escape all that they are given.
 TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -50,12 +52,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure inside the page: what it shows, its PNG as an address that needs no file, and its size in CSS pixels."""
+    """A figure inside the page: what it shows, its PNG as an address that needs no file, and its size in CSS pixels.
+
+    pdf: where the same lies as vectors, as a link from the page; None if it does not.
+    """
 
     caption: str
     source: str
     width: int
     height: int
+    pdf: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """How much of a screen its letters need to be read: a class of report.css, or nothing for half of it."""
+        return next((kind for kind, least in KINDS.items() if self.width > least), "")
 
 
 def render(template: str, **content: Any) -> bytes:
@@ -64,15 +75,21 @@ def render(template: str, **content: Any) -> bytes:
     return TEMPLATES.get_template(template).render(style=style, script=script, **content).encode("utf-8", "replace")
 
 
-def pictures(images: Mapping[str, Path], captions: Mapping[str, str] | None = None) -> list[Picture]:
-    """Figures from their PNG files. Without ``captions``: the first sentence of the function that draws a figure."""
+def pictures(
+    images: Mapping[str, Path], captions: Mapping[str, str] | None = None, linked: bool = False
+) -> list[Picture]:
+    """Figures from their PNG files. Without ``captions``: the first sentence of the function that draws a figure.
+
+    linked: whether the page lies beside the figures' folder, and leads to the PDF of each that has one.
+    """
     found = []
     for name, path in images.items():
         caption = caption_of(name) if captions is None else words(captions.get(name, name))
         with Image.open(path) as image:
             width, height = (round(pixels * CSS_DPI / DPI) for pixels in image.size)
             source = "data:image/png;base64," + base64.b64encode(smaller(image)).decode()
-        found.append(Picture(caption, source, width, height))
+        pdf = f"{path.parent.name}/{path.stem}.pdf" if linked and path.with_suffix(".pdf").is_file() else None
+        found.append(Picture(caption, source, width, height, pdf))
     return found
 
 

@@ -12,9 +12,11 @@ import yaml
 
 from cgexp.analysis.curves import Notes
 from cgexp.analysis.structures import Structures
+from cgexp.analysis.tiles import Landscape
 from cgexp.frames import Frames
 from cgexp.report.findings import in_words
 from cgexp.report.html import Cell, Table, pictures, render
+from cgexp.report.html_landscape import landscape_view
 from cgexp.report.html_summary import RunFacts, key_table, metrics_table, summary, warnings
 from cgexp.report.html_viewer import of_run
 
@@ -27,8 +29,9 @@ class RunContent:
 
     experiment, run_id: its name. facts: what it was made of. config: resolved, with choices and overrides. provenance:
     as in provenance.json. code: version and commit of what evaluates it now. notes: the remarks of the analysis.
-    figures: name -> PNG file. structures: of a peptide. n_frames_prior: frames that the prior was fitted on, if others
-    than the run's; else None.
+    figures: name -> PNG file. structures: of a peptide. landscape: where its ensembles have been in the plane of the
+    ICs, shown if there are structures. n_frames_prior: frames that the prior was fitted on, if others than the run's;
+    else None.
     """
 
     experiment: str
@@ -42,12 +45,14 @@ class RunContent:
     notes: Notes | None = None
     figures: Mapping[str, Path] = field(default_factory=dict)
     structures: Structures | None = None
+    landscape: Landscape | None = None
     n_frames_prior: int | None = None
 
 
 def run_page(run: RunContent) -> bytes:
     """The page, whole; the same bytes for the same content."""
     units = run.frames.units
+    in_space = run.structures is not None
     return render(
         "run.html",
         title=f"{run.experiment} {run.run_id}",
@@ -60,8 +65,9 @@ def run_page(run: RunContent) -> bytes:
         warnings=warnings(run.facts, run.metrics, run.notes, run.provenance["data"].get("force_map", "")),
         key=key_table(run.metrics, units),
         metrics=metrics_table(run.metrics, units),
-        pictures=pictures(run.figures),
+        pictures=pictures(run.figures, linked=True),
         viewer=None if run.structures is None else of_run(run.structures),
+        landscape=landscape_view(run.landscape) if in_space and run.landscape is not None else None,
         command=command(run.config["overrides"]),
         stages=_stages(run.provenance, run.code),
         facts=_facts(run),

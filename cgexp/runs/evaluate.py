@@ -114,7 +114,7 @@ def evaluate(context: Context) -> dict[str, float]:
         from cgexp.runs.page import draw_figures, write_page  # Matplotlib takes a second to import
 
         images = draw_figures(context, result, metrics, analysis)
-        write_page(context, trajectory, equilibrium, result.notes, metrics, images)
+        write_page(context, trajectory, equilibrium, result, metrics, images)
     except InputError:
         raise
     except Exception as error:  # nobody shall lose a run's numbers to its figures

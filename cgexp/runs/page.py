@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cgexp.analysis.curves import Notes
+from cgexp.analysis.curves import TicaMaps
 from cgexp.analysis.equilibrium import Equilibrium
 from cgexp.analysis.result import Analysis, Evaluation
-from cgexp.analysis.structures import structures_of
+from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures, structures_of
+from cgexp.analysis.tica import Tica
+from cgexp.analysis.tiles import InPlane, Landscape, landscape
 from cgexp.build import TARGET
+from cgexp.frames import Frames
 from cgexp.priors.prior import Prior
 from cgexp.report.figures import draw, save
 from cgexp.report.html_run import RunContent, run_page
@@ -22,6 +25,7 @@ from cgexp.runs.provenance import code_version
 from cgexp.runs.stages import Context, frames_of_prior
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import write_arrays, write_bytes
+from cgexp.systems.base import System
 
 DRAWS = 10  # for each of analysis.n_bootstrap, as for the other means
 
@@ -58,23 +62,24 @@ def write_page(
     context: Context,
     trajectory: Trajectory | None,
     equilibrium: Equilibrium | None,
-    notes: Notes | None,
+    result: Evaluation,
     metrics: Mapping[str, float],
     figures: Mapping[str, Path],
 ) -> None:
     """Write report.html, and for a molecule structures.npz with what it shows in space.
 
-    equilibrium: what the run is compared with, None: its data set. notes: of the analysis. figures: name -> PNG.
+    equilibrium: what the run is compared with, None: its data set. result: of the analysis. figures: name -> PNG.
     """
     experiment, folder, system = context.experiment, context.folder, context.experiment.system
-    structures = None
-    if len(system.trace) and notes is not None:  # ensembles were compared
+    structures = shown = None
+    if len(system.trace) and result.notes is not None:  # ensembles were compared
         reference = context.frames if equilibrium is None else equilibrium.frames
         burn_in = 0.0 if experiment.simulation is None else experiment.simulation.burn_in
         draws, seed = DRAWS * experiment.analysis.n_bootstrap, experiment.analysis.seed
         run = None if equilibrium is None else equilibrium.run
         structures = structures_of(system, reference, trajectory, burn_in, draws, seed, run)
         write_arrays(folder.structures, *structures.to_arrays(), compress=True)
+        shown = landscape_of(system, reference, trajectory, burn_in, result, structures)
     facts = facts_of(experiment)
     content = RunContent(
         experiment=experiment.name,
@@ -86,11 +91,40 @@ def write_page(
         n_frames_prior=len(frames_of_prior(context.experiment, context.frames)) if facts.fitted_on else None,
         provenance=folder.read_provenance(),
         code=code_version(),
-        notes=notes,
+        notes=result.notes,
         figures=figures,
         structures=structures,
+        landscape=shown,
     )
     write_bytes(folder.report, run_page(content))
+
+
+def landscape_of(
+    system: System,
+    reference: Frames,
+    trajectory: Trajectory | None,
+    burn_in: float,
+    result: Evaluation,
+    structures: Structures,
+) -> Landscape | None:
+    """What lies where in the plane of the ICs; None if the analysis has made no map of it.
+
+    structures: what its frames are superposed on, and whether the simulation has a healthy replica.
+    """
+    maps = result.curves.get("tica")
+    if not isinstance(maps, TicaMaps) or "tica" not in result.definitions:
+        return None
+    tica = Tica.from_arrays(*result.definitions["tica"])
+    coords = {REFERENCE: (reference.coords, reference.weights)}
+    if trajectory is not None and maps.model is not None:
+        production = trajectory.production(burn_in)
+        coords[SIMULATION] = (production.reshape(-1, *production.shape[2:]), None)
+    ensembles = {
+        name: InPlane(tica.transform(x), x[:, system.trace], np.ones(len(x)) if weights is None else weights)
+        for name, (x, weights) in coords.items()
+    }
+    target = structures.ensembles[REFERENCE][1][0] if structures.native is None else structures.native
+    return landscape(maps, ensembles, structures.native, target)
 
 
 def facts_of(experiment: Experiment) -> RunFacts:

@@ -114,6 +114,26 @@ def test_structures_are_drawn_turned_and_played(page: Page, folder: Path) -> Non
     assert page.evaluate("document.getElementById('time').textContent") == first
 
 
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
+def test_a_place_of_the_landscape_shows_its_frame(page: Page, folder: Path, width: int, dark: bool) -> None:
+    page.open(folder / "run.html", width, dark=dark)
+    drawn(page)
+    note = "document.getElementById('place-note').textContent"
+    assert page.evaluate(note).startswith("simulation: ")
+    assert coloured(pixels(page, "#place")) > 500
+    page.click("#map-0 + .controls button")
+    first = page.evaluate(note)
+    assert first.startswith("reference: ")
+    assert page.evaluate("document.querySelector('#map-0 .chosen').getAttribute('visibility')") == "visible"
+    page.evaluate("document.getElementById('map-0').focus()")
+    page.press("ArrowRight", 39)
+    assert page.evaluate(note) != first
+    page.click("#map-1")  # its middle is the corner of visited tiles
+    assert page.evaluate(note).startswith("simulation: ")
+    assert page.evaluate("document.querySelector('#map-0 .chosen').getAttribute('visibility')") == "hidden"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_tables_are_sorted_by_clicks_and_keys_and_filtered(page: Page, folder: Path) -> None:
     page.open(folder / "run.html", WIDE)
     as_written = column(page, "key")

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cgexp.analysis.curves import Notes
+from cgexp.analysis.curves import Notes, TicaMaps
 from cgexp.analysis.representatives import Representative
 from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures
+from cgexp.analysis.tiles import InPlane, Landscape, landscape
 from cgexp.frames import Frames
 from cgexp.report.html_run import RunContent
 from cgexp.report.html_study import RunOfStudy, StudyContent
@@ -79,6 +80,26 @@ def structures(n_shown: int = 3, seed: int = 0) -> Structures:
     return Structures(tuple(Peptide().sequence), native, ensembles, played, 0.5 * np.arange(n_shown), 2)
 
 
+def maps() -> TicaMaps:
+    """The reference has visited the lower half of 8 by 8 bins, the simulation the left half."""
+    edges, x = np.linspace(-2.0, 2.0, 9), np.linspace(0.0, 3.5, 8)
+    energy = np.add.outer(x, x)
+    below, left = np.where(np.arange(8) < 4, energy, np.nan), np.where(np.arange(8)[:, None] < 4, energy, np.nan)
+    return TicaMaps(below, "some_ensemble", edges, edges, highest=7.0, model_outside=0.0, model=left)
+
+
+def plane(n_frames: int = 400, seed: int = 0) -> Landscape:
+    """Frames near the native structure, spread over the map."""
+    native, rng = Peptide().native(), np.random.default_rng(seed)
+    found = {}
+    for name, column in ((REFERENCE, 1), (SIMULATION, 0)):
+        ics = rng.uniform(-2.0, 2.0, size=(n_frames, 2))
+        ics[:, column] = -np.abs(ics[:, column])
+        size = np.linspace(0.1, 3.0, n_frames)[:, None, None]
+        found[name] = InPlane(ics, native + size * rng.normal(size=(n_frames, *native.shape)), np.ones(n_frames))
+    return landscape(maps(), found, native, native)
+
+
 METRICS = {
     "w1_tica": 0.5, "w1_tica_sem": 0.1, "w1_tica_resolution": 0.45, "folded_fraction": 0.25, "replicas_failed": 0.0,
     "loss_validation": 60.0, "epochs": 8.0, "checkpoint_epoch": 7.0, "n_parameters": 44800.0, "train_seconds": 12.5,
@@ -102,7 +123,18 @@ def picture(path: Path) -> Path:
 def run_content(folder: Path, **changes: Any) -> RunContent:
     figures = {name: picture(folder / f"{name}.png") for name in ("tica", "training")}
     content = RunContent(
-        "some", "0123abcdef", facts(), CONFIG, METRICS, frames(), PROVENANCE, CODE, NOTES, figures, structures()
+        "some",
+        "0123abcdef",
+        facts(),
+        CONFIG,
+        METRICS,
+        frames(),
+        PROVENANCE,
+        CODE,
+        NOTES,
+        figures,
+        structures(),
+        plane(),
     )
     return replace(content, **changes)
 

@@ -33,7 +33,20 @@ def test_a_whole_page_is_valid_and_has_all_parts(tmp_path: Path) -> None:
 def test_the_same_content_gives_the_same_bytes_and_no_page_is_large(tmp_path: Path) -> None:
     page = run_page(run_content(tmp_path))
     assert page == run_page(run_content(tmp_path))
-    assert len(page) < 300_000
+    assert len(page) < 330_000
+
+
+def test_maps_are_figures_without_scripts_and_figures_lead_to_their_pdf(tmp_path: Path) -> None:
+    (tmp_path / "tica.pdf").write_bytes(b"%PDF")
+    found = Reader(run_page(run_content(tmp_path)))
+    assert found.problems == []
+    assert "Energy landscape" in found.text
+    maps = [attrs for tag, attrs in found.tags if tag == "svg" and "data-map" in attrs]
+    assert [one["role"] for one in maps] == ["img", "img"]
+    assert [
+        attrs["href"] for tag, attrs in found.tags if tag == "a" and (attrs.get("href") or "").endswith(".pdf")
+    ] == [f"{tmp_path.name}/tica.pdf"]
+    assert "Energy landscape" not in Reader(run_page(run_content(tmp_path, landscape=None))).text
 
 
 def test_a_toy_without_figures_has_no_viewer_and_stays_small(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ async function openView(element) {
     document.getElementById("player").hidden = false;
     play(data);
   }
+  if (document.getElementById("landscape")) openLandscape(data);
   element.dataset.drawn = "yes";
 }
 
