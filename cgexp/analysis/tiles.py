@@ -26,7 +26,7 @@ class InPlane:
 
     ics: Array
     trace: NDArray[np.floating]
-    weights: Array
+    weights: NDArray[np.floating]
 
 
 @dataclass(frozen=True)

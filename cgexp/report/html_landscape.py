@@ -100,7 +100,7 @@ def _path(bins: NDArray[np.bool_]) -> str:
 
 def _marks(tiles: Tiles, side: int, n_1: int, n_2: int) -> list[Mark]:
     """One for each basin, the most visited place first; one that would lie on another stands above it."""
-    marks = []
+    marks: list[Mark] = []
     for basin in dict.fromkeys(tiles.basin[np.argsort(-tiles.share, kind="stable")].tolist()):
         members = np.flatnonzero(tiles.basin == basin)
         tile = int(members[tiles.share[members].argmax()])
