@@ -114,7 +114,7 @@ def test_structures_are_drawn_turned_and_played(page: Page, folder: Path) -> Non
     assert page.evaluate("document.getElementById('time').textContent") == first
 
 
-@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), pytest.param(NARROW, True, marks=pytest.mark.slow)])
 def test_a_place_of_the_landscape_shows_its_frame(page: Page, folder: Path, width: int, dark: bool) -> None:
     page.open(folder / "run.html", width, dark=dark)
     drawn(page)
