@@ -67,6 +67,8 @@ def read_mlcg_weights(folder: Path) -> CGSchNet:
     Raises InputError with one sentence if they are not those of a SchNet that is like CGSchNet.
     """
     arguments = read_json(folder / ARGUMENTS)
+    if not isinstance(arguments, dict):
+        raise InputError(f"{folder / ARGUMENTS} holds no JSON object: give rbf, cutoff (Å), activation and atom_types")
     try:
         content = (folder / WEIGHTS).read_bytes()
     except FileNotFoundError as error:
@@ -110,7 +112,9 @@ def from_mlcg(state: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> CGSc
         )
     try:
         return _made(state, arguments, names, state[f"rbf_layer.{centres}"], state[f"rbf_layer.{widths}"])
-    except (RuntimeError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise InputError(f"these weights do not fit CGSchNet ({shown(error)}): expected as many hidden features "
                          "as a bead has, and half of them, in the output network") from error  # fmt: skip
 

@@ -78,12 +78,15 @@ def test_what_is_not_like_ours_gets_a_sentence(tmp_path: Path) -> None:
         from_mlcg({n: t for n, t in state.items() if "layers.4" not in n}, arguments)
     with pytest.raises(InputError, match="do not fit CGSchNet"):
         from_mlcg({**state, "output_network.layers.2.weight": torch.zeros(9, 16)}, arguments)
-    with pytest.raises(InputError, match="atom_types reach from 0 to 1: expected 1 to 20"):
+    with pytest.raises(InputError, match=r"^atom_types reach from 0 to 1: expected 1 to 20"):
         from_mlcg(state, {**arguments, "atom_types": [0, 1]})
     with pytest.raises(InputError, match=r"the network of peptide-YYDPETGTWY is none: train with model=cgschnet"):
         write_mlcg_weights(tmp_path, make_bundle(model=False))
     (tmp_path / "mlcg_schnet.safetensors").unlink()
     with pytest.raises(InputError, match="is missing: it holds the state_dict"):
+        read_mlcg_weights(tmp_path)
+    (tmp_path / ARGUMENTS).write_text("null")
+    with pytest.raises(InputError, match="holds no JSON object: give rbf"):
         read_mlcg_weights(tmp_path)
     (tmp_path / ARGUMENTS).unlink()
     with pytest.raises(InputError, match=f"{ARGUMENTS} is missing"):
