@@ -210,7 +210,9 @@ def tica_maps_figure(curve: TicaRounds) -> Figure:
                 panel.set_xlabel("IC 1 (TICA units)")
         axes[3 * row].set_ylabel("IC 2 (TICA units)")
         axes[3 * row + 1].plot(*arm.initial.T, ".", ms=1.5, color="0.35", rasterized=True, label="initial data")
-        axes[3 * row + 2].plot(*arm.added.T, "x", ms=4.0, mew=1.0, color=COLOURS["simulation"], label="frames added")
+        axes[3 * row + 2].plot(
+            *arm.added.T, "x", ms=2.5, mew=0.6, alpha=0.5, color=COLOURS["simulation"], label="frames added"
+        )
     axes[0].set_xlim(edges_1[0], edges_1[-1])
     axes[0].set_ylim(edges_2[0], edges_2[-1])
     figure.colorbar(mesh, ax=axes, label="free energy (kT)")
