@@ -75,7 +75,7 @@ def arms_figure(curves: Sequence[RoundsOfQuantity], against: str) -> Figure:
     labels = [label for label in curves[0].arms if label != against]
     colours = [colour for colour in ARM_COLOURS if colour not in ("0.5", "black")]
     figure, axes = panels(len(curves), len(labels), sharex=True, sharey="row")
-    figure.set_size_inches(1.0 + 1.9 * len(labels), 0.6 + 2.1 * len(curves))
+    figure.set_size_inches(max(4.5, 1.0 + 1.9 * len(labels)), 0.6 + 2.1 * len(curves))  # room for the legend
     for row, curve in enumerate(curves):
         for column, label in enumerate(labels):
             panel = axes[row * len(labels) + column]
