@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from cgexp.analysis.tiles import Landscape, Tiles
 Array = NDArray[np.float64]
 N_LEVELS = 24  # colours of a map
 APART = 0.06  # of the edge of a map: two numbers on it that are nearer than this cover each other
+# where a number may stand instead, in these lengths, the nearest first; there are far fewer basins than places
+ASIDE = sorted(product(range(-3, 4), repeat=2), key=lambda step: (step[0] ** 2 + step[1] ** 2, step))
 LOWEST = "lowest"  # what a map's most visited place is called where no basins are known
 
 
@@ -99,17 +102,21 @@ def _path(bins: NDArray[np.bool_]) -> str:
 
 
 def _marks(tiles: Tiles, side: int, n_1: int, n_2: int) -> list[Mark]:
-    """One for each basin, the most visited place first; one that would lie on another stands above it."""
+    """One for each basin, the most visited place first; one that would lie on another stands beside it."""
     marks: list[Mark] = []
     for basin in dict.fromkeys(tiles.basin[np.argsort(-tiles.share, kind="stable")].tolist()):
         members = np.flatnonzero(tiles.basin == basin)
         tile = int(members[tiles.share[members].argmax()])
         x, y = (tiles.place[tile] + 0.5) * side
-        mark = Mark(LOWEST if basin == ALL else basin, tile, float(x), float(n_2 - y))
-        while any(abs(mark.x - other.x) < APART * n_1 and abs(mark.y - other.y) < APART * n_2 for other in marks):
-            mark = replace(mark, y=mark.y - APART * n_2)
-        marks.append(mark)
+        at_tile = Mark(LOWEST if basin == ALL else basin, tile, float(x), float(n_2 - y))
+        moved = (replace(at_tile, x=at_tile.x + i * APART * n_1, y=at_tile.y + j * APART * n_2) for i, j in ASIDE)
+        marks.append(next(mark for mark in moved if not any(_cover(mark, other, n_1, n_2) for other in marks)))
     return marks
+
+
+def _cover(a: Mark, b: Mark, n_1: int, n_2: int) -> bool:
+    nearly = 0.999 * APART  # those that were moved apart are not nearer for rounding
+    return abs(a.x - b.x) < nearly * n_1 and abs(a.y - b.y) < nearly * n_2
 
 
 def _ticks(edges: Array) -> list[tuple[float, str]]:
