@@ -88,7 +88,7 @@ class Bundle:
         """
         if self.simulation is None:
             raise InputError("the run of this bundle had no simulation: there are no settings to simulate it with")
-        simulation = build({**self.simulation, **settings}, Simulation)
+        simulation = build({**self.simulation, "devices": 1, **settings}, Simulation)  # not those of the run's machine
         if simulation.temperature != self.temperature:
             raise InputError(
                 f"temperature={simulation.temperature:g} is not that of the model, {self.temperature:g}, which is not "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from cgexp.errors import InputError
 from cgexp.executor.local import local_executor
-from cgexp.kernels.evaluator import make_evaluator
+from cgexp.kernels.evaluator import Evaluate, make_evaluator
 from cgexp.parts.part import Part
 from cgexp.parts.ranges import AddedLater, EvaluationOnly, ExecutionOnly, Positive, PositiveInt, Share
 from cgexp.progress import Report, silent
@@ -115,12 +116,7 @@ class Simulation(Part):
         holds another simulation or cannot be written, there are fewer GPUs than devices, all replicas have failed, or
         tempering finds no energy.
         """
-        if starts.ndim != 3 or len(starts) != self.n_walkers or starts.shape[1] != len(masses):
-            rungs = "" if self.tempering is None else " x tempering.n_rungs"
-            raise InputError(
-                f"starts have shape {list(starts.shape)}: expected [simulation.n_replicas{rungs}, n_beads, n_dims] "
-                f"with {self.n_walkers} replicas of {len(masses)} beads"
-            )
+        self._require_starts(starts, len(masses))
         folder, starts = Path(folder), starts.detach().to(PRECISIONS[self.precision])
         if starts.is_cuda:
             self._require_gpus(torch.cuda.device_count())
@@ -134,18 +130,7 @@ class Simulation(Part):
         ladders = self._ladders(starts, units)
         if ladders is not None:
             bath = ladders.heated(bath)
-        if last is not None:
-            arrays, meta = last
-            replicas = Replicas.restore(arrays, meta, starts, evaluate)
-            if ladders is not None:
-                ladders.restore(arrays)
-        else:
-            replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
-            replicas.check(self.health, bath)
-        if ladders is not None and replicas.state.energy is None:
-            raise InputError(
-                "simulation.tempering compares energies, and this model has none: set simulation.tempering=null"
-            )
+        replicas = self._present(last, starts, evaluate, bath, ladders, seed)
         report, energies = progress or silent, store is not None
         with BackgroundWriter(chunks) as writer, self._executor() as executor:
             shares = executor and Shares(self, potential, starts, bath, kernel, graph, energies, executor)
@@ -159,6 +144,33 @@ class Simulation(Part):
                     assert steps is not None
                     chunk = self.chunk(replicas, ladders, steps, report, energies)
                 writer.append(*chunk)
+
+    def _present(
+        self, last: tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]] | None, starts: Tensor, evaluate: Evaluate,
+        bath: Bath, ladders: Ladders | None, seed: int,
+    ) -> Replicas:  # fmt: skip
+        """The replicas, and the ladders', of the last chunk; without one as they begin."""
+        if last is not None:
+            arrays, meta = last
+            replicas = Replicas.restore(arrays, meta, starts, evaluate)
+            if ladders is not None:
+                ladders.restore(arrays)
+        else:
+            replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
+            replicas.check(self.health, bath)
+        if ladders is not None and replicas.state.energy is None:
+            raise InputError(
+                "simulation.tempering compares energies, and this model has none: set simulation.tempering=null"
+            )
+        return replicas
+
+    def _require_starts(self, starts: Tensor, n_beads: int) -> None:
+        if starts.ndim != 3 or len(starts) != self.n_walkers or starts.shape[1] != n_beads:
+            rungs = "" if self.tempering is None else " x tempering.n_rungs"
+            raise InputError(
+                f"starts have shape {list(starts.shape)}: expected [simulation.n_replicas{rungs}, n_beads, n_dims] "
+                f"with {self.n_walkers} replicas of {n_beads} beads"
+            )
 
     def _require_gpus(self, n_gpus: int) -> None:
         """Raise InputError unless each device of the simulation is a GPU of its own."""

@@ -81,10 +81,7 @@ def fit(
     history = History(folder / "history.csv", progress, None if several else log, logger, settings.batch_size)
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
-    last = folder / LAST
-    if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
-        messages.warning("%s has lost %s: the training begins anew", folder, BEST)
-        last.unlink()
+    last = _last_checkpoint(folder, settings)
     watched = [] if watch is None else [Watched(watch)]
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(
@@ -105,6 +102,15 @@ def fit(
     return _kept_weights(module, history, data, settings, folder) | loss_levels(
         frames, prior_forces, data.validation_index
     )
+
+
+def _last_checkpoint(folder: Path, settings: Training) -> Path:
+    """Where the training goes on from, if the file is there; removed where the best weights so far are lost."""
+    last = folder / LAST
+    if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
+        messages.warning("%s has lost %s: the training begins anew", folder, BEST)
+        last.unlink()
+    return last
 
 
 def _data(

@@ -19,6 +19,13 @@ from tests.report.server import Server
 KEY = "0" * 40  # as long as those of W&B
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of a client that ends within a call, which is no fault of the server's."""
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     """A server in this process that answers until the context ends."""
@@ -70,10 +77,6 @@ def serving() -> Iterator[Server]:
         def do_PUT(self) -> None:
             server.upload(self.path.removeprefix("/upload/"), self._content())
             self._send(200, {})
-
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            """A client that ends within a call is no fault of the server's."""
 
     with Quiet(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_address[1]}"
