@@ -43,7 +43,7 @@ def gains_figure(groups: Mapping[str, Mapping[str, Sequence[float]]], quantity: 
             panel.plot(values, np.full(len(values), place), "o", ms=3, color="0.5", alpha=0.8)
         panel.axvline(0.0, color="black", lw=1.0, ls="--")
         panel.set_title(group, fontsize="medium")
-        panel.set_xlabel(axis_label(quantity, unit))
+    figure.supxlabel(axis_label(quantity, unit), fontsize="medium")
     axes[0].set_yticks(range(len(labels)), labels[::-1])
     return figure
 

@@ -32,4 +32,4 @@ def test_every_arm_has_a_line_and_every_control_a_panel() -> None:
     assert [label.get_text() for label in none.get_yticklabels()] == ["near", "far"]
     assert len(none.collections) == 1, "one seed has no interval"
     assert random.get_title() == "over random"
-    assert random.get_xlabel() == "gain (Å)"
+    assert figure.get_supxlabel() == "gain (Å)"
