@@ -14,7 +14,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.jobs import Jobs, jobs_of, without_globs
 from cgexp.config.paths import use_conf_dir
-from cgexp.errors import sentence_of
+from cgexp.errors import InputError, sentence_of
 
 if TYPE_CHECKING:
     from cgexp.config.launch import Failed
@@ -100,6 +100,8 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
     from cgexp.runs.lock import require_writable
     from cgexp.runs.sweeps import record_folder, recorded, sweep_folder
 
+    if verb not in NO_RUNS:
+        _require_one_node(jobs.configs)
     first = jobs.configs[0]
     outputs, name = Path(first["outputs"]), sweep_name(overrides)
     place = record_folder(outputs, first["sweep"]["name"] or name)
@@ -117,6 +119,16 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
     if verb not in NO_RUNS:
         _print_results(configs, place)
     return _told(failed, len(configs), overrides) if failed else 0
+
+
+def _require_one_node(configs: Sequence[Config]) -> None:
+    """Raise InputError for a training on several nodes, each of which would do a multirun of its own."""
+    for config in configs:
+        if config["trainer"].get("n_nodes", 1) > 1:
+            raise InputError(
+                f"trainer.n_nodes={config['trainer']['n_nodes']} is for one training, not for a multirun: start "
+                "one command for each, without -m and lists"
+            )
 
 
 def _finished(configs: Sequence[Config], verb: str) -> list[int]:

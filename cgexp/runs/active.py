@@ -24,6 +24,7 @@ from cgexp.runs.folder import STAGES, RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, check_same_data, recording, relative
 from cgexp.runs.stages import proposing, remove
 from cgexp.store import write_bytes, write_json
+from cgexp.training.nodes import require_one_node
 
 Say = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
     proposals = proposing(experiment).simulation
     assert settings is not None
     assert proposals is not None  # checks.py
+    require_one_node(experiment.trainer, "active learning")
     _ = experiment.trainer.device  # refuses a GPU that is not there
     frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if frames.weights is not None:

@@ -30,9 +30,11 @@ from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
 from cgexp.training.fit import Training
 from cgexp.training.losses import Batch, Loss
+from cgexp.training.nodes import require_nodes, require_one_node
 from cgexp.training.sampling_terms import require_fitting
 from cgexp.training.split import split_by_block
 
+log = logging.getLogger(__name__)
 N_FRAMES = 64
 N_FITTED = 5000  # frames that the prior is fitted on
 N_TRIED = 512  # configurations of a step whose time is measured
@@ -64,6 +66,7 @@ def report(config: Config) -> Iterator[str]:
     prior = prior_of(experiment, given, frames)
     network = experiment.model.make()
     network.fit(frames, system)
+    require_processes(experiment)
     require_fitting(experiment.loss.make(), experiment.trainer, network)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
@@ -90,6 +93,16 @@ def report(config: Config) -> Iterator[str]:
     yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
     warn(experiment)
     yield f"run        {experiment.name}/{experiment.run_id}"
+
+
+def require_processes(experiment: Experiment) -> None:
+    """Raise InputError for active learning on several nodes; warn of an environment that a training could not use."""
+    if experiment.active is not None:
+        require_one_node(experiment.trainer, "active learning")
+    try:
+        require_nodes(experiment.trainer)
+    except InputError as error:
+        log.warning("the training could not begin here: %s", error)
 
 
 def require_prior_system(experiment: Experiment) -> None:

@@ -52,7 +52,6 @@ class RunFolder:
         self.provenance = path / "provenance.json"
         self.prior = path / "prior.json"
         self.training = path / "train"
-        self.scratch = path / ".scratch"  # frames in training that do not fit into memory, while it lasts
         self.training_of = self.training / "made_of.json"  # what a training, maybe half-finished, is made from
         self.history = self.training / "history.csv"
         self.training_metrics = self.training / "metrics.json"
@@ -70,6 +69,10 @@ class RunFolder:
     def definition(self, name: str) -> Path:
         """What the metrics are measured in, for example the TICA coordinates."""
         return self.path / f"{name}.npz"
+
+    def scratch(self, node: int = 0) -> Path:
+        """Where a node keeps frames in training that do not fit into its memory, while it lasts."""
+        return self.path / (f".scratch-{node}" if node else ".scratch")
 
     def files(self, stage: str) -> list[str]:
         """What ``stage`` writes: names of files, relative to the folder, and of the trajectory's."""

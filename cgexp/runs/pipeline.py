@@ -29,6 +29,7 @@ from cgexp.runs.tracking import described, tell_stage
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import Chunks, file_hash, write_bytes, write_record
 from cgexp.training.fit import Watch
+from cgexp.training.nodes import node_rank, require_nodes
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,13 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
         _check_own_file(config, folder)
         say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
         return folder
+    trainer = make_parts(config, ["trainer"])["trainer"]
+    trains = "train" in stages and (config["force"] or not any(one.done("train") for one in (folder, parent) if one))
+    if trains:
+        require_nodes(trainer)
+    if node_rank(trainer) > 0:
+        _follow(Experiment.of(config), folder, trains, say)
+        return folder
     if parent is None:
         _require_earlier(folder, verb, simulates)
     with at_work(folder, config, say):
@@ -101,6 +109,19 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
             _require_earlier(folder, verb, simulates, parent)
         _work(Experiment.of(config), folder, verb, watch)
     return folder
+
+
+def _follow(experiment: Experiment, folder: RunFolder, trains: bool, say: Say) -> None:
+    """Take part, as a node that is not the first, in the training of a run, if ``trains``; nothing else is done."""
+    rank = node_rank(experiment.trainer)
+    if not trains:
+        say(f"{folder.path}: no training, so there is nothing to do for node {rank}")
+        return
+    _ = experiment.trainer.device  # refuses a GPU that is not there
+    frames, _ = experiment.data_set.get(workers=experiment.executor)
+    with threads_for(frames.n_beads):
+        train(Context(experiment, folder, frames, Tracker()))
+    say(f"{folder.path}: node {rank} has taken part in the training; node 0 does the rest")
 
 
 def is_finished(config: Config, verb: str) -> bool:

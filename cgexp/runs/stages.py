@@ -36,6 +36,7 @@ from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record
 from cgexp.training.fit import LAST, Watch
 from cgexp.training.levels import untrained
+from cgexp.training.nodes import meet, node_rank
 from cgexp.training.noise import with_noise
 
 log = logging.getLogger(__name__)
@@ -97,22 +98,25 @@ def require_same_system(fitted_on: str | None, found: str, expected: str) -> Non
 def train(context: Context) -> None:
     """Train the network on what the prior leaves of the forces; write potential.npz and the numbers of the training."""
     settings, frames, folder = context.experiment.trainer, context.frames, context.folder
+    claim_training(context)
+    if settings.n_nodes > 1:
+        meet(settings, lambda: facts_of_training(context))
     prior = Prior.load(folder.prior)
-    scratch = None if settings.fits_memory(frames) else folder.scratch
+    scratch = folder.scratch(node_rank(settings))
     try:
-        _train(context, prior, scratch)
+        _train(context, prior, None if settings.fits_memory(frames) else scratch)
     finally:
-        remove(folder.scratch)
+        remove(scratch)
 
 
 def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     """As ``train``; frames in training and the prior's forces are files in the folder scratch, if it is given."""
     experiment, frames, folder = context.experiment, context.frames, context.folder
     settings, seed = experiment.trainer, experiment.seed
+    is_first = node_rank(settings) == 0  # the others only take part
     prior_spec = prior.left(experiment.prior.spec)
     out = None if scratch is None else create(scratch / "prior_forces.npy", frames.coords.shape, np.float64)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel, out)
-    claim_training(context)
     torch.manual_seed(seed)
     network = experiment.model.make()
     network.fit(frames, experiment.system)
@@ -121,9 +125,11 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
         own = [name for name, _ in network.named_parameters() if name not in taken]
         log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
     if not any(True for _ in network.parameters()):
-        numbers = untrained(frames, prior_forces, settings.validation_fraction, settings.fold, folder.training, seed)
-        write_record(folder.training_metrics, numbers)
-        save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, prior_spec)
+        if is_first:
+            fraction, fold = settings.validation_fraction, settings.fold
+            numbers = untrained(frames, prior_forces, fraction, fold, folder.training, seed)
+            write_record(folder.training_metrics, numbers)
+            save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, prior_spec)
         return
     from cgexp.training.trainer import fit  # Lightning takes seconds to import
 
@@ -132,6 +138,8 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
         folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),
         Progress("training: epoch", keep=folder.keep_progress), prior=prior, watch=context.watch,
     )  # fmt: skip
+    if not is_first:
+        return
     kernel = best_kernel(network, settings.device) if experiment.kernel == "auto" else experiment.kernel
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_record(folder.training_metrics, numbers)
@@ -142,8 +150,13 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
 
 
 def claim_training(context: Context) -> None:
-    """Write down what a training is of before it begins; forget one that was begun on another prior or other data."""
+    """Write down what a training is of before it begins; forget one that was begun on another prior or other data.
+
+    Of several nodes the first does so.
+    """
     folder = context.folder
+    if node_rank(context.experiment.trainer) > 0:
+        return
     own = {"data": context.frames.content_hash, "prior": file_hash(folder.prior)}
     try:
         same = read_record(folder.training_of) == own
@@ -153,6 +166,19 @@ def claim_training(context: Context) -> None:
         log.warning("%s was begun with other data or another prior, or does not say: it begins anew", folder.training)
         remove(folder.training)
     write_record(folder.training_of, own)
+
+
+def facts_of_training(context: Context) -> dict[str, str]:
+    """What must be the same on all nodes that train together, in words for a sentence."""
+    folder, settings = context.folder, context.experiment.trainer
+    last = folder.training / LAST
+    return {
+        "run": context.experiment.run_id,
+        "number of devices": str(settings.devices),
+        "data set": context.frames.content_hash,
+        "prior": file_hash(folder.prior) if folder.prior.is_file() else "",
+        "checkpoint": file_hash(last) if last.is_file() else "",
+    }
 
 
 def _claim_trajectory(trajectory: Path, potential: Potential) -> None:

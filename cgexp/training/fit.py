@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # Lightning takes seconds to import
     from pytorch_lightning.callbacks import Callback
 
 LAST, BEST, FAILED = "last.ckpt", "best.ckpt", "exception.ckpt"
+ONE_PROCESS = "trainer.devices=1 trainer.n_nodes=1"
 Watch = Callable[[int, float], bool]  # told epochs done and validation loss; returns whether to stop the training
 
 
@@ -47,7 +48,7 @@ class Training(Part):
     resident_gb: coordinates and forces of more than this many GB (1e9 bytes) stay on disk, in the run's folder, and
     batches are read from there, with the same numbers. callbacks: Lightning's, or Templates of them. devices: processes
     on a CPU, or GPUs, of this machine that share each batch (training/devices.py); the network learns the same on any
-    number of them.
+    number of them. n_nodes: machines, each with that many devices, that share each batch (training/nodes.py).
     """
 
     max_epochs: PositiveInt
@@ -66,16 +67,18 @@ class Training(Part):
     noise: AddedLater[NonNegative] = 0.0
     resident_gb: ExecutionOnly[Positive] = 8.0
     devices: ExecutionOnly[PositiveInt] = 1
+    n_nodes: ExecutionOnly[PositiveInt] = 1
 
     def __post_init__(self) -> None:
         if self.gradient_precision == "bfloat16" and self.precision == "float64":
             raise InputError(
                 "trainer.gradient_precision=bfloat16 is for trainer.precision=float32: set one of the two otherwise"
             )
-        if self.batch_size % self.devices:
+        if self.batch_size % self.n_processes:
+            nodes = f" on each of trainer.n_nodes={self.n_nodes}" if self.n_nodes > 1 else ""
             raise InputError(
-                f"trainer.batch_size={self.batch_size} is no multiple of trainer.devices={self.devices}, which share "
-                f"each batch: set trainer.batch_size={-(-self.batch_size // self.devices) * self.devices}"
+                f"trainer.batch_size={self.batch_size} is no multiple of trainer.devices={self.devices}{nodes}, which "
+                f"share each batch: set trainer.batch_size={-(-self.batch_size // self.n_processes) * self.n_processes}"
             )
         n_folds = round(1.0 / self.validation_fraction) if self.validation_fraction else 1
         if self.fold >= n_folds:
@@ -83,6 +86,11 @@ class Training(Part):
                 f"trainer.fold={self.fold} but trainer.validation_fraction={self.validation_fraction} makes {n_folds} "
                 f"parts: expected 0 to {n_folds - 1}"
             )
+
+    @property
+    def n_processes(self) -> int:
+        """How many share each batch, on all nodes together."""
+        return self.devices * self.n_nodes
 
     def made_callbacks(self) -> list[Callback]:
         """The callbacks; those of a config are made here, anew at each call."""

@@ -8,6 +8,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
+from cgexp.training.fit import ONE_PROCESS
 from cgexp.training.losses import Loss, LossTerm
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def require_fitting(loss: Loss, settings: Training, network: EnergyTerm) -> None
         )
     if settings.noise:
         raise InputError(f"{what} compares with the data as they are: set trainer.noise=0")
-    if settings.devices > 1:
-        raise InputError(f"{what} samples the model, which is done in one process: set trainer.devices=1")
+    if settings.n_processes > 1:
+        raise InputError(f"{what} samples the model, which is done in one process: set {ONE_PROCESS}")
     if not network.conservative:
         raise InputError(f"{what} compares energies, and this model has none: choose a model with energy")
 

@@ -28,11 +28,12 @@ from cgexp.progress import Report
 from cgexp.training.callbacks import CheckpointOnException, FolderCheckpoint, Watched
 from cgexp.training.data import ResidentData
 from cgexp.training.devices import sentences_of_processes, strategy_for
-from cgexp.training.fit import BEST, FAILED, LAST, Training, Watch
+from cgexp.training.fit import BEST, FAILED, LAST, ONE_PROCESS, Training, Watch
 from cgexp.training.history import ArrayCheckpointIO, CollectingLogger, History, Log
 from cgexp.training.levels import loss_levels
 from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
+from cgexp.training.nodes import node_rank
 from cgexp.training.noise import NoiseAugmentation
 from cgexp.training.sampling_terms import begin_sampling, require_fitting
 
@@ -63,13 +64,15 @@ def fit(
     ``history.csv``; a ``last.ckpt`` found there is resumed, bit for bit on a CPU. Afterwards the network holds the
     weights that ``settings.use_weights`` names. graphed: as in ForceMatching. prior: that of prior_forces, needed with
     ``settings.noise`` and where the loss samples the model. watch: told each epoch's validation loss, may stop the
-    training. scratch: folder for files of the frames, where these do not fit into memory (``Training.fits_memory``).
-    Raises InputError on missing labels, a loss that is not finite, noise on selected frames, or settings that
-    do not go with the loss; Pruned where ``watch`` has stopped it.
+    training. scratch: folder for files of the frames, where these do not fit into memory (``Training.fits_memory``). A
+    node that is not the first writes nothing and returns no metrics. Raises InputError on missing labels, a loss that
+    is not finite, noise on selected frames, or settings that do not go with the loss; Pruned where ``watch`` has
+    stopped it.
     """
     require_fitting(loss, settings, network)
-    if settings.devices > 1 and watch is not None:
-        raise InputError("a training that is watched, as in a search, is one process: set trainer.devices=1")
+    several = settings.n_processes > 1
+    if several and watch is not None:
+        raise InputError(f"a training that is watched, as in a search, is one process: set {ONE_PROCESS}")
     data = _data(frames, prior_forces, settings, loss, prior, seed, scratch)
     network.to(settings.dtype)
     module = ForceMatching(
@@ -77,7 +80,6 @@ def fit(
     )
     module.begin_sampling = lambda: begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
     logger = CollectingLogger() if log else None
-    several = settings.devices > 1
     history = History(folder / "history.csv", progress, None if several else log, logger, settings.batch_size)
     has_validation = len(data.validation_index) > 0
     checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
@@ -93,6 +95,8 @@ def fit(
                 trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
         except SystemExit as error:  # how Lightning answers Ctrl-C
             raise KeyboardInterrupt from error
+    if node_rank(settings):
+        return {}  # the first node keeps what was learnt
     if several:
         history = History(folder / "history.csv", None, log, logger, settings.batch_size)
         history.take_from(last)
@@ -109,7 +113,7 @@ def _last_checkpoint(folder: Path, settings: Training) -> Path:
     last = folder / LAST
     if last.is_file() and settings.use_weights == "best" and not (folder / BEST).is_file():
         messages.warning("%s has lost %s: the training begins anew", folder, BEST)
-        last.unlink()
+        last.unlink(missing_ok=True)  # another node may have done so
     return last
 
 
@@ -179,7 +183,8 @@ def _trainer(
     return pl.Trainer(
         accelerator="gpu" if settings.device.type == "cuda" else "cpu",
         devices=settings.devices,
-        strategy=strategy_for(settings.devices, settings.device),
+        num_nodes=settings.n_nodes,
+        strategy=strategy_for(settings),
         use_distributed_sampler=False,  # batches know their shares
         precision="64-true" if settings.precision == "float64" else "32-true",
         max_epochs=settings.max_epochs,
@@ -238,13 +243,16 @@ class _quiet:
             "LeafSpec",
             "flops_per_batch",
             "sync_dist",  # validation losses are those of all frames on every device
+            "broadcast_buffers. is deprecated",  # what takes its place copies buffers at the beginning
             "Grad strides do not match",  # of a column with one number a row: nothing is copied that matters
         ):
             warnings.filterwarnings("ignore", f".*{text}.*")
-        self._logger = logging.getLogger("pytorch_lightning")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
+        self._loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+        self._levels = [logger.level for logger in self._loggers]
+        for logger in self._loggers:
+            logger.setLevel(logging.ERROR)
 
     def __exit__(self, *_: object) -> None:
-        self._logger.setLevel(self._level)
+        for logger, level in zip(self._loggers, self._levels, strict=True):
+            logger.setLevel(level)
         self._warnings.__exit__(None, None, None)

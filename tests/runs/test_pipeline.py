@@ -44,7 +44,7 @@ def test_data_on_disk_give_the_same_numbers(finished: RunFolder, outputs: Path) 
     folder = run(configure(outputs / "disk", "experiment=toy_cgnet", "trainer.resident_gb=1e-9"), say=quiet)
     found, expected = (without_costs(json.loads(of.metrics.read_text())) for of in (folder, finished))
     assert found == expected
-    assert not folder.scratch.exists()
+    assert not folder.scratch().exists()
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
