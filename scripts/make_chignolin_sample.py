@@ -33,7 +33,7 @@ from cgexp.all_atom.mapping.unbiasedness import assess, force_rms
 from cgexp.all_atom.sampling.exchange_trajectory import SETTINGS_FILE
 from cgexp.all_atom.structure import build_peptide
 from cgexp.cards import DATA, load_card, packaged_names
-from cgexp.datasets.packaged import map_path, write_packaged
+from cgexp.datasets.packaged import FIRST_BLOCKS, map_path, write_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.store import Chunks, read_record
@@ -156,11 +156,12 @@ def verification(frames: Frames, fitted: bool) -> dict[str, Any]:
 
 
 def coverage(frames: Frames, run: NDArray[np.int64]) -> dict[str, Any]:
-    """Share of the frames by run, and by basin in all of them and in each run: run [n]."""
+    """By run: share of the frames, first block. By basin: share in all of them and in each run. run: [n]."""
     basin = basin_of(frames.coords, SYSTEM.native())
     chosen = {"all": run >= 0, **{kind: run == number for number, kind in enumerate(KINDS)}}
     return {
         "share_by_run": {kind: round(float(chosen[kind].mean()), 4) for kind in KINDS},
+        FIRST_BLOCKS: {kind: int(frames.block[chosen[kind]].min()) for kind in KINDS},
         "coverage": {
             name: {each: round(float((basin[own] == each).mean()), 4) for each in BASINS}
             for name, own in chosen.items()

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from cgexp.all_atom.mapping.unbiasedness import assess, force_rms, not_applicable
 from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, packaged_names
 from cgexp.datasets.recipe import Recipe
-from cgexp.errors import InputError
+from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames, force_field_of
 from cgexp.parts.ranges import Region
 from cgexp.quantised import dequantise, quantise
 from cgexp.store import read_arrays, read_frames, rounded, write_arrays, write_bytes, write_frames, write_json
 
 Content = TypeVar("Content")
+FIRST_BLOCKS = "first_block_by_run"  # of a card: runs whose blocks follow one another, and where each begins
 JUDGED = ("burn_in_ps", "stretch_ps", "effective_size", "runs")  # facts of a card that are printed
 
 
@@ -124,10 +125,12 @@ class Packaged(Recipe):
     """The shipped data set called ``name``; with n_frames, that many of its frames, evenly spaced.
 
     force_map: which forces, where the set ships several. basin: of a peptide whose native structure is known, only
-    frames of this basin, for data that lack the others; None: all.
+    frames of this basin, for data that lack the others; None: all. run: only frames of this one of the simulations that
+    the set is of, as a reference made of the others is independent of them; None: of all.
     """
 
     basin: Region[Literal["folded", "misfolded", "transition", "unfolded"] | None] = None
+    run: Region[str | None] = None
 
     cached: ClassVar[bool] = False
     ships: ClassVar[bool] = True  # with a card that tells whether it has forces
@@ -155,12 +158,27 @@ class Packaged(Recipe):
     def make(self, folder: Path) -> Frames:
         """Load the frames; ``folder`` is not needed. Raises InputError if fewer frames ship than n_frames."""
         frames = load_packaged(self.name, force_map=self.force_map)
+        if self.run is not None:
+            frames = _of_run(frames, self.run, load_card(self.name))
         if self.basin is not None:
             frames = frames.select(self.system.basin_of(frames.coords) == self.basin)
             frames = frames.with_labels(
                 notes=f"the {self.basin} frames alone, which are no equilibrium sample, of: {frames.notes}"
             )
         return self.check(self.thin(frames))
+
+
+def _of_run(frames: Frames, run: str, card: Mapping[str, Any]) -> Frames:
+    """The frames of one of the simulations that a set with this card is of."""
+    firsts: Mapping[str, int] = card.get(FIRST_BLOCKS, {})
+    if run not in firsts:
+        known = f"expected one of {', '.join(firsts)}" if firsts else "its card does not tell runs apart: leave it out"
+        raise InputError(
+            f"dataset.run={run}: data set '{card['name']}' has no such run{did_you_mean(run, firsts)}: {known}"
+        )
+    number = np.searchsorted(sorted(firsts.values()), frames.block, side="right") - 1
+    chosen = frames.select(number == sorted(firsts.values()).index(firsts[run]))
+    return chosen.with_labels(notes=f"the frames of run '{run}' alone, of: {frames.notes}")
 
 
 def _read(read: Callable[[Path], Content], path: Path) -> Content:

@@ -22,6 +22,7 @@ from cgexp.kernels.sparse import sparse_evaluator
 from cgexp.kernels.table import TablePotential
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
+from cgexp.models.layers import with_plain_weights
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 
@@ -45,7 +46,7 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
     """
     if name not in CHOICES:
         raise InputError(f"unknown kernel={name}{did_you_mean(name, CHOICES)}: expected {' or '.join(CHOICES)}")
-    frozen = copy.deepcopy(potential).to(coords).eval().requires_grad_(False)
+    frozen = with_plain_weights(copy.deepcopy(potential).to(coords).eval()).requires_grad_(False)
     if isinstance(frozen, Potential) and frozen.conservative and not _left_to_the_reference(name, frozen):
         for choice in CHOICES[name]:
             try:

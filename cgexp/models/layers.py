@@ -59,6 +59,28 @@ def mlp(widths: Sequence[int], activation: str, last_bias: bool = True) -> nn.Se
     return hidden_layers(widths[:-1], activation).append(nn.Linear(widths[-2], widths[-1], bias=last_bias))
 
 
+def with_plain_weights(module: nn.Module) -> nn.Module:
+    """The module itself, linear layers of parametrised weights replaced in place by plain ones of the same values.
+
+    For use, no longer for training: forces then do not compute the weights at every call, and it can be pickled.
+    """
+    for parent in list(module.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Linear) and parametrize.is_parametrized(layer):
+                setattr(parent, name, _plain(layer))
+    return module
+
+
+@torch.no_grad()
+def _plain(layer: nn.Linear) -> nn.Linear:
+    weight = layer.weight
+    plain = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None).to(weight)
+    plain.weight.copy_(weight)
+    if layer.bias is not None:
+        plain.bias.copy_(layer.bias)
+    return plain.train(layer.training)
+
+
 class SpectralBound(nn.Module):
     """Parametrisation W -> W min(1, bound / sigma(W)), sigma being the largest singular value.
 

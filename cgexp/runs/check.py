@@ -46,6 +46,7 @@ def report(config: Config) -> Iterator[str]:
     choices = config["choices"]
     yield f"config     ok: {', '.join(f'{group}={option}' for group, option in choices.items())}"
     experiment = Experiment.of(config)
+    experiment.require_simulation()
     recipe, system = experiment.dataset, experiment.system
     recipe.require()
     for dotted in experiment.analysis.figures.values():
@@ -68,6 +69,8 @@ def report(config: Config) -> Iterator[str]:
     network.fit(frames, system)
     require_processes(experiment)
     require_fitting(experiment.loss.make(), experiment.trainer, network)
+    if experiment.simulation is not None:
+        experiment.simulation.require_energy(network.conservative)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
     if n_parameters and whole is not None:

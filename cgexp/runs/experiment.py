@@ -25,6 +25,7 @@ from cgexp.config.schema import groups, settings
 from cgexp.config.sweep import Sweep
 from cgexp.datasets.recipe import Recipe
 from cgexp.energy import EnergyTerm
+from cgexp.errors import InputError
 from cgexp.executor.workers import Workers
 from cgexp.oracles.oracle import Oracle
 from cgexp.parts.ranges import FilledIn, KernelName, Seed
@@ -95,6 +96,14 @@ class Experiment(Parts):
     def name(self) -> str:
         """Of the experiment's option, or 'run'; runs lie in a folder of that name."""
         return experiment_name(self.config)
+
+    def require_simulation(self) -> None:
+        """Raise InputError if the analysis is of a simulation and there is none."""
+        if self.simulation is None and self.analysis.needs_simulation:
+            raise InputError(
+                f"analysis={self.option('analysis')} compares a simulation with the data, but there is none "
+                "(simulation=none): choose a simulation or another analysis"
+            )
 
     def option(self, group: str) -> str | None:
         """The option that was chosen in a group."""

@@ -266,11 +266,7 @@ def _why(folder: RunFolder, stage: str) -> str:
 
 def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | None) -> None:
     stages, trainer = stages_of(verb, experiment.simulation is not None), experiment.trainer
-    if experiment.simulation is None and experiment.analysis.needs_simulation:
-        raise InputError(
-            f"analysis={experiment.option('analysis')} compares a simulation with the data, but there is none "
-            "(simulation=none): choose a simulation or another analysis"
-        )
+    experiment.require_simulation()
     if verb != "evaluate":
         _ = trainer.device  # refuses a GPU that is not there
     if "train" in stages and trainer.start_from is not None and not folder.done("train"):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cgexp.kernels.evaluator import Evaluate, make_evaluator
+from cgexp.models.layers import with_plain_weights
 from cgexp.progress import silent
 from cgexp.simulation.graphed import make_steps
 from cgexp.simulation.integrators import Bath, RowsGenerator
@@ -57,9 +58,8 @@ class Shares:
         graph: bool | None, energies: bool, executor: Executor,
     ) -> None:  # fmt: skip
         self.n_replicas, self.n_devices, self.executor = len(starts), simulation.devices, executor
-        self._given = pickle.dumps(
-            (simulation, bath.on("cpu"), copy.deepcopy(potential).cpu(), kernel, graph, energies, starts.cpu())
-        )
+        plain = with_plain_weights(copy.deepcopy(potential).to("cpu", starts.dtype).eval())
+        self._given = pickle.dumps((simulation, bath.on("cpu"), plain, kernel, graph, energies, starts.cpu()))
         self._is_cuda = starts.is_cuda
 
     def chunk(self, replicas: Replicas) -> Chunk:

@@ -158,11 +158,15 @@ class Simulation(Part):
         else:
             replicas = Replicas.begin(starts, self.integrator, evaluate, bath, seed)
             replicas.check(self.health, bath)
-        if ladders is not None and replicas.state.energy is None:
+        self.require_energy(replicas.state.energy is not None)
+        return replicas
+
+    def require_energy(self, conservative: bool) -> None:
+        """Raise InputError if the simulation compares energies and the potential has none."""
+        if self.tempering is not None and not conservative:
             raise InputError(
                 "simulation.tempering compares energies, and this model has none: set simulation.tempering=null"
             )
-        return replicas
 
     def _require_starts(self, starts: Tensor, n_beads: int) -> None:
         if starts.ndim != 3 or len(starts) != self.n_walkers or starts.shape[1] != n_beads:
@@ -262,7 +266,6 @@ def content_hash(potential: nn.Module) -> str:
     """SHA-256 of a potential's parameters and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(potential.state_dict().items()):
-        values = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
-        digest.update(values.view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().numpy().tobytes())
     return digest.hexdigest()

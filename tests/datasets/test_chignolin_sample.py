@@ -88,6 +88,8 @@ def test_frames_are_evenly_taken_from_both_runs_between_burn_in_and_what_is_held
     assert (frames.time_ps.min(), frames.time_ps.max()) == (41.5, 320.0)
     assert (frames.time_ps % 20.0 > 1.0)[frames.time_ps % 20.0 > 0.0].all()  # no two blocks touch
     assert cards[0]["share_by_run"] == {"native": 0.5, "unfolded": 0.5}
+    assert [*cards[0]["first_block_by_run"]] == ["native", "unfolded"]
+    assert 0 == cards[0]["first_block_by_run"]["native"] < cards[0]["first_block_by_run"]["unfolded"]
     assert sum(cards[0]["coverage"]["native"].values()) == pytest.approx(1.0, abs=1e-3)
     assert "equal weights" in frames.notes
     assert len(np.unique(frames.block)) > 8

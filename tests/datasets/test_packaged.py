@@ -184,6 +184,26 @@ def test_recipe_of_one_basin(tmp_path: Path) -> None:
     assert set(basin_of(frames.coords, recipe.system.native())) == {"folded"}
 
 
+def test_recipe_of_one_run(mini: Frames, tmp_path: Path) -> None:
+    recipe = build(compose(["dataset=chignolin_mini", "dataset.run=unfolded"])["dataset"], Recipe)
+    unfolded, native = recipe.make(tmp_path), replace(recipe, run="native").make(tmp_path)
+    assert len(native) + len(unfolded) == len(mini)
+    assert abs(len(native) - len(unfolded)) <= 1  # as many frames of each
+    assert not set(native.block) & set(unfolded.block)
+    assert unfolded.notes.startswith("the frames of run 'unfolded' alone")
+
+
+def test_a_run_that_a_set_does_not_have_is_refused(tmp_path: Path) -> None:
+    recipe = build(compose(["dataset=chignolin_mini", "dataset.run=unfoldd"])["dataset"], Recipe)
+    with pytest.raises(
+        InputError, match=r"dataset.run=unfoldd: .*did you mean 'unfolded'.*expected one of native, unf"
+    ):
+        recipe.make(tmp_path)
+    recipe = build(compose(["dataset=chignolin_mean_force", "dataset.run=native"])["dataset"], Recipe)
+    with pytest.raises(InputError, match="does not tell runs apart"):
+        recipe.make(tmp_path)
+
+
 def test_recipe_that_states_something_else_is_refused(tmp_path: Path) -> None:
     recipe = build(yaml.safe_load((CONF / "chignolin_mini.yaml").read_text(encoding="utf-8")), Recipe)
     with pytest.raises(InputError, match=rf"temperature=400.0 but its frames have {recipe.temperature}"):

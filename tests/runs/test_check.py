@@ -21,6 +21,14 @@ CALLBACKS = "pytorch_lightning.callbacks"
             [f"+trainer.callbacks.sum={{_target_: {CALLBACKS}.GradientAccumulationScheduler, scheduling: {{-1: 2}}}}"],
             "does not take these arguments together",
         ),
+        (
+            ["experiment=chignolin_first", "simulation=none"],
+            "simulation=none.: choose a simulation or another analysis",
+        ),
+        (
+            ["experiment=toy_julia", "model=direct_force", "simulation=peptide_tempering"],
+            "set simulation.tempering=null",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_as_parts_are_built(overrides: list[str], named: str) -> None:

@@ -11,12 +11,13 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.executor.local import InlineExecutor
+from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Baoab, Integrator, Overdamped
-from cgexp.simulation.simulation import Simulation
+from cgexp.simulation.simulation import Simulation, content_hash
 from cgexp.simulation.tempering import Tempering
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import Chunks
@@ -107,3 +108,31 @@ def test_more_devices_than_GPUs_get_a_sentence() -> None:
     simulation._require_gpus(4)
     with pytest.raises(InputError, match=r"simulation\.devices=4 but there are 2 GPUs"):
         simulation._require_gpus(2)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_network_of_bounded_weights_can_be_shared(tmp_path: Path) -> None:
+    """Its weights are functions of others, which cannot be pickled."""
+    frames = chain_frames(20)
+    torch.manual_seed(0)
+    network = CGnet(10, depth=1, width=8, lipschitz=0.5)
+    fit_to(network, frames)
+    starts, potential = torch.tensor(frames.coords[:6]), Potential(network, Prior({}, temperature=300.0))
+    for devices in (1, 2):
+        simulation = Simulation(
+            integrator=Baoab(1.0), dt=0.002, temperature=300.0, n_replicas=6, n_steps=6, save_every=3, devices=devices
+        )
+        simulation.run(
+            potential, starts, np.full(10, 100.0), "molecular", tmp_path / str(devices), 3, kernel="reference"
+        )
+    one, two = (Trajectory.load(tmp_path / name).coords for name in "12")
+    np.testing.assert_allclose(two, one, atol=1e-4)  # its products of matrices are rounded by how many rows they have
+
+
+def test_a_potential_is_hashed_whatever_its_tensors_steps_are() -> None:
+    module = torch.nn.Module()
+    hashes = []
+    for value in (torch.tensor([2.0]), torch.tensor(2.0).expand(1), torch.tensor([3.0])):
+        module.register_buffer("scale", value)
+        hashes.append(content_hash(module))
+    assert hashes[0] == hashes[1] != hashes[2]
