@@ -20,7 +20,7 @@ from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import STAGES, RunFolder, folder_of
+from cgexp.runs.folder import PROPOSALS, STAGES, RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, check_same_data, recording, relative
 from cgexp.runs.stages import proposing, remove
 from cgexp.store import write_bytes, write_json
@@ -104,10 +104,10 @@ def damaged_rounds(folder: RunFolder) -> list[RoundFolder]:
 
 def _is_whole(path: Path) -> bool:
     """Whether all stages of a round, of its ensemble and of its proposals are as they were left."""
-    main, proposals = RunFolder(path), path / "proposals"
+    main, proposals = RunFolder(path), path / PROPOSALS
     expected = [(main, STAGES), *((RunFolder(member), STAGES[:2]) for member in sorted((path / "ensemble").glob("*")))]
     if proposals.is_dir():
-        expected.append((RunFolder(proposals, potential=main.potential), ("simulate",)))
+        expected.append((RunFolder.inside(proposals), ("simulate",)))
     return all(place.done(stage) for place, stages in expected for stage in stages)
 
 

@@ -17,7 +17,7 @@ from cgexp.report.tracker import Tracker
 from cgexp.runs import provenance
 from cgexp.runs.evaluate import evaluate, evaluate_mean_force
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import RunFolder
+from cgexp.runs.folder import PROPOSALS, RunFolder
 from cgexp.runs.stages import Context, claim_training, complete, fit_prior, proposing, simulate, train, training_numbers
 from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.trajectory import Trajectory
@@ -77,7 +77,7 @@ class RoundStages:
     def _proposals(self, place: RunFolder, number: int) -> RunFolder:
         """Where the simulation is that proposes candidates."""
         one = self.settings.arm != "learning" or (number == 0 and not self.settings.proposals)
-        return place if one else RunFolder(place.path / "proposals", potential=place.potential)
+        return place if one else RunFolder.inside(place.path / PROPOSALS)
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""

@@ -34,6 +34,7 @@ from cgexp.store import (
 STAGES = ("prior", "train", "simulate", "evaluate")
 DATA = "data"
 TRAJECTORY = "trajectory"
+PROPOSALS = "proposals"  # in a round of active learning: a simulation of its potential that proposes candidates
 WANDB = "wandb"  # its folder in that of a run
 
 MARKS = ("config.yaml", "failed.json", "provenance.json")  # one of them makes a folder a run's
@@ -65,6 +66,11 @@ class RunFolder:
         self.log = path / "log.txt"
         self.progress = path / "progress.json"  # how far a stage is, while a process works here
         self.failed = path / "failed.json"  # what ended the last attempt, until one goes on
+
+    @classmethod
+    def inside(cls, path: Path) -> RunFolder:
+        """A folder that a run keeps within its own: a round, a network of an ensemble, or what proposes candidates."""
+        return cls(path, cls(path.parent).potential if path.name == PROPOSALS else None)
 
     def definition(self, name: str) -> Path:
         """What the metrics are measured in, for example the TICA coordinates."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from cgexp.config.identity import run_id
 from cgexp.datasets.teacher_run import data_file
 from cgexp.errors import InputError, sentence_of
-from cgexp.runs.folder import STAGES, RunFolder, command, is_run, require_no_links
+from cgexp.runs.folder import PROPOSALS, STAGES, RunFolder, command, is_run, require_no_links
 from cgexp.runs.linked import MARK
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import read_arrays, read_frames, read_record
@@ -37,7 +37,10 @@ def verify(path: Path) -> Iterator[str]:
     if not is_run(path):
         RunFolder(path).read_config()  # which says so
     require_no_links(path)
-    folders = [RunFolder(path), *(RunFolder(found.parent) for found in sorted(path.glob("*/**/provenance.json")))]
+    folders = [
+        RunFolder(path),
+        *(RunFolder.inside(found.parent) for found in sorted(path.glob("*/**/provenance.json"))),
+    ]
     damaged: list[str] = []
     n_files = 0
     for folder in folders:
@@ -62,7 +65,7 @@ def verify(path: Path) -> Iterator[str]:
 def _readers(folder: RunFolder) -> Iterator[Callable[[], object]]:
     """What reads each file of a folder with its checksum, without those of runs inside it."""
     yield folder.read_provenance
-    if folder.path.name != "proposals":  # which has the config of its round
+    if folder.path.name != PROPOSALS:  # which has the config of its round
         yield folder.read_config
     for name in RECORDS:
         if (folder.path / name).is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from cgexp.runs.active import frames_of, run_active
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
+from cgexp.runs.verify import verify
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.training.history import ArrayCheckpointIO
 
@@ -84,6 +86,18 @@ def test_all_rounds_train_for_the_same_number_of_steps(finished: RunFolder) -> N
         folder = RunFolder(RoundFolder(finished.path, number).path)
         assert folder.read_history()["step"].tolist() == [10, 20]
         assert folder.prior.read_bytes() == RunFolder(RoundFolder(finished.path, 0).path).prior.read_bytes()
+
+
+def test_a_finished_run_is_as_it_was_written(finished: RunFolder) -> None:
+    assert len(list(verify(finished.path))) == 2
+    potential = finished.path / "rounds" / "01" / "potential.npz"
+    kept = potential.read_bytes()
+    try:
+        shutil.copyfile(finished.path / "rounds" / "02" / "potential.npz", potential)
+        with pytest.raises(InputError, match=r"potential\.npz of stage train in .*rounds/01: missing, or not as"):
+            list(verify(finished.path))
+    finally:
+        potential.write_bytes(kept)
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
