@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_WORD = 1000  # letters, of a sentence
@@ -50,6 +50,15 @@ def require_kind(value: object, kinds: type | tuple[type, ...], what: str, expec
     """
     if not isinstance(value, kinds):
         raise InputError(f"{what} is {shown(repr(value))}, a {type(value).__name__}: give {expected}")
+
+
+def require_once(given: Collection[str], key: str, word: str) -> None:
+    """Raise InputError if a verb's own setting is among those ``given`` before ``word``.
+
+    Hydra's overrides may be repeated: there the last one counts, so that a command can be changed at its end.
+    """
+    if key in given:
+        raise InputError(f"{shown(word)} says again what {key} is: give {key}=<value> once")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cgexp.errors import InputError, did_you_mean
+from cgexp.errors import InputError, did_you_mean, require_once
 
 OF_TRAJECTORIES = ("format", "every", "replicas")
 KEYS = ("run", "as", *OF_TRAJECTORIES, "to")
@@ -73,6 +73,7 @@ def _read(arguments: Sequence[str]) -> dict[str, str]:
                 f"unknown argument '{argument}'{did_you_mean(key, KEYS)}: expected "
                 f"{', '.join(f'{known}=<value>' for known in KEYS)}"
             )
+        require_once(given, key, argument)
         given[key] = value.strip("[]") if key == "replicas" else value
     return given
 

@@ -11,7 +11,7 @@ from typing import Any
 from cgexp.config.checks import check
 from cgexp.config.compose import compose
 from cgexp.config.overrides import as_overrides
-from cgexp.errors import InputError, did_you_mean
+from cgexp.errors import InputError, did_you_mean, require_once
 from cgexp.parts.signatures import read_signature
 
 TARGET = "cgexp.datasets.trajectory.recipe.Trajectory"
@@ -84,6 +84,7 @@ def _read(words: Sequence[str]) -> dict[str, Any]:
                 f"unknown argument '{word}'{did_you_mean(key, known_settings())}: expected "
                 f"{', '.join(f'{known}=<value>' for known in known_settings())}"
             )
+        require_once(given, key, word)
         given[key] = _value(key, value)
     for key in FILES:
         for path in _listed(given.get(key)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cgexp.cli.parser import WORDS, make_parser, parse
 from cgexp.cli.simulate_bundle import is_asked_for
-from cgexp.errors import InputError, sentence_of
+from cgexp.errors import InputError, require_once, sentence_of
 
 LATEST = "run=latest"
 YOUNG_OBJECTS = (
@@ -74,13 +74,17 @@ def _dispatch(arguments: list[str]) -> int:
     module = {"import": "importing"}.get(given.verb, given.verb) if given.verb in WORDS else "jobs"
     if given.verb == "simulate" and is_asked_for(given.words):
         module = "simulate_bundle"
-    given.words = [*_with_latest(given.words)]
+    else:
+        given.words = [*_with_latest(given.words)]
     with on_screen():
         return int(importlib.import_module(f"cgexp.cli.{module}").main(given))
 
 
 def _with_latest(words: Sequence[str]) -> Iterator[str]:
-    """The words with ``run=latest`` as the folder that it stands for."""
+    """The words with ``run=latest`` as the folder that it stands for; InputError if a run is named twice."""
+    runs = [word for word in words if word.startswith("run=")]
+    if len(runs) > 1:
+        require_once(("run",), "run", runs[1])
     for word in words:
         if word == LATEST:
             from cgexp.runs.folder import newest

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cgexp.errors import InputError, did_you_mean
+from cgexp.errors import InputError, did_you_mean, require_once
 from cgexp.parts.signatures import read_signature
 
 SIMULATION = "cgexp.simulation.simulation.Simulation"
@@ -65,11 +65,14 @@ def read_words(words: Sequence[str]) -> tuple[dict[str, str], dict[str, Any]]:
     for word in words:
         key, equals, value = word.partition("=")
         key = key.removeprefix(PREFIX)
+        if key == "run" and equals:
+            raise InputError(f"{word} beside bundle=: a bundle is simulated without its run; leave one of them out")
         if not equals or key.partition(".")[0] not in known:
             raise InputError(
                 f"unknown argument '{word}'{did_you_mean(key, known)}: with bundle=<path>, simulate takes "
                 f"{', '.join(f'{name}=<value>' for name in known)}"
             )
+        require_once([*own, *settings], key, word)
         if key in OWN:
             own[key] = value
         else:

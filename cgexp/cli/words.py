@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, require_once
 from cgexp.studies.catalogue import Entry
 from cgexp.studies.query import chosen, conditions
 
@@ -32,6 +32,7 @@ class Words:
             elif key in keys and equals:
                 if not value:
                     raise InputError(f"{word} lacks a value: expected {key}=<value>")
+                require_once(found.settings, key, word)
                 found.settings[key] = value
             elif any(sign in word for sign in COMPARES) and not Path(word).is_dir():
                 found.where.append(word)

@@ -24,8 +24,9 @@ pytest.importorskip("openmm")
 
 
 def words(folder: Path, *more: str) -> list[str]:
-    named = write_run(folder, sampled()) | {"mapping": "heavy"}
-    return ["import", *(f"{key}={value}" for key, value in named.items()), *more]
+    """A command that works, with words that take the place of its own."""
+    named = write_run(folder, sampled()) | {"mapping": "heavy"} | dict(word.split("=", 1) for word in more)
+    return ["import", *(f"{key}={value}" for key, value in named.items())]
 
 
 def test_import_writes_frames_a_card_and_a_command(

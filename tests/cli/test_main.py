@@ -64,6 +64,15 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "run=/nowhere"], "is not a run"),
         (["check", "run=/dev/null"], "is not a run"),
         (["completion", "fish"], "expected one of bash, zsh"),
+        (["evaluate", "run=a", "run=latest"], "run=latest says again what run is: give run=<value> once"),
+        (["simulate", "bundle=a", "bundle=b"], "bundle=b says again what bundle is"),
+        (["simulate", "bundle=a", "n_steps=10", "simulation.n_steps=20"], "simulation.n_steps=20 says again"),
+        (["simulate", "bundle=a", "run=latest"], "run=latest beside bundle="),
+        (["simulate", "run=b", "bundle=a"], "run=b beside bundle="),
+        (["export", "run=a", "as=ase", "as=bundle"], "as=bundle says again what as is"),
+        (["import", "topology=a", "topology=b"], "topology=b says again what topology is"),
+        (["runs", "sort=age", "sort=state"], "sort=state says again what sort is"),
+        (["search", "objective=a", "objective=b"], "objective=b says again what objective is"),
     ],
 )
 def test_mistakes_are_a_sentence_and_exit_code_2(
@@ -73,6 +82,13 @@ def test_mistakes_are_a_sentence_and_exit_code_2(
     assert code == 2
     assert is_one_sentence(error)
     assert part in error
+
+
+def test_of_an_override_that_is_repeated_the_last_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = output_of(capsys, "run", "seed=1", "experiment=toy_cgnet", "experiment=toy_julia", "seed=2", "--cfg")
+    assert code == 0
+    assert "seed: 2\n" in out
+    assert "toy_julia" in out
 
 
 def test_a_directory_in_the_way_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from cgexp.config.compose import Config
 from cgexp.config.identity import digest, experiment_name
 from cgexp.config.paths import group_options
 from cgexp.config.space import GROUP, Dimension, as_content
-from cgexp.errors import InputError, did_you_mean, shown
+from cgexp.errors import InputError, did_you_mean, require_once, shown
 from cgexp.studies.query import Condition, conditions
 
 CHOICES = {
@@ -90,6 +90,7 @@ def sorted_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         elif not value:
             raise InputError(f"{word} lacks a value: expected {key}=<value>")
         else:
+            require_once(given, key, word)
             given[key] = value
     for word in overrides:
         advice = next((text for start, text in NOT_FOR_A_SEARCH.items() if word.startswith(start)), None)

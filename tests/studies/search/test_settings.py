@@ -21,7 +21,8 @@ def config(**trainer: Any) -> Config:
 
 
 def settings(*words: str, **trainer: Any) -> Settings:
-    given, overrides = sorted_words(["objective=w1_x", *words])
+    objective = [] if any(word.startswith("objective=") for word in words) else ["objective=w1_x"]
+    given, overrides = sorted_words([*objective, *words])
     return read_settings(given, overrides, config(**trainer))
 
 
