@@ -49,16 +49,21 @@ def main(given: argparse.Namespace) -> int:
 
 def stages(config: Config, verb: str) -> float | None:
     """Do the stages of ``verb`` for one config; return the sweep's objective."""
-    from cgexp.runs.pipeline import run
-    from cgexp.runs.summary import objective
+    from cgexp.runs.resolve import skipped
+    from cgexp.runs.sweeps import objective
 
-    return objective(run(config, verb), config["sweep"]["objective"])
+    folder = skipped(config, verb, print)
+    if folder is None:
+        from cgexp.runs.pipeline import run  # with torch
+
+        folder = run(config, verb)
+    return objective(folder, config["sweep"]["objective"])
 
 
 def active(config: Config) -> float | None:
     """Do the rounds of active learning of one config; return the sweep's objective."""
     from cgexp.runs.active import run_active
-    from cgexp.runs.summary import objective
+    from cgexp.runs.sweeps import objective
 
     return objective(run_active(config), config["sweep"]["objective"])
 
@@ -67,7 +72,7 @@ def data(config: Config) -> None:
     """Make or find one data set and print its card."""
     from cgexp.runs.data import DataSet, data_card
     from cgexp.runs.experiment import make_parts
-    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.resolve import resolve
     from cgexp.runs.summary import print_card
 
     resolved, _, _ = resolve(config)
@@ -80,7 +85,7 @@ def data(config: Config) -> None:
 def check_one(config: Config) -> None:
     """Check one config and print what it describes, with ``run=<folder>`` that folder's files too; writes nothing."""
     from cgexp.runs.check import report
-    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.resolve import resolve
     from cgexp.runs.verify import verify
 
     if config["run"] is not None:
@@ -114,8 +119,8 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
             configs = _once_each(jobs.configs, overrides, verb)
             told = [] if verb in NO_RUNS else _with_folders(configs, overrides)
             with recorded(place, outputs, told, verb) if told else nullcontext():
-                lists, done = [config["overrides"] for config in configs], _finished(configs, verb)
-                failed = launch(lists, of_launcher(jobs.first), job, name, folder, here=done)
+                left, refused = _not_finished(configs, verb)
+                failed = [*refused, *launch(left, of_launcher(jobs.first), job, name, folder)]
     if verb not in NO_RUNS:
         _print_results(configs, place)
     return _told(failed, len(configs), overrides) if failed else 0
@@ -131,16 +136,31 @@ def _require_one_node(configs: Sequence[Config]) -> None:
             )
 
 
-def _finished(configs: Sequence[Config], verb: str) -> list[int]:
-    """Which runs are finished: that they are skipped needs no process of its own."""
-    from cgexp.runs.pipeline import VERBS, is_finished
+def _not_finished(configs: Sequence[Config], verb: str) -> tuple[list[list[str]], list[Failed]]:
+    """The overrides of the jobs in which something is left to do; the others are skipped here, without torch.
 
-    return [number for number, config in enumerate(configs) if verb in VERBS and is_finished(config, verb)]
+    And those of the others that are refused.
+    """
+    from cgexp.config.launch import Failed
+    from cgexp.runs.resolve import VERBS, skipped
+    from cgexp.runs.sweeps import objective
+
+    left, refused = [], []
+    for config in configs:
+        try:
+            folder = skipped(config, verb, print) if verb in VERBS else None
+            if folder is None:
+                left.append(config["overrides"])
+            else:
+                objective(folder, config["sweep"]["objective"])
+        except InputError as error:
+            refused.append(Failed(tuple(config["overrides"]), error))
+    return left, refused
 
 
 def _with_folders(configs: Sequence[Config], overrides: Sequence[str]) -> list[tuple[str, Path]]:
     """What each job says that not all of a multirun say, and the folder of its run."""
-    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.resolve import resolve
 
     return [(_swept(config["overrides"], overrides), resolve(config)[1].path) for config in configs]
 
@@ -148,7 +168,7 @@ def _with_folders(configs: Sequence[Config], overrides: Sequence[str]) -> list[t
 def _once_each(configs: Sequence[Config], overrides: Sequence[str], verb: str) -> list[Config]:
     """The configs without those of a run (of a data set for the verb data) that another one is of, too."""
     from cgexp.config.identity import data_id
-    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.resolve import resolve
 
     found: dict[Any, Config] = {}
     for config in configs:
@@ -172,7 +192,7 @@ def _to_check(config: Config) -> Config:
 
 def _print_results(configs: list[Config], place: Path | None) -> None:
     """All metrics of one run, or of many a row for those that differ by their seed alone, and their page."""
-    from cgexp.runs.pipeline import resolve
+    from cgexp.runs.resolve import resolve
 
     folders = [resolve(config)[1] for config in configs]
     if len(folders) == 1:

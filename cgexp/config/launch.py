@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -56,14 +56,12 @@ def launch(
     job: Job,
     name: str,
     folder: Path,
-    here: Collection[int] = (),
 ) -> list[Failed]:
     """Run ``job`` on every given list of overrides with the launcher that ``settings`` choose; return what failed.
 
     A job that fails does not stop the others, but for those that its MistakeOfOptions is of, too; nor does one whose
     process dies: it is begun again, as are those that end with it. The jobs need not be all combinations of anything:
     Hydra sweeps over their numbers. ``name`` groups them in a tracker. folder: for Hydra's own files.
-    here: numbers of jobs to do in this process first, since there is next to nothing to do.
     """
     lists = [list(overrides) for overrides in jobs]
     met: dict[str, MistakeOfOptions] = {}  # in this process, by options
@@ -85,8 +83,6 @@ def launch(
         ends.begin(number)
         ends.end(number, _caught(lambda: work(lists[number]), lists[number]))
 
-    for number in here:
-        do(number)
     given = [*search_path(), *for_hydra(settings)[0], "hydra.sweeper.params=null"]
     while batch := ends.next():
         with suppress(BrokenExecutor):

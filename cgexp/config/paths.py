@@ -6,7 +6,8 @@ And where the files lie that a config names.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,16 @@ def conf_dirs() -> list[Path]:
 NO_GROUPS = ("search",)  # folders of conf/ that no config is put together from
 
 
-def groups() -> list[str]:
+def groups() -> Sequence[str]:
     """The config groups, sorted; one inside another as ``dataset/protocol``."""
-    root = conf_dir()
+    return _groups_in(conf_dir())
+
+
+@lru_cache
+def _groups_in(root: Path) -> tuple[str, ...]:
+    """Looked up once: they are those of this installation, and asked for with every override."""
     found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_dir())
-    return sorted(name for name in found if name not in NO_GROUPS)
+    return tuple(sorted(name for name in found if name not in NO_GROUPS))
 
 
 def group_options(group: str) -> list[str]:

@@ -21,7 +21,8 @@ from cgexp.runs.active_stages import RoundStages
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import PROPOSALS, STAGES, RunFolder, folder_of
-from cgexp.runs.pipeline import at_work, check_same_data, recording, relative
+from cgexp.runs.pipeline import at_work, recording, relative
+from cgexp.runs.resolve import check_same_data
 from cgexp.runs.stages import proposing, remove
 from cgexp.store import write_bytes, write_json
 from cgexp.training.nodes import require_one_node

@@ -1,29 +1,28 @@
-"""Runs the stages of a config: finds or makes the run folder, inherits, skips what is done, resumes what is not."""
+"""Runs the stages of a config in its run's folder: inherits, skips what is done, resumes what is not."""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cgexp.config.checks import check
-from cgexp.config.compose import Config, compose_on
+from cgexp.config.compose import Config
 from cgexp.config.identity import differences
 from cgexp.config.processes import threads_for
 from cgexp.errors import InputError, MachineError, Pruned, sentence_of
 from cgexp.frames import Frames
 from cgexp.report.tracker import Tracker
 from cgexp.runs import needs, provenance
-from cgexp.runs.data import DataSet
 from cgexp.runs.evaluate import equilibrium_of, evaluate, mean_force_set
 from cgexp.runs.experiment import Experiment, make_parts
-from cgexp.runs.folder import DATA, STAGES, RunFolder, changes, command, folder_of, require_no_links
+from cgexp.runs.folder import DATA, STAGES, RunFolder, command, require_no_links
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.lock import lock
+from cgexp.runs.resolve import VERBS, Say, check_same_data, resolve, skipped, stages_of
 from cgexp.runs.stages import Context, complete, discard, fit_prior, network_of, remove, simulate, train
 from cgexp.runs.tracking import described, tell_stage
 from cgexp.simulation.trajectory import HEADER
@@ -65,15 +64,12 @@ def _files(folder: RunFolder, stage: str) -> list[Path]:
     return [path for path in paths if path != folder.trajectory] + chunks
 
 
-# the stages a verb does, in order; those before must be done already
-VERBS = {"run": STAGES, "train": ("prior", "train"), "simulate": ("simulate",), "evaluate": ("evaluate",)}
 WORK: dict[str, Callable[[Context], object]] = {
     "prior": fit_prior,
     "train": train,
     "simulate": simulate,
     "evaluate": evaluate,
 }
-Say = Callable[[str], None]
 
 
 def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None = None) -> RunFolder:
@@ -82,18 +78,11 @@ def run(config: Config, verb: str = "run", say: Say = print, watch: Watch | None
     ``config`` is checked already. Raises InputError; Pruned where ``watch`` stops the training; other errors leave
     their traceback in the run's log.txt.
     """
-    if config.get("active") is not None:
-        raise InputError(
-            f"the config is of active learning (active={config['choices'].get('active')}): use `cgexp active`, or add "
-            "active=none"
-        )
+    if (finished := skipped(config, verb, say)) is not None:
+        return finished
     config, folder, parent = resolve(config)
     simulates = config["simulation"] is not None
     stages = stages_of(verb, simulates)
-    if _is_done(folder, stages, config):
-        _check_own_file(config, folder)
-        say(f"{folder.path}: finished, skipped{_made_by(folder, stages[-1])}; force=true runs it again")
-        return folder
     trainer = make_parts(config, ["trainer"])["trainer"]
     trains = "train" in stages and (config["force"] or not any(one.done("train") for one in (folder, parent) if one))
     if trains:
@@ -122,20 +111,6 @@ def _follow(experiment: Experiment, folder: RunFolder, trains: bool, say: Say) -
     with threads_for(frames.n_beads):
         train(Context(experiment, folder, frames, Tracker()))
     say(f"{folder.path}: node {rank} has taken part in the training; node 0 does the rest")
-
-
-def is_finished(config: Config, verb: str) -> bool:
-    """Whether ``run`` would skip the run, or refuse it: there is nothing to do for it."""
-    try:
-        config, folder, _ = resolve(config)
-        return _is_done(folder, stages_of(verb, config["simulation"] is not None), config)
-    except InputError:
-        return True
-
-
-def _is_done(folder: RunFolder, stages: Sequence[str], config: Config) -> bool:
-    is_waited_for = make_parts(config, ["logger"])["logger"].is_waiting
-    return all(folder.done(stage) for stage in stages) and not config["force"] and not is_waited_for
 
 
 @contextmanager
@@ -199,45 +174,6 @@ def recording(
         yield tracker
 
 
-def resolve(config: Config) -> tuple[Config, RunFolder, RunFolder | None]:
-    """The config and folder to work on, and the run that earlier stages are taken from, if it is another one.
-
-    With ``run=<folder>`` they are those of that run, with this command's overrides; overrides of later stages give a
-    run of their own.
-    """
-    if config["run"] is None:
-        return config, folder_of(config), None
-    parent = RunFolder(Path(config["run"]).resolve())
-    require_no_links(parent.path)
-    # what concerns this command alone: where the folder is now, how to log, whether to repeat
-    present: Config = {key: config[key] for key in ("logger", "sweep", "figures", "force", "executor")}
-    present |= {"outputs": str(parent.path.parent.parent), "run": None}
-    recorded = parent.read_config()
-    extra = changes(config)
-    if not extra:
-        return {**recorded, **present}, parent, None
-    merged = compose_on(recorded, extra)
-    check(merged)
-    merged |= present
-    changed = differences(recorded, merged, "train")
-    if changed:
-        raise InputError(
-            f"{', '.join(changed)} differ from what {parent.path} was trained with: start a new run without run=, or "
-            "change only simulation and analysis"
-        )
-    folder = RunFolder(parent.path.parent / folder_of(merged).path.name)
-    return (merged, folder, None) if folder.path == parent.path else (merged, folder, parent)
-
-
-def stages_of(verb: str, simulates: bool) -> tuple[str, ...]:
-    """The stages that ``verb`` does; simulates: whether the config has a simulation."""
-    if simulates:
-        return VERBS[verb]
-    if verb == "simulate":
-        raise InputError("the config has no simulation (simulation=none): choose another option of that group")
-    return tuple(stage for stage in VERBS[verb] if stage != "simulate")
-
-
 def _require_earlier(folder: RunFolder, verb: str, simulates: bool, parent: RunFolder | None = None) -> None:
     first = STAGES.index(VERBS[verb][0])
     for stage in (stage for stage in STAGES[:first] if stage in stages_of("run", simulates)):
@@ -287,30 +223,6 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | N
             if stage in stages:
                 complete(context, stage, WORK[stage])
             tell_stage(tracker, experiment, folder, stage)
-
-
-def check_same_data(folder: RunFolder, content_hash: str) -> None:
-    """Refuse to go on with a run whose data set is now another (a recipe may read a file)."""
-    if folder.data_hash() not in (None, content_hash):
-        raise InputError(
-            f"{folder.path} was begun with another data set than the one its recipe gives now: run with force=true"
-        )
-
-
-def _check_own_file(config: Config, folder: RunFolder) -> None:
-    """The same for a finished run, where the data are not kept in our own cache."""
-    if "path" in config["dataset"]:
-        check_same_data(folder, DataSet.of(config).get()[0].content_hash)
-
-
-def _made_by(folder: RunFolder, stage: str) -> str:
-    """Name the code that made a finished run, if it is not the code that runs now."""
-    stages = folder.read_provenance()["stages"] if folder.provenance.is_file() else {}
-    recorded, current = stages.get(stage, {}).get("code"), provenance.code_version()
-    if recorded in (None, current):
-        return ""
-    dirty = ", modified" if recorded.get("dirty") else ""
-    return f" (made by version {recorded['version']}, commit {str(recorded.get('commit'))[:10]}{dirty})"
 
 
 def relative(path: Path | None) -> str | None:

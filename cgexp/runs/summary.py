@@ -7,7 +7,6 @@ from typing import Any
 
 from cgexp.analysis.curves import NAME as CURVES
 from cgexp.analysis.curves import read_curves
-from cgexp.errors import MistakeOfOptions, did_you_mean
 from cgexp.report.findings import in_words, not_converged
 from cgexp.report.html_summary import left_out, no_markov_model
 from cgexp.report.table import metrics_table
@@ -47,15 +46,3 @@ def print_card(card: Mapping[str, Any], place: str) -> None:
         if not isinstance(value, Mapping):
             print(f"{name:<{width}}  {value}")
     print(f"{'file':<{width}}  {place}")
-
-
-def objective(folder: RunFolder, name: str | None, key: str = "sweep.objective") -> float | None:
-    """The metric that is optimised; None: none. key: of the setting. Raises MistakeOfOptions if there is none."""
-    if name is None or not folder.metrics.is_file():
-        return None
-    metrics = folder.read_metrics()
-    if name not in metrics:
-        raise MistakeOfOptions(
-            f"{key}={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of {', '.join(metrics)}"
-        )
-    return float(metrics[name])

@@ -1,4 +1,4 @@
-"""What a multirun leaves in outputs: a temporary folder for Hydra's own files, and the record of its jobs."""
+"""What a multirun leaves in outputs: a temporary folder, the record of its jobs; and what a job returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from cgexp.errors import InputError
+from cgexp.errors import InputError, MistakeOfOptions, did_you_mean
+from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.store import write_record
 
@@ -73,3 +74,15 @@ def sweeps_in(outputs: Path) -> list[str]:
     """Names of the sweeps there are, the one begun last first."""
     found = sorted((outputs / RECORDS).glob(f"*/{JOBS}"), key=lambda path: -path.stat().st_mtime)
     return [path.parent.name for path in found]
+
+
+def objective(folder: RunFolder, name: str | None, key: str = "sweep.objective") -> float | None:
+    """The metric that is optimised; None: none. key: of the setting. Raises MistakeOfOptions if there is none."""
+    if name is None or not folder.metrics.is_file():
+        return None
+    metrics = folder.read_metrics()
+    if name not in metrics:
+        raise MistakeOfOptions(
+            f"{key}={name} is no metric of this run{did_you_mean(name, metrics)}: expected one of {', '.join(metrics)}"
+        )
+    return float(metrics[name])

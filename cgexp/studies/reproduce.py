@@ -32,8 +32,9 @@ from cgexp.report.table import arms_table
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.load import Run
 from cgexp.runs.lock import require_writable
-from cgexp.runs.pipeline import resolve, run
+from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
+from cgexp.runs.resolve import resolve
 from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
 from cgexp.studies.results import Results, write_study_page

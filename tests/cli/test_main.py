@@ -169,16 +169,28 @@ def test_data_prints_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_multirun_makes_each_run_and_skips_them_when_repeated(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["run", "-m", *FAST, "seed=1,2", f"outputs={tmp_path}"]
     assert output_of(capsys, *command)[0] == 0
     metrics = sorted(tmp_path.glob("toy_cgnet/*/metrics.json"))
     assert len(metrics) == 2
+    # neither Hydra's launcher nor the stages, which import torch, are needed for what is finished
+    monkeypatch.setattr("cgexp.config.launch._multirun", None)
+    monkeypatch.setattr("cgexp.runs.pipeline.run", None)
     code, out, _ = output_of(capsys, *command)
     assert code == 0
     assert out.count("finished, skipped") == 2
     assert "Mean ± standard deviation over the seed" in out
+    code, _, error = output_of(capsys, *command, "sweep.objective=force_rmse_relativ")
+    assert code == 2
+    assert error.count("did you mean 'force_rmse_relative'?") == 2, error
+
+
+def test_what_is_finished_is_known_without_torch() -> None:
+    modules = "cgexp.cli.jobs, cgexp.cli.compare, cgexp.config.launch, cgexp.runs.resolve, cgexp.runs.sweeps"
+    code = f"import sys, {modules}, cgexp.studies.sweeps; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_failing_job_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,21 +188,3 @@ def test_a_sweep_has_one_name_however_it_is_done(how: str) -> None:
     given = ["experiment=toy_cgnet", "seed=1,2"]
     assert sweep_name([*given, how] if "seed" not in how else [given[0], how]) == sweep_name(given)
     assert sweep_name(["experiment=toy_cgnet", "seed=1,3"]) != sweep_name(given)
-
-
-def test_finished_runs_are_skipped_without_the_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches = list[str]()
-    monkeypatch.setattr(
-        "cgexp.config.launch._multirun",
-        lambda overrides, task, _: [
-            batches.append(overrides[-1]),
-            *(task(SimpleNamespace(job_number=int(n))) for n in overrides[-1].partition("=")[2].split(",")),
-        ],
-    )
-    done = list[int]()
-    jobs = [[f"seed={seed}"] for seed in range(4)]
-    assert launch(jobs, [], lambda config: done.append(config["seed"]), "mine", tmp_path, here=[1, 3]) == []
-    assert (done, batches) == ([1, 3, 0, 2], ["+job_number=0,2"])
-    done.clear()
-    assert launch(jobs, [], lambda config: done.append(config["seed"]), "mine", tmp_path / "again", here=range(4)) == []
-    assert (done, len(batches)) == ([0, 1, 2, 3], 1)

@@ -14,7 +14,7 @@ import torch
 import cgexp
 from cgexp.config.compose import compose
 from cgexp.errors import InputError
-from cgexp.runs import pipeline, stages
+from cgexp.runs import pipeline, resolve, stages
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
@@ -58,7 +58,7 @@ def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
 
 def test_another_code_version_is_named_when_skipping(finished: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.provenance, "code_version", lambda: {"version": "99", "commit": None, "dirty": None})
-    assert f"made by version {cgexp.__version__}" in pipeline._made_by(finished, "evaluate")
+    assert f"made by version {cgexp.__version__}" in resolve._made_by(finished, "evaluate")
 
 
 def test_force_runs_again(copy: RunFolder, tmp_path: Path) -> None:

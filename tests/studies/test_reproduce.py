@@ -20,7 +20,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder, folder_of
-from cgexp.runs.pipeline import resolve
+from cgexp.runs.resolve import resolve
 from cgexp.store import write_frames, write_json
 from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, _place, load_code, reproduce, violations
 from cgexp.studies.results import Results

@@ -15,7 +15,7 @@ from cgexp.messages import on_screen, only_from
 from cgexp.runs.active import run_active
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
-from cgexp.runs.summary import objective
+from cgexp.runs.sweeps import objective
 
 DONE, FAILED, PRUNED = "done", "failed", "pruned"
 
