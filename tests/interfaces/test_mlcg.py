@@ -13,6 +13,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.interfaces.mlcg import read_mlcg, write_mlcg
 from cgexp.systems.peptide import Peptide
+from tests.optional import needs
 
 
 def mini() -> Frames:
@@ -20,7 +21,7 @@ def mini() -> Frames:
 
 
 def test_a_round_trip_loses_nothing(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = needs("h5py")
     frames, prior = mini(), np.full((50, 10, 3), 2.0)
     write_mlcg(tmp_path / "mini.h5", frames, prior)
     again = read_mlcg(tmp_path / "mini.h5")
@@ -36,7 +37,7 @@ def test_a_round_trip_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_files_of_mlcg_say_what_they_lack(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = needs("h5py")
     frames = mini()
     with h5py.File(tmp_path / "theirs.h5", "w") as file:
         for name in ("a", "b"):

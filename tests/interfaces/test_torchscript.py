@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,8 @@ from cgexp.errors import InputError
 from cgexp.interfaces.torchscript import ABOUT, UNITS, file_name, write_torchscript
 from cgexp.runs.bundle import IN_CPP, READY
 from cgexp.systems.mueller_brown import MuellerBrown
-from tests.interfaces.models import make_bundle, of_another
+from tests.interfaces.models import make_bundle, of_another, run_ready
+from tests.optional import needs
 
 # kcal/mol and Å in one of the units, written out here: not those of the code
 SIZES = {"kcal_mol_angstrom": (1.0, 1.0), "kJ_mol_nm": (1.0 / 4.184, 10.0), "eV_angstrom": (23.060548, 1.0)}
@@ -90,14 +89,11 @@ def test_the_example_in_Cpp_gives_the_same(files: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(found, forces, atol=1e-6 * np.abs(forces).max())
 
 
-def test_the_ready_script_runs(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("openmmtorch")
+def test_the_ready_script_runs(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    needs("openmmtorch")
     make_bundle().save(tmp_path)
     for path in (READY / "simulate_torchscript.py", files / file_name("kJ_mol_nm")):
         shutil.copyfile(path, tmp_path / path.name)
-    monkeypatch.setattr(sys, "argv", [str(tmp_path / "simulate_torchscript.py"), "200"])
-    runpy.run_path(str(tmp_path / "simulate_torchscript.py"))
+    assert run_ready(tmp_path / "simulate_torchscript.py", "200") == 0
     assert "a frame every 100 steps" in capsys.readouterr().out
     assert (tmp_path / "torchforce.dcd").stat().st_size > 0

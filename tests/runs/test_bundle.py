@@ -17,6 +17,7 @@ from cgexp.errors import InputError
 from cgexp.runs.bundle import export_bundle
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
+from tests.optional import needs
 from tests.runs.small import configure, quiet
 from tests.test_docs import ROOT, fences
 
@@ -92,7 +93,7 @@ def test_the_page_does_what_it_says(
     finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """docs/using_models.md: all of its commands, then all of its Python, one after the other."""
-    pytest.importorskip("ase")
+    needs("ase")
     pytest.importorskip("openmm")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(finished.path.parents[1], tmp_path / "outputs")

@@ -29,6 +29,7 @@ from cgexp.runs.long_simulation import simulate_long
 from cgexp.store import read_arrays
 from cgexp.systems.molecule import Molecule
 from tests.interfaces.models import make_bundle, of_another
+from tests.optional import needs
 from tests.test_docs import ROOT, fences
 
 SETTINGS: dict[str, Any] = {"n_steps": 240, "save_every": 20, "n_replicas": 3, "chunk_frames": 4}
@@ -80,7 +81,7 @@ def test_what_is_written_is_what_was_simulated(form: str, bundle: Bundle, tmp_pa
 
 @pytest.mark.parametrize("form", ["xtc", "dcd"])
 def test_MDAnalysis_reads_lengths_and_times(form: str, bundle: Bundle, tmp_path: Path) -> None:
-    mda = pytest.importorskip("MDAnalysis")
+    mda = needs("MDAnalysis")
     simulate_long(bundle, tmp_path / "long", SETTINGS, form, seed=5, kernel="reference")
     own = bundle.simulate(tmp_path / "own", seed=5, kernel="reference", **SETTINGS)
     universe = mda.Universe(str(tmp_path / "long" / "topology.pdb"), str(tmp_path / "long" / f"replica-000.{form}"))
@@ -91,7 +92,7 @@ def test_MDAnalysis_reads_lengths_and_times(form: str, bundle: Bundle, tmp_path:
 
 
 def test_h5md_says_its_units(bundle: Bundle, tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = needs("h5py")
     written = simulate_long(bundle, tmp_path, SETTINGS, "h5md", seed=5)
     assert written.trajectories == [f"replica-{replica:03d}.h5md" for replica in range(3)]
     with h5py.File(tmp_path / "replica-001.h5md") as file:
@@ -102,7 +103,7 @@ def test_h5md_says_its_units(bundle: Bundle, tmp_path: Path) -> None:
         loaded = mdtraj.load(str(tmp_path / "replica-001.dcd"), top=str(tmp_path / "topology.pdb"))
         np.testing.assert_allclose(position["value"], 10.0 * loaded.xyz, atol=1e-5)
         expected = np.array(position["value"])
-    mda = pytest.importorskip("MDAnalysis")
+    mda = needs("MDAnalysis")
     universe = mda.Universe(str(tmp_path / "topology.pdb"), str(tmp_path / "replica-001.h5md"))
     for frame, coords in zip(universe.trajectory, expected, strict=True):
         np.testing.assert_allclose(frame.positions, coords, atol=1e-5)

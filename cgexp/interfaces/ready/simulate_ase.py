@@ -3,7 +3,6 @@
 Writes ase.xyz.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +12,30 @@ from ase.md.langevinbaoab import LangevinBAOAB
 
 import cgexp
 from cgexp.interfaces.ase import beads
+from cgexp.interfaces.scripts import run_script
 
-N_STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 FRICTION = 1.0  # 1/ps
 SAVE_EVERY = 100  # steps
 FOLDER = Path(__file__).parent
 
-bundle = cgexp.load_bundle(FOLDER)
-dt = (bundle.simulation or {}).get("dt", 0.005)  # ps, of the run's own simulation
-atoms = beads(bundle, kernel="auto")  # the fastest kernel; "reference" is the model to the last digit
-dynamics = LangevinBAOAB(
-    atoms,
-    timestep=dt * 1000.0 * units.fs,
-    temperature_K=bundle.temperature,
-    T_tau=1000.0 / FRICTION * units.fs,
-    rng=np.random.default_rng(0),
-)
-path = FOLDER / "ase.xyz"
-path.unlink(missing_ok=True)
-dynamics.attach(lambda: write(path, atoms, append=True), interval=SAVE_EVERY)
-dynamics.run(N_STEPS)
-print(f"{path}: a frame every {SAVE_EVERY} steps; energy {atoms.get_potential_energy():.6f} eV")
+
+def main(n_steps: int) -> None:
+    bundle = cgexp.load_bundle(FOLDER)
+    dt = (bundle.simulation or {}).get("dt", 0.005)  # ps, of the run's own simulation
+    atoms = beads(bundle, kernel="auto")  # the fastest kernel; "reference" is the model to the last digit
+    dynamics = LangevinBAOAB(
+        atoms,
+        timestep=dt * 1000.0 * units.fs,
+        temperature_K=bundle.temperature,
+        T_tau=1000.0 / FRICTION * units.fs,
+        rng=np.random.default_rng(0),
+    )
+    path = FOLDER / "ase.xyz"
+    path.unlink(missing_ok=True)
+    dynamics.attach(lambda: write(path, atoms, append=True), interval=SAVE_EVERY)
+    dynamics.run(n_steps)
+    print(f"{path}: a frame every {SAVE_EVERY} steps; energy {atoms.get_potential_energy():.6f} eV")
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)

@@ -22,6 +22,7 @@ from cgexp.systems.base import system_of
 from cgexp.systems.peptide import Peptide
 from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM
 from tests.datasets.trajectory.own import SAVE_PS, Run, imported, sampled, write_pdb, write_run
+from tests.optional import needs
 
 pytest.importorskip("openmm")
 HEAVY = [0, 4, 5, 6, 8, 10, 11, 12, 16, 18]  # of capped alanine
@@ -246,7 +247,7 @@ def test_reading_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_forces_come_from_hdf5_where_h5py_is_installed(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = needs("h5py")
     settings = write_run(tmp_path, sampled())
     plain = imported(**settings)
     with h5py.File(tmp_path / "forces.h5", "w") as file:
@@ -257,7 +258,7 @@ def test_forces_come_from_hdf5_where_h5py_is_installed(tmp_path: Path) -> None:
 
 def test_other_formats_are_read_where_mdanalysis_is_installed(tmp_path: Path) -> None:
     """As the binary files of IBIsCO, which hold velocities too."""
-    mda = pytest.importorskip("MDAnalysis")
+    mda = needs("MDAnalysis")
     run = sampled()
     settings = write_run(tmp_path, Run(run.positions[:40], run.forces[:40], run.topology))
     universe = mda.Universe.empty(run.positions.shape[1], trajectory=True, velocities=True)
