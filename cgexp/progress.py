@@ -26,11 +26,11 @@ class Progress:
     """A callable ``progress(done, total, text)`` that prints at most every few seconds, and at the end.
 
     keep: is told the same, as label, done, total, seconds left (None: not known) and text, for others who look at the
-    work from elsewhere; also where nothing is shown.
+    work from elsewhere; also where nothing is shown. of: whose progress it is, where several write side by side.
     """
 
-    def __init__(self, label: str, stream: TextIO | None = None, keep: Keep | None = None) -> None:
-        self.label, self.keep = label, keep
+    def __init__(self, label: str, stream: TextIO | None = None, keep: Keep | None = None, of: str = "") -> None:
+        self.label, self.keep, self.of = label, keep, of
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
         self.interval = 0.5 if self.terminal else 15.0
@@ -54,7 +54,9 @@ class Progress:
         self._shown = now
         left = f", {duration((total - done) / rate)} left" if rate > 0 and not finished else ""
         speed = f", {rate:.3g}/s" if rate > 0 else ""
-        line = f"{self.label}: {done}/{total}{speed}{left}{'  ' + text if text else ''}"
+        line = (
+            f"{self.of + ' ' if self.of else ''}{self.label}: {done}/{total}{speed}{left}{'  ' + text if text else ''}"
+        )
         if self.terminal:
             self.stream.write(f"\r\x1b[K{line}" + ("\n" if finished else ""))
         else:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cgexp.cli.words import Words, listed
+from cgexp.errors import InputError
 from cgexp.studies.arms import Compared, compare_runs
 from cgexp.studies.catalogue import Entry
 from cgexp.studies.comparison import PAGE, numbers, write_comparison
@@ -22,7 +23,10 @@ def main(given: argparse.Namespace) -> int:
     settings = words.settings
     metrics = listed(settings["metrics"], "metrics") if "metrics" in settings else None
     over = listed(settings["over"], "over") if "over" in settings else []
-    found = compare_runs(words.entries(), metrics, settings.get("baseline"), over)
+    entries = words.entries()
+    if not entries and (unmet := words.unmet()):
+        raise InputError("; ".join(unmet))
+    found = compare_runs(entries, metrics, settings.get("baseline"), over)
     if given.json:
         print(json.dumps(numbers(found), indent=2, ensure_ascii=False))
     else:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cgexp.cli.words import Words
 from cgexp.errors import InputError
-from cgexp.runs.folder import newest
 from cgexp.studies.catalogue import Entry
 from cgexp.studies.difference import SUBJECTS, Differing, differences_of
 from cgexp.studies.query import chosen
@@ -32,7 +31,7 @@ def main(given: argparse.Namespace) -> int:
 
 
 def _one(outputs: Path, place: str) -> Entry:
-    entries = chosen(outputs, [str(newest(outputs)) if place == "latest" else place], [])
+    entries = chosen(outputs, [place], [])
     if len(entries) != 1:
         raise InputError(f"{place} holds {len(entries)} runs: give the folder of one")
     return entries[0]

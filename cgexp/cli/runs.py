@@ -12,11 +12,11 @@ from typing import Any
 
 from cgexp.cli.words import Words, listed
 from cgexp.errors import InputError, shown
-from cgexp.studies.catalogue import Entry, age_of, in_bytes, remove, shared_overrides, size_of
+from cgexp.studies.catalogue import Entry, in_bytes, in_time, remove, shared_overrides, size_of
 from cgexp.studies.query import Keys, ordered
 
 KEYS = ("sort", "columns", "outputs")
-BESIDE = ("age", "size", "differs")  # columns that are no keys
+DIFFERS = "differs"  # a column that is no key
 DATA = "data"
 MOST_METRICS = 4
 
@@ -40,6 +40,8 @@ def main(given: argparse.Namespace) -> int:
     for line in lines(entries, columns):
         print(line)
     print(_total(entries, outputs))
+    for sentence in () if entries else words.unmet():
+        print(sentence)
     return 0
 
 
@@ -70,7 +72,7 @@ def lines(entries: Sequence[Entry], columns: Sequence[str] | None) -> Iterator[s
     rows = [("experiment", "id", *names)]
     rows += [(entry.experiment, entry.id, *(_cell(entry, name, shared) for name in names)) for entry in entries]
     yield from aligned(rows, "l" * len(rows[0]))
-    if shared and "differs" in names:
+    if shared and DIFFERS in names:
         yield f"all with {' '.join(shared)}"
     for entry in entries:
         if entry.sentence:
@@ -81,21 +83,21 @@ def _columns(entries: Sequence[Entry]) -> list[str]:
     from cgexp.report.table import HEADLINES
 
     found = [name for name in HEADLINES if any(name in entry.metrics for entry in entries)]
-    return ["state", "age", "size", "seed", "differs", *found[:MOST_METRICS]]
+    return ["state", "age", "size", "seed", DIFFERS, *found[:MOST_METRICS]]
 
 
 def _known(entries: Sequence[Entry], columns: Sequence[str]) -> list[str]:
     """The columns by their full names. Raises InputError for one that is nothing."""
     keys = Keys(entries)
-    return [name if name in BESIDE else keys.full(name) for name in columns if name not in ("experiment", "id")]
+    return [name if name == DIFFERS else keys.full(name) for name in columns if name not in ("experiment", "id")]
 
 
 def _cell(entry: Entry, name: str, shared: Sequence[str]) -> str:
     if name == "age":
-        return age_of(entry.changed)
+        return in_time(entry.age)
     if name == "size":
         return in_bytes(entry.size)
-    if name == "differs":
+    if name == DIFFERS:
         return " ".join(shown(o, 40) for o in entry.differs if o not in shared)
     value = Keys([entry]).value(entry, name)
     if value is None:
@@ -119,7 +121,7 @@ def _remove(words: Words, yes: bool) -> int:
         raise InputError("say which runs to remove: folders, ids, or conditions like state=failed")
     entries = words.entries()
     if not entries:
-        print("there is no such run: nothing was removed")
+        print("; ".join(["there is no such run: nothing was removed", *words.unmet()]))
         return 0
     for line in lines(entries, None):
         print(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cgexp.errors import InputError, require_once
 from cgexp.studies.catalogue import Entry
-from cgexp.studies.query import chosen, conditions
+from cgexp.studies.query import Condition, chosen, conditions, unmet
 
 COMPARES = ("=", "<", ">")
 
@@ -42,8 +42,19 @@ class Words:
 
     def entries(self) -> list[Entry]:
         """The runs that are meant. Raises InputError for a key that no run has."""
-        where = [condition for text in self.where for condition in conditions(text)]
-        return chosen(Path(self.settings.get("outputs", "outputs")), self.places, where)
+        return chosen(self._outputs, self.places, self._conditions)
+
+    def unmet(self) -> list[str]:
+        """Where no run is meant: a sentence for each condition that holds of none."""
+        return unmet(chosen(self._outputs, self.places, []), self._conditions)
+
+    @property
+    def _outputs(self) -> Path:
+        return Path(self.settings.get("outputs", "outputs"))
+
+    @property
+    def _conditions(self) -> list[Condition]:
+        return [condition for text in self.where for condition in conditions(text)]
 
 
 def listed(text: str, key: str) -> list[str]:

@@ -53,10 +53,10 @@ class ComparisonContent:
 def comparison_page(content: ComparisonContent) -> bytes:
     """The page, whole; the same bytes for the same content."""
     found, library = content.comparison, plotly_library()
-    n_arms = len(found.arms)
+    n_arms, n_runs = len(found.arms), len(content.runs)
     return render(
         "comparison.html",
-        title=f"{n_arms} arm{'' if n_arms == 1 else 's'}, {len(content.runs)} runs",
+        title=f"{n_arms} arm{'' if n_arms == 1 else 's'}, {n_runs} run{'' if n_runs == 1 else 's'}",
         notes=content.notes,
         code=content.code,
         arms=_arms(content),

@@ -136,7 +136,7 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     numbers = fit(
         network, frames, prior_forces, settings, experiment.loss.make(), experiment.optimizer, experiment.scheduler,
         folder.training, seed, experiment.kernel, lambda row: context.tracker.log("train", row),
-        Progress("training: epoch", keep=folder.keep_progress), prior=prior, watch=context.watch,
+        _progress(experiment, "training: epoch", folder), prior=prior, watch=context.watch,
     )  # fmt: skip
     if not is_first:
         return
@@ -216,13 +216,19 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     _claim_trajectory(target.trajectory, potential)
     simulation.run(
         potential, starts.to(experiment.trainer.device), system.masses, system.units,
-        target.trajectory, seed, Progress("simulation: step", keep=target.keep_progress), experiment.kernel,
+        target.trajectory, seed, _progress(experiment, "simulation: step", target), experiment.kernel,
     )  # fmt: skip
     trajectory = Trajectory.load(target.trajectory)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
     if trajectory.exchange is not None:
         record["exchange"] = trajectory.exchange.summary()
     write_record(target.simulated, {**record, "seconds": time.perf_counter() - began})
+
+
+def _progress(experiment: Experiment, label: str, folder: RunFolder) -> Progress:
+    """Of a stage; in a sweep, whose jobs may write side by side, it says which run it is of."""
+    of_run = "" if experiment.sweep.name is None else experiment.run_id
+    return Progress(label, keep=folder.keep_progress, of=of_run)
 
 
 def complete(context: Context, stage: str, work: Callable[[Context], object], into: RunFolder | None = None) -> None:

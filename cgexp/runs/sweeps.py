@@ -14,7 +14,7 @@ from pathlib import Path
 from cgexp.errors import InputError, MistakeOfOptions, did_you_mean
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
-from cgexp.store import write_record
+from cgexp.store import read_record, write_record
 
 FOLDER = ".sweeps"  # temporary
 RECORDS, JOBS = "sweeps", "jobs.json"  # outputs/sweeps/<name>/jobs.json
@@ -68,6 +68,16 @@ def recorded(folder: Path, outputs: Path, jobs: Sequence[tuple[str, Path]], verb
             listed = [{"swept": swept, "path": os.path.relpath(path, outputs)} for swept, path in jobs]
             write_record(folder / JOBS, {"verb": verb, "began": time.time(), "jobs": listed})
         yield
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds the record of a sweep."""
+    return (folder / JOBS).is_file()
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """The folders of a sweep's runs, begun or not. Raises InputError if its record is damaged."""
+    return [folder.parents[1] / job["path"] for job in read_record(folder / JOBS, "began", "jobs")["jobs"]]
 
 
 def sweeps_in(outputs: Path) -> list[str]:

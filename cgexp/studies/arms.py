@@ -12,7 +12,7 @@ from cgexp.config.identity import flat_physics
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.report.comparison_tables import text_of
 from cgexp.report.table import HEADLINES, SEM
-from cgexp.studies.catalogue import Entry
+from cgexp.studies.catalogue import Entry, shared_overrides
 from cgexp.studies.query import Keys, conditions, select
 
 SEED, TARGET, EXPERIMENT = "seed", "_target_", "experiment"
@@ -55,7 +55,16 @@ def compare_runs(
     names, left_out = _chosen_metrics(used, metrics)
     number = _baseline(used, runs, baseline)
     comparison = compare_arms(arms, columns, names, number)
-    return Compared(comparison, tuple(runs), units.pop(), (*notes, *left_out, *_judged(comparison, over)))
+    told = (_what(used), *notes, *left_out, *_judged(comparison, over))
+    return Compared(comparison, tuple(runs), units.pop(), told)
+
+
+def _what(entries: Sequence[Entry]) -> str:
+    """What is compared, in a sentence: of which experiments, and what all runs say."""
+    shared = [shown(override, 60) for override in shared_overrides(entries)]
+    names = dict.fromkeys(entry.experiment for entry in entries)
+    alike = f", all with {' '.join(shared)}" if shared else ""
+    return f"Runs of {', '.join(names)}{alike}."
 
 
 def _with_metrics(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:

@@ -67,6 +67,11 @@ class Entry:
         groups = {key: value for key, value in self.config.items() if key not in ("choices", "overrides")}
         return {**self.config.get("choices", {}), **flat(groups)}
 
+    @property
+    def age(self) -> float:
+        """Seconds since a file of the run's last changed."""
+        return max(time.time() - self.changed, 0.0)
+
     @cached_property
     def size(self) -> int:
         """Bytes that the folder takes on the disk, without what links lead to."""
@@ -162,9 +167,8 @@ def in_bytes(size: float) -> str:
     return f"{size:.3g} TB"
 
 
-def age_of(changed: float, now: float | None = None) -> str:
-    """How long ago that was: ``3 min``, ``2 h``, ``5 d``."""
-    seconds = max((time.time() if now is None else now) - changed, 0.0)
+def in_time(seconds: float) -> str:
+    """Seconds as an age: ``3 min``, ``2 h``, ``5 d``."""
     for length, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import yaml
 
 from cgexp.errors import InputError, did_you_mean, shown
-from cgexp.runs.folder import is_run
+from cgexp.runs.folder import is_run, newest
+from cgexp.runs.sweeps import is_sweep, record_folder, runs_of, sweeps_in
 from cgexp.studies.catalogue import STATES, Entry, catalogue, entry_of, in_folder
 
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -23,7 +26,9 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-OWN = ("experiment", "id", "seed", "state")
+OWN = ("experiment", "id", "seed", "state", "age", "size")
+LATEST = "latest"
+MOST_VALUES = 6  # told of a key, where a condition holds of no run
 CONDITION = re.compile(r"\s*([A-Za-z_][\w./]*)\s*(<=|>=|!=|==|=|<|>)\s*('[^']*'|\"[^\"]*\"|\[[^\]]*\]|[^\s'\"]+)\s*")
 AND = re.compile(r"and(?=\s)", re.IGNORECASE)
 EXPECTED = "expected conditions like 'model.n_blocks=2 and w1_tica<0.5'"
@@ -38,13 +43,10 @@ class Condition:
     sign: str
     value: Value
 
-    def holds(self, found: Value) -> bool:
+    def holds(self, found: Any) -> bool:
         """Whether a run that has ``found`` under the key is meant; one that has nothing is, where null is asked for."""
         if self.sign in ("=", "!="):
-            equal = (
-                found is self.value if None in (found, self.value) else _comparable(found) == _comparable(self.value)
-            )
-            return equal == (self.sign == "=")
+            return _is(found, self.value) == (self.sign == "=")
         if isinstance(found, bool) or not isinstance(found, int | float):
             return False
         return COMPARE[self.sign](float(found), self.value)
@@ -147,8 +149,8 @@ def ordered(entries: Sequence[Entry], key: str) -> list[Entry]:
 def chosen(outputs: Path, places: Sequence[str], where: Iterable[Condition]) -> list[Entry]:
     """The runs in ``outputs``, or those that ``places`` name, of which all conditions hold.
 
-    places: folders of runs or above runs, and ids of runs in ``outputs``. Raises InputError for a place without runs,
-    or a key that no run has.
+    places: folders of runs or above runs, sweeps by name or folder, and ids of runs in ``outputs``; LATEST is the one
+    changed last. Raises InputError for a place without runs, or a key that no run has.
     """
     if not places:
         return select(catalogue(outputs), where)
@@ -161,14 +163,24 @@ def chosen(outputs: Path, places: Sequence[str], where: Iterable[Condition]) -> 
 
 def _at(outputs: Path, place: str) -> list[Entry]:
     path = Path(place)
-    if path.is_dir():
-        entries = in_folder(path)
+    sweep = path if is_sweep(path) else record_folder(outputs, place)
+    if place == LATEST:
+        found = [newest(outputs)]
+    elif is_sweep(sweep):
+        found = runs_of(sweep)
+    elif path.is_dir() and place:
+        return in_folder(path) or _nothing_at(outputs, place)
     else:
-        ids = [found for found in outputs.glob(f"*/{glob.escape(path.name)}") if path.name == place]
-        entries = [entry_of(found) for found in ids if is_run(found)]
-    if not entries:
-        raise InputError(f"{shown(place)} is no run, no folder with runs, and no id of a run in {outputs}")
-    return entries
+        found = [one for one in outputs.glob(f"*/{glob.escape(path.name)}") if path.name == place]
+    return [entry_of(one) for one in found if is_run(one)] or _nothing_at(outputs, place)
+
+
+def _nothing_at(outputs: Path, place: str) -> NoReturn:
+    known = [*sweeps_in(outputs), *(path.name for path in outputs.glob("*/*") if is_run(path))]
+    raise InputError(
+        f"'{shown(place)}' is no run, no folder with runs, no sweep and no id of a run in "
+        f"{outputs}{did_you_mean(place, known)}"
+    )
 
 
 def _is_nothing(value: Any) -> bool:
@@ -180,6 +192,48 @@ def _rank(value: Any) -> tuple[bool, float, str]:
     return (not is_number, float(value) if is_number else 0.0, str(value))
 
 
-def _comparable(value: Value) -> Value:
-    """2 and 2.0 are one; True is no number."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _is(found: Any, value: Value) -> bool:
+    """Whether a run's value is the one that was asked for: 2 and 2.0 are one; True is no number; null is nothing.
+
+    A text, as an id of figures alone or an option called none, is read as the one that was asked for was; a list is a
+    text of JSON.
+    """
+    if isinstance(found, str):
+        is_list = found.startswith("[") and isinstance(value, str) and value.startswith("[")
+        return value in (found, plain(found)) or (is_list and _read(found) == _read(str(value)))
+    return found is value if isinstance(found, bool) or isinstance(value, bool) else found == value
+
+
+def _read(text: str) -> Any:
+    """A list that was written out; the text where it cannot be read."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def unmet(entries: Sequence[Entry], where: Iterable[Condition]) -> list[str]:
+    """A sentence for each condition that holds of none of the runs: which values there are."""
+    keys, sentences = Keys(entries), []
+    for condition in where:
+        key = keys.full(condition.key)
+        values = [keys.value(entry, key) for entry in entries]
+        if entries and not any(map(condition.holds, values)):
+            asked = f"{condition.key}{condition.sign}{'null' if condition.value is None else condition.value}"
+            sentences.append(f"no run has {shown(asked)}: {key} is {_told(values)}")
+    return sentences
+
+
+def _told(values: Sequence[Any]) -> str:
+    """Several values in words: the range of many numbers, else the first few."""
+    known = sorted({str(value): value for value in values if not _is_nothing(value)}.values(), key=_rank)
+    if not known:
+        return "null in all"
+    if len(known) > MOST_VALUES and all(isinstance(value, int | float) for value in known):
+        return f"from {_text(known[0])} to {_text(known[-1])}"
+    more = ", ..." if len(known) > MOST_VALUES else ""
+    return ", ".join(shown(_text(value), 40) for value in known[:MOST_VALUES]) + more
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

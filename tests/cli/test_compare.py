@@ -63,9 +63,10 @@ def test_numbers_come_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["metrics=loss"], "metrics=loss is no metric of these runs"),
         (["baseline=width=7"], "holds of no arms"),
         (["baseline=width"], "cannot read"),
-        (["state=failed"], "there is no finished run to compare"),
+        (["state=failed"], "no run has state=failed: state is done"),
+        (["state=failed", "seed=1"], "no run has state=failed"),
         (["to="], "to= lacks a value"),
-        (["somewhere"], "somewhere is no run"),
+        (["somewhere"], "'somewhere' is no run"),
     ],
 )
 def test_mistakes_are_a_sentence(capsys: pytest.CaptureFixture[str], words: list[str], part: str) -> None:

@@ -51,6 +51,13 @@ def test_words_choose_runs_and_columns(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("outputs")
+def test_it_is_told_why_there_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = output_of(capsys, "runs", "seed=1", "experiment=toy")
+    assert (code, out.splitlines()[1:]) == (0, ["no run has experiment=toy: experiment is toy_cgnet"])
+    assert output_of(capsys, "runs", "seed=7", "--json")[1] == "[]\n"
+
+
+@pytest.mark.usefixtures("outputs")
 def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = output_of(capsys, "runs", "--json", "state=failed")
     (run,) = json.loads(out)
@@ -65,10 +72,10 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["widht=3"], "did you mean 'width'"),
         (["columns=los"], "no run here has a key or metric 'los'"),
-        (["sort=size"], "no run here has a key or metric 'size'"),
+        (["sort=differs"], "no run here has a key or metric 'differs'"),
         (["sort="], "sort= lacks a value"),
         (["outputs=nowhere"], "outputs=nowhere is no folder"),
-        (["somewhere"], "somewhere is no run"),
+        (["somewhere"], "'somewhere' is no run"),
         (["--yes"], "--yes is for cgexp runs remove"),
         (["remove"], "say which runs to remove"),
         (["remove", "state=failed"], "add --yes where there is nobody to ask"),
@@ -89,7 +96,7 @@ def test_removing_asks_and_tells(outputs: Path, capsys: pytest.CaptureFixture[st
     assert (code, out.splitlines()[-1].startswith("removed 1 run (")) == (0, True)
     assert not (outputs / "toy_cgnet" / "broken").exists()
     code, out, _ = output_of(capsys, "runs", "remove", "state=failed", "--yes")
-    assert (code, out) == (0, "there is no such run: nothing was removed\n")
+    assert (code, out) == (0, "there is no such run: nothing was removed; no run has state=failed: state is done\n")
 
 
 def test_an_answer_that_is_not_yes_removes_nothing(

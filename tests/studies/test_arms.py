@@ -87,7 +87,7 @@ def test_runs_that_are_not_done_are_left_out_and_counted(tmp_path: Path) -> None
     entries = runs(tmp_path, (1, {}), (2, {}))
     put(tmp_path, "broken", config_with(3), failure="the bond blew up")
     found = compare_runs([*entries, *(entry for entry in catalogue(tmp_path) if entry.id == "broken")])
-    assert found.notes[0] == "Left out as they are not done: 1 failed."
+    assert found.notes[:2] == ("Runs of toy_cgnet.", "Left out as they are not done: 1 failed.")
 
 
 @pytest.mark.parametrize(

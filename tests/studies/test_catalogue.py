@@ -11,7 +11,7 @@ from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder, newest
 from cgexp.runs.lock import HOLDER, lock
 from cgexp.store import write_bytes, write_record
-from cgexp.studies.catalogue import age_of, catalogue, in_bytes, in_folder, remove, shared_overrides
+from cgexp.studies.catalogue import catalogue, in_bytes, in_folder, in_time, remove, shared_overrides
 from tests.studies.synthetic import config_with, put
 
 
@@ -113,4 +113,4 @@ def test_what_all_have_is_told_once(outputs: Path) -> None:
 
 def test_sizes_and_ages_are_a_persons() -> None:
     assert [in_bytes(size) for size in (12, 1234, 5.6e7, 2e12)] == ["12 B", "1.23 kB", "56 MB", "2 TB"]
-    assert [age_of(0.0, now) for now in (5.0, 300.0, 7200.0, 9e5, -1.0)] == ["5 s", "5 min", "2 h", "10 d", "0 s"]
+    assert [in_time(seconds) for seconds in (5.0, 300.0, 7200.0, 9e5)] == ["5 s", "5 min", "2 h", "10 d"]

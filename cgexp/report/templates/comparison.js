@@ -13,7 +13,7 @@ function layout(more) {
   const { xaxis = {}, yaxis = {}, ...rest } = more;
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: of("--text"), size: 12 },
-    margin: { l: 60, r: 20, t: 16, b: 50 }, height: 380, showlegend: false, hovermode: "closest",
+    margin: { l: 60, r: 20, t: 16, b: 64 }, height: 380, showlegend: false, hovermode: "closest",
     hoverlabel: { align: "left" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: of("--quiet"), activecolor: of("--accent") }, xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
 }
