@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cgexp
+from cgexp.cli.main import main
 
 ROOT = Path(cgexp.__file__).parent
 LAYERS = (
@@ -150,13 +154,43 @@ def test_checking_a_config_imports_only_what_it_uses() -> None:
     assert not [name for name in found if name.startswith(heavy)]
 
 
-@pytest.mark.slow  # torch and a step of training: 3 CPU s each
-@pytest.mark.parametrize("experiment", ["toy_cgnet", "chignolin_cgschnet", "active_chignolin"])
-def test_checking_an_experiment_loads_nothing_slow(experiment: str) -> None:
-    run = f"from cgexp.cli.main import main; assert main(['check', 'experiment={experiment}']) == 0"
-    code = f"{run}; import sys; print([name for name in {SLOW_TO_IMPORT} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+def asked_for(work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Modules that cgexp asks for while ``work`` is done, were they loaded before or not."""
+    asked: set[str] = set()
+    import_, import_module = builtins.__import__, importlib.import_module
+
+    def noting(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        if not level and str((globals or {}).get("__name__")).startswith("cgexp."):
+            asked.add(name)
+        return import_(name, globals, locals, fromlist, level)
+
+    def noting_too(name: str, package: str | None = None) -> Any:
+        asked.add(name)
+        return import_module(name, package)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", noting)
+        patch.setattr(importlib, "import_module", noting_too)
+        work()
+    return asked
+
+
+MODELS = {
+    "toy_cgnet": "cgexp.models.toy_mlp",
+    "chignolin_cgschnet": "cgexp.models.cgschnet",
+    "active_chignolin": "cgexp.models.cgschnet",
+}
+
+
+@pytest.mark.parametrize("experiment", MODELS)
+def test_checking_an_experiment_loads_nothing_slow(experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_for(lambda: main(["check", f"experiment={experiment}"]), monkeypatch)
+    assert {"cgexp.runs.check", MODELS[experiment]} <= asked
+    known = set(asked)
+    for module in asked:
+        if module.startswith("cgexp."):
+            imported_at_once(module, known)
+    assert not [name for name in known if name.split(".")[0] in SLOW_TO_IMPORT or name in SLOW_TO_IMPORT]
 
 
 def test_loading_needs_no_hydra_lightning_or_wandb() -> None:
