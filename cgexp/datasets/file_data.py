@@ -49,6 +49,11 @@ class FramesFile(Recipe):
         return stated_force_field(header.get("force_field") or "", str(header.get("source", "")))
 
     @property
+    def called(self) -> str:
+        """The name of the file."""
+        return Path(self.path).name
+
+    @property
     def place(self) -> str:
         return self.path
 
@@ -108,11 +113,11 @@ class FramesFile(Recipe):
 
     def _test(self, frames: Frames, system: System) -> None:
         stated = Stated(keys=False)
-        check_lengths(frames, system, self.name, stated)
+        check_lengths(frames, system, self.called, stated)
         if self._sampled(frames):
             allowed = bool(self.allow_biased_force_map.strip())
             if frames.units == "molecular":
-                check_forces(frames, system, self.name, stated, allowed)
+                check_forces(frames, system, self.called, stated, allowed)
             else:
                 check_unbiased(frames, pairs=system.bonds, allow_biased_map=allowed)
 

@@ -61,6 +61,11 @@ class Recipe(Part, ABC):
         return ""
 
     @property
+    def called(self) -> str:
+        """What a person knows the set by."""
+        return self.name
+
+    @property
     def place(self) -> str:
         """Where the frames are, in words, if they are not kept by the package."""
         return "not kept: made anew each time"

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import Interval
-from cgexp.report.style import COLOURS, axis_label, label_density, panels, share_legend, styled
+from cgexp.report.style import COLOURS, axis_label, label_density, make_log, panels, share_legend, styled
 
 ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "0.5", "black")
 N_COLUMNS = 3
@@ -52,7 +52,7 @@ def rounds_figure(curves: Sequence[RoundsOfQuantity]) -> Figure:
         if curve.resolution is not None:
             panel.axhline(curve.resolution, color=COLOURS["reference"], lw=1.0, ls=":", label="resolution")
         if curve.log:
-            panel.set_yscale("log")
+            make_log(panel.yaxis)
         else:
             _from_zero(panel)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cgexp.analysis.arms import MORE, Comparison, Setting, direction_of
 from cgexp.report.comparison_tables import head_of, text_of
-from cgexp.report.style import SERIES, panels, styled
+from cgexp.report.style import SERIES, make_log, panels, styled
 
 Array = NDArray[np.float64]
 Histories = Mapping[str, Sequence[tuple[Array, Array]]]  # label of an arm -> of each run epochs and losses, [n_epochs]
@@ -257,7 +257,7 @@ def _loss_axes(figure: Figure, axes_of: Sequence[Axes], histories: Histories, qu
     low, high = np.nanmin(shown), np.nanmax(shown)
     for axes in axes_of:
         if low > 0.0 and high > 5.0 * low:
-            axes.set_yscale("log")
+            make_log(axes.yaxis)
     figure.supxlabel("epoch", fontsize=10)
     figure.supylabel(quantity, fontsize=10)
 

@@ -37,6 +37,15 @@ FIGURES: dict[str, Callable[..., Figure]] = {
 METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+}
+# the setting ``figures`` -> which files of each
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "png": ("png",),
+    "pdf": ("png", "pdf"),
+    "svg": ("png", "svg"),
+    "all": ("png", "pdf", "svg"),
 }
 
 
@@ -56,7 +65,7 @@ def own_figures(own: Mapping[str, str]) -> dict[str, Callable[..., Figure]]:
 
 
 def save(figure: Figure, folder: Path, name: str, suffixes: Sequence[str] = ("png", "pdf")) -> list[Path]:
-    """Write ``name``.png (150 dpi) and ``name``.pdf, each whole or not at all; return their paths."""
+    """Write a figure in each format (METADATA) as ``name``.<suffix>, whole or not at all; return their paths."""
     paths = []
     with rc_context({**STYLE, "figure.constrained_layout.use": False}):
         if (layout := figure.get_layout_engine()) is not None:  # once for all files: each would draw all to find it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from cgexp.report.figures import DPI, FIGURES
 
 HERE = Path(__file__).parent
 CSS_DPI = 96
+VECTORS = ("PDF", "SVG")
+LARGEST_SVG = 150_000  # bytes, of a figure that the page holds as vectors
 # CSS pixels that a figure is wider than: three panels beside each other, then two
 KINDS = {"widest": 1300, "wide": 860}
 # Whatever a run's texts hold stays text: the templates escape all that they are given.
@@ -52,16 +54,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure inside the page: what it shows, its PNG as an address that needs no file, and its size in CSS pixels.
+    """A figure inside the page: what it shows, its image as an address that needs no file, and its size in CSS pixels.
 
-    pdf: where the same lies as vectors, as a link from the page; None if it does not.
+    vectors: where the same lies as PDF and SVG: format -> link from the page.
     """
 
     caption: str
     source: str
     width: int
     height: int
-    pdf: str | None = None
+    vectors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -80,7 +82,8 @@ def pictures(
 ) -> list[Picture]:
     """Figures from their PNG files. Without ``captions``: the first sentence of the function that draws a figure.
 
-    linked: whether the page lies beside the figures' folder, and leads to the PDF of each that has one.
+    linked: whether the page lies beside the figures' folder, and leads to the vector files of each that has some. Of a
+    figure whose SVG is small, the page holds that.
     """
     found = []
     for name, path in images.items():
@@ -88,8 +91,12 @@ def pictures(
         with Image.open(path) as image:
             width, height = (round(pixels * CSS_DPI / DPI) for pixels in image.size)
             source = "data:image/png;base64," + base64.b64encode(smaller(image)).decode()
-        pdf = f"{path.parent.name}/{path.stem}.pdf" if linked and path.with_suffix(".pdf").is_file() else None
-        found.append(Picture(caption, source, width, height, pdf))
+        files = {name: path.with_suffix(f".{name.lower()}") for name in VECTORS if linked}
+        files = {name: file for name, file in files.items() if file.is_file()}
+        if "SVG" in files and files["SVG"].stat().st_size <= LARGEST_SVG:
+            source = "data:image/svg+xml;base64," + base64.b64encode(files["SVG"].read_bytes()).decode()
+        links = {name: f"{file.parent.name}/{file.name}" for name, file in files.items()}
+        found.append(Picture(caption, source, width, height, links))
     return found
 
 

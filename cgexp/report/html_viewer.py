@@ -45,7 +45,8 @@ class Viewer:
 
     @property
     def n_rows(self) -> int:
-        return len(self.data["ensembles"])
+        """Of the grid on a wide screen, where ensembles of a single basin stand side by side."""
+        return 1 if self.n_columns == 1 else len(self.data["ensembles"])
 
     @property
     def n_columns(self) -> int:

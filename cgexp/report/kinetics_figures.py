@@ -8,15 +8,14 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from cgexp.analysis.curves import Convergence, MarkovCurve
-from cgexp.report.style import COLOURS, SERIES, legend_above, panels, styled
+from cgexp.report.style import COLOURS, SERIES, legend_above, make_log, panels, styled
 
 
 @styled
 def convergence_figure(curve: Convergence) -> Figure:
-    """Sliced W1 to the reference and folded fraction in each window, with one standard error over replicas.
+    """Sliced W1 to the reference in each window, and the folded fraction if a native structure is known, ± s.e.m.
 
-    A window without a folded replica has the 95 % limit of its fraction instead. Without a native structure nothing is
-    folded.
+    The error is over replicas. A window without a folded replica has the 95 % limit of its fraction instead.
     """
     shown = [(curve.w1, np.stack([curve.w1_sem] * 2))]
     if curve.folded is not None and curve.folded_sem is not None and curve.folded_limit is not None:
@@ -107,8 +106,8 @@ def _timescales(panel: Axes, curve: MarkovCurve) -> None:
     panel.fill_between(curve.lags, curve.lags, color="0.8", lw=0, label="faster than the lag")
     panel.axvline(curve.lag, color="black", ls=":", lw=1.2, label="lag of the model")
     panel.axhline(curve.length, color="black", ls="--", lw=1.2, label="length of a replica")
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+    make_log(panel.xaxis)
+    make_log(panel.yaxis)
     panel.set_xlabel("lag (ps of CG dynamics)")
     panel.set_ylabel("implied timescale (ps of CG dynamics)")
     panel.set_ylim(bottom=0.5 * np.nanmin(curve.timescales))

@@ -8,8 +8,10 @@ from typing import Any, ParamSpec
 
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 NOT_A_STYLE = ("backend", "backend_fallback", "date.epoch", "interactive", "timezone", "toolbar")
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -75,6 +77,22 @@ def panels(n_rows: int, n_columns: int, **options: Any) -> tuple[Figure, list[Ax
 def axis_label(name: str, unit: str) -> str:
     """``name / unit`` as it stands on an axis."""
     return f"{name} ({unit})" if unit else name
+
+
+class PlainDecades(LogLocator):
+    """Ticks at 1, 2 and 5 of each decade, at the decades alone where there are more than two and a half of them."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        self.set_params(subs=(1.0, 2.0, 5.0) if 0.0 < vmax < 10.0**2.5 * vmin else (1.0,))
+        return super().tick_values(vmin, vmax)
+
+
+def make_log(axis: Axis) -> None:
+    """A logarithmic axis with plain numbers, as 20 and 50, which stand farther apart than 2 × 10¹ and 5 × 10¹ do."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(PlainDecades())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label_density(panel: Axes, label: str, unit: str) -> None:

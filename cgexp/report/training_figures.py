@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cgexp.curves import Curve
-from cgexp.report.style import COLOURS, axis_label, legend_above, panels, styled
+from cgexp.report.style import COLOURS, axis_label, legend_above, make_log, panels, styled
 
 if TYPE_CHECKING:
     from cgexp.priors.term import PriorFit
@@ -69,7 +69,7 @@ def training_figure(curve: TrainingCurve) -> Figure:
             side = "above" if level > shown.max() else "below"
             axes.plot([], [], color=COLOURS[colour], ls=dashes, lw=1.2, label=f"{label}: {level:.4g}, {side}")
     if shown.max() > 5.0 * shown.min():
-        axes.set_yscale("log")
+        make_log(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"mean squared force error\n{curve.unit}")
@@ -79,7 +79,7 @@ def training_figure(curve: TrainingCurve) -> Figure:
 
 @styled
 def prior_fit_figure(terms: Mapping[str, PriorFit]) -> Figure:
-    """Boltzmann-inverted data (dots) and the fitted energy (line) of every prior term, as of Prior.fit_quality.
+    """Boltzmann-inverted data (dots) and the fitted energy (line) of every prior term.
 
     The coordinates of a term have colours along the chain. The energy axis ends a little above the data, since a fit
     says nothing where no data are.

@@ -35,7 +35,7 @@ from cgexp.report.active_figures import (
     rounds_figure,
     tica_maps_figure,
 )
-from cgexp.report.figures import save
+from cgexp.report.figures import SUFFIXES, save
 from cgexp.report.table import unit_of
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
@@ -60,9 +60,9 @@ Values = NDArray[np.float64]
 
 def draw_rounds(experiment: Experiment, folder: RunFolder, rounds: Sequence[Round], frames: Frames) -> dict[str, Path]:
     """Draw and write the figures that ``figures`` asks for; return the PNG of each. frames: the last data set."""
-    if experiment.figures == "none":
+    suffixes, system = SUFFIXES[experiment.figures], experiment.system
+    if not suffixes:
         return {}
-    suffixes, system = ("png",) if experiment.figures == "png" else ("png", "pdf"), experiment.system
     figures = {"rounds": rounds_figure(round_curves({"": [rounds]}, experiment.dataset.units))}
     if "pmf_rounds" in system.figures:
         figures["pmf_rounds"] = pmf_rounds_figure(

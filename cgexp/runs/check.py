@@ -52,7 +52,7 @@ def report(config: Config) -> Iterator[str]:
     for dotted in experiment.analysis.figures.values():
         imported(dotted)
     yield (
-        f"data       {recipe.name}: {system.n_beads} beads in {system.n_dims} dimensions, {recipe.units} units, "
+        f"data       {recipe.called}: {system.n_beads} beads in {system.n_dims} dimensions, {recipe.units} units, "
         f"force map {recipe.force_map}, recipe {data_id(config)}"
     )
     frames = made_up_frames(recipe)

@@ -63,7 +63,7 @@ class Parts:
 
     seed: Seed
     kernel: KernelName
-    figures: Literal["all", "png", "none"]
+    figures: Literal["png", "pdf", "svg", "all", "none"]
     force: bool
     run: str | None
     outputs: str

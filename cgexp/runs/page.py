@@ -16,7 +16,7 @@ from cgexp.analysis.tiles import InPlane, Landscape, landscape
 from cgexp.build import TARGET
 from cgexp.frames import Frames
 from cgexp.priors.prior import Prior
-from cgexp.report.figures import draw, save
+from cgexp.report.figures import SUFFIXES, draw, save
 from cgexp.report.html_run import RunContent, run_page
 from cgexp.report.html_summary import RunFacts
 from cgexp.report.training_figures import TrainingCurve
@@ -35,13 +35,12 @@ def draw_figures(
 ) -> dict[str, Path]:
     """Draw and write the figures that the setting ``figures`` asks for; return the PNG of each."""
     wanted, folder = context.experiment.figures, context.folder
-    if wanted == "none":
+    if not SUFFIXES[wanted]:
         return {}
     curves = {**result.curves, "training": _history(context, metrics)}
     curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context.experiment, context.frames))
-    suffixes = ("png",) if wanted == "png" else ("png", "pdf")
     figures = draw(curves, analysis.figures)
-    return {name: save(figure, folder.figures, name, suffixes)[0] for name, figure in figures.items()}
+    return {name: save(figure, folder.figures, name, SUFFIXES[wanted])[0] for name, figure in figures.items()}
 
 
 def _history(context: Context, metrics: Mapping[str, float]) -> TrainingCurve:
@@ -131,7 +130,7 @@ def facts_of(experiment: Experiment) -> RunFacts:
     """What the page of a run tells of the parts of its experiment."""
     prior = experiment.prior.make()
     return RunFacts(
-        data=experiment.dataset.name,
+        data=experiment.dataset.called,
         network=experiment.model.spec[TARGET].rpartition(".")[2],
         prior_terms=[name for name, _ in prior.items()],
         simulation=experiment.simulation,

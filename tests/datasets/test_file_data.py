@@ -58,8 +58,8 @@ def test_a_file_that_holds_no_frames_is_not_to_be_deleted(tmp_path: Path, conten
 @pytest.mark.parametrize(
     ("coords", "forces", "sentence"),
     [
-        (0.1, 10.0, r"bonded beads of data set 'peptide_file' are 0\.387 Å apart, .*: multiply coords by 10 if .* nm$"),
-        (1.0, 4.184, r"forces of data set 'peptide_file' .*: divide forces by 4\.184 if they are in kJ/mol/A$"),
+        (0.1, 10.0, r"bonded beads of data set '.*npz' are 0\.387 Å apart, .*: multiply coords by 10 if .* nm$"),
+        (1.0, 4.184, r"forces of data set '.*npz' .*: divide forces by 4\.184 if they are in kJ/mol/A$"),
         (1.0, 41.84, r"divide forces by 41\.84 if they are in kJ/mol/nm$"),
         (1.0, -1.0, "give forces, not gradients"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import matplotlib as mpl
 import numpy as np
@@ -24,9 +24,10 @@ from cgexp.analysis.curves import (
     TicaMaps,
 )
 from cgexp.priors.term import PriorFit
-from cgexp.report.figures import FIGURES, draw, save
-from cgexp.report.style import COLOURS
+from cgexp.report.figures import FIGURES, SUFFIXES, draw, save
+from cgexp.report.style import COLOURS, make_log, panels
 from cgexp.report.training_figures import TrainingCurve
+from cgexp.runs.experiment import Parts
 
 X = np.linspace(-3.8, 4.5, 51)
 BINS = np.linspace(-2.0, 2.0, 11)
@@ -269,12 +270,29 @@ def test_the_coordinates_of_a_prior_term_have_colours_along_the_chain() -> None:
 def test_files_are_whole_and_the_same_every_time(tmp_path: Path, name: str) -> None:
     contents = []
     for folder in ("first", "second"):
-        paths = save(one(name), tmp_path / folder, name)
-        assert [path.name for path in paths] == [f"{name}.png", f"{name}.pdf"]
+        paths = save(one(name), tmp_path / folder, name, SUFFIXES["all"])
+        assert [path.name for path in paths] == [f"{name}.png", f"{name}.pdf", f"{name}.svg"]
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
     assert contents[0][0].startswith(b"\x89PNG")
     assert contents[0][1].startswith(b"%PDF")
+    assert b"<svg" in contents[0][2]
+
+
+def test_the_setting_names_the_files() -> None:
+    assert set(SUFFIXES) == set(get_args(get_type_hints(Parts)["figures"]))
+    assert all("png" in suffixes for name, suffixes in SUFFIXES.items() if name != "none")  # the page shows it
+
+
+def test_numbers_of_a_logarithmic_axis_do_not_collide() -> None:
+    figure, (narrow, wide) = panels(1, 2)
+    for axes, limits in ((narrow, (2.0, 70.0)), (wide, (1e-4, 1e3))):
+        make_log(axes.yaxis)
+        axes.set_ylim(limits)
+    figure.canvas.draw()
+    assert {"2", "5", "10", "20", "50"} <= {label.get_text() for label in narrow.get_yticklabels()}
+    assert {label.get_text() for label in wide.get_yticklabels()} <= {f"{10.0**n:g}" for n in range(-8, 8)}
+    assert not any(label.get_text() for label in narrow.get_yticklabels(minor=True))
 
 
 def test_global_style_is_left_alone() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cgexp.report.html import LARGEST_SVG
 from cgexp.report.html_run import command, run_page
 from tests.report.pages import CONFIG, EVIL, METRICS, NOTES, Reader, facts, frames, picture, run_content
 
@@ -47,6 +48,18 @@ def test_maps_are_figures_without_scripts_and_figures_lead_to_their_pdf(tmp_path
         attrs["href"] for tag, attrs in found.tags if tag == "a" and (attrs.get("href") or "").endswith(".pdf")
     ] == [f"{tmp_path.name}/tica.pdf"]
     assert "Energy landscape" not in Reader(run_page(run_content(tmp_path, landscape=None))).text
+
+
+def test_the_page_holds_a_figure_as_vectors_if_that_is_small(tmp_path: Path) -> None:
+    content = run_content(tmp_path)
+    for name, size in (("tica", 1000), ("training", LARGEST_SVG + 1)):
+        content.figures[name].with_suffix(".svg").write_bytes(b"<svg/>".ljust(size))
+    found = Reader(run_page(content))
+    assert found.problems == []
+    sources = [attrs["src"] or "" for tag, attrs in found.tags if tag == "img"]
+    assert sum(source.startswith("data:image/svg+xml;base64,") for source in sources) == 1
+    links = [attrs.get("href") or "" for tag, attrs in found.tags if tag == "a"]
+    assert len([link for link in links if link.endswith(".svg")]) == 2
 
 
 def test_a_toy_without_figures_has_no_viewer_and_stays_small(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def test_rows_are_ensembles_and_columns_are_basins_that_one_of_them_visits() -> 
     assert len(found.table.rows) == 3
 
 
+def test_ensembles_of_one_basin_stand_side_by_side() -> None:
+    alone = structures()
+    kept = {name: ([one for one in of if one.basin == "folded"], ca) for name, (of, ca) in alone.ensembles.items()}
+    kept = {name: (of, ca[: len(of)]) for name, (of, ca) in kept.items()}
+    found = of_run(replace(alone, ensembles=kept))
+    assert (found.n_rows, found.n_columns) == (1, 1)
+    assert len(found.data["ensembles"]) == 2
+
+
 def test_coordinates_are_rounded_and_the_data_are_compact() -> None:
     found = of_run(structures(n_shown=80))
     np.testing.assert_allclose(found.data["native"], structures().native.ravel(), atol=5.1e-3)

@@ -109,10 +109,11 @@ function hover(viewer) {
 
 const PLAIN = { backgroundAlpha: 0, antialias: true };
 
-/* A grid of ensembles and basins in one canvas, which turn together; upright on a narrow screen. */
+/* A grid of ensembles and basins in one canvas, which turn together; a column for each ensemble on a narrow screen, and
+   where there is one basin. */
 function drawGrid(element, data) {
-  const upright = matchMedia("(max-width: 40rem)").matches;
   const [n, m] = [data.ensembles.length, data.basins.length];
+  const upright = m === 1 || matchMedia("(max-width: 40rem)").matches;
   const [rows, cols] = upright ? [m, n] : [n, m];
   element.replaceChildren();
   const grid = $3Dmol.createViewerGrid(element, { rows, cols, control_all: true }, { ...PLAIN });
