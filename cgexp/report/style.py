@@ -89,7 +89,7 @@ class PlainDecades(LogLocator):
 
 def make_log(axis: Axis) -> None:
     """A logarithmic axis with plain numbers, as 20 and 50, which stand farther apart than 2 × 10¹ and 5 × 10¹ do."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
     axis.set_major_locator(PlainDecades())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
