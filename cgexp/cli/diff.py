@@ -10,7 +10,7 @@ from cgexp.cli.words import Words
 from cgexp.errors import InputError
 from cgexp.studies.catalogue import Entry
 from cgexp.studies.difference import SUBJECTS, Differing, differences_of
-from cgexp.studies.query import chosen
+from cgexp.studies.query import the_one
 
 KEYS = ("outputs",)
 
@@ -21,20 +21,13 @@ def main(given: argparse.Namespace) -> int:
     if len(words.places) != 2 or words.where:
         raise InputError("diff takes two runs: give two folders or ids; `latest` is the one that was changed last")
     outputs = Path(words.settings.get("outputs", "outputs"))
-    first, second = (_one(outputs, place) for place in words.places)
+    first, second = (the_one(outputs, place) for place in words.places)
     found = differences_of(first, second)
     if given.json:
         print(json.dumps([vars(one) for one in found], indent=2, ensure_ascii=False))
     else:
         show(first, second, found)
     return 0
-
-
-def _one(outputs: Path, place: str) -> Entry:
-    entries = chosen(outputs, [place], [])
-    if len(entries) != 1:
-        raise InputError(f"{place} holds {len(entries)} runs: give the folder of one")
-    return entries[0]
 
 
 def show(first: Entry, second: Entry, found: list[Differing]) -> None:

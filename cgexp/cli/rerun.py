@@ -9,7 +9,7 @@ from cgexp.cli.diff import show
 from cgexp.cli.words import Words
 from cgexp.errors import InputError
 
-KEYS = ("to", "run")
+KEYS = ("to", "run", "outputs")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -17,14 +17,15 @@ def main(given: argparse.Namespace) -> int:
     words = Words.read(given.words, KEYS)
     places = [*words.places, *([words.settings["run"]] if "run" in words.settings else [])]
     if len(places) != 1 or words.where:
-        raise InputError("rerun takes one run: give its folder, as in cgexp rerun outputs/toy_cgnet/<id> [to=DIR]")
-    path = Path(places[0])
+        raise InputError("rerun takes one run: give its folder or id, as in cgexp rerun outputs/toy/<id> [to=DIR]")
     from cgexp.studies.catalogue import entry_of
     from cgexp.studies.difference import differences_of
+    from cgexp.studies.query import the_one
     from cgexp.studies.rerun import changed_numbers, rerun
 
-    again = rerun(path, Path(words.settings.get("to", f"rerun-{path.resolve().name}")))
-    found = changed_numbers(path, again)
+    first = the_one(Path(words.settings.get("outputs", "outputs")), places[0])
+    again = rerun(first.path, Path(words.settings.get("to", f"rerun-{first.id}")))
+    found = changed_numbers(first.path, again)
     if not found:
         print(f"{again}: metrics, training, weights and trajectory are equal to the last digit")
         return 0
@@ -32,6 +33,6 @@ def main(given: argparse.Namespace) -> int:
         size = "" if one.size is None else f" (by {one.size:.3g}{' at most' if isinstance(one.first, tuple) else ''})"
         print(f"{one.name}: {one.first} -> {one.second}{size}")
     print(f"{again}: {len(found)} numbers or arrays are not equal to the last digit; what else differs:")
-    first, second = entry_of(path), entry_of(again)
+    second = entry_of(again)
     show(first, second, differences_of(first, second))
     return 1

@@ -15,6 +15,7 @@ from cgexp.report.table import HEADLINES, SEM
 from cgexp.studies.catalogue import Entry, shared_overrides
 from cgexp.studies.query import Keys, conditions, select
 
+LARGEST_WHOLE = 1e15  # of which every digit is known
 SEED, TARGET, EXPERIMENT = "seed", "_target_", "experiment"
 
 
@@ -64,7 +65,9 @@ def _what(entries: Sequence[Entry]) -> str:
     shared = [shown(override, 60) for override in shared_overrides(entries)]
     names = dict.fromkeys(entry.experiment for entry in entries)
     alike = f", all with {' '.join(shared)}" if shared else ""
-    return f"Runs of {', '.join(names)}{alike}."
+    sets = {entry.config["dataset"]["name"] for entry in entries}
+    losses = " Their data sets differ: a loss on one says nothing of a loss on another." if len(sets) > 1 else ""
+    return f"Runs of {', '.join(names)}{alike}.{losses}"
 
 
 def _with_metrics(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
@@ -156,9 +159,11 @@ def _short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _plain(key: str, value: Any) -> Setting:
-    """A class without its module; a file's hash, cut."""
+    """A class without its module; a file's hash, cut; a whole number as such, which an id takes for a float."""
     if isinstance(value, str) and key.endswith(TARGET):
         return value.rpartition(".")[2]
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+        return int(value)
     return shown(value, 40) if isinstance(value, str) else value
 
 

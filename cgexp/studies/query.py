@@ -161,6 +161,14 @@ def chosen(outputs: Path, places: Sequence[str], where: Iterable[Condition]) -> 
     return select(list(found.values()), where)
 
 
+def the_one(outputs: Path, place: str) -> Entry:
+    """The run that a place is, as of ``chosen``. Raises InputError if there are none or several."""
+    entries = chosen(outputs, [place], [])
+    if len(entries) != 1:
+        raise InputError(f"{shown(place)} holds {len(entries)} runs: give the folder or id of one")
+    return entries[0]
+
+
 def _at(outputs: Path, place: str) -> list[Entry]:
     path = Path(place)
     sweep = path if is_sweep(path) else record_folder(outputs, place)

@@ -76,6 +76,17 @@ def test_an_experiment_stands_for_all_in_which_two_differ(tmp_path: Path) -> Non
     ]
 
 
+def test_runs_on_different_data_are_told_as_such_and_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    put(tmp_path, "a", config_with(1, model__width=20), {"w1_x": 0.1})
+    put(tmp_path, "b", config_with(1, model__width=1e300, dataset__name="toy_julia"), {"w1_x": 0.2})
+    found = compare_runs(catalogue(tmp_path))
+    assert found.notes[0] == (
+        "Runs of toy_cgnet. Their data sets differ: a loss on one says nothing of a loss on another."
+    )
+    widths = [arm.settings["width"] for arm in found.comparison.arms]
+    assert [repr(width) for width in widths] == ["20", "1e+300"]
+
+
 def test_a_run_found_twice_counts_once(tmp_path: Path) -> None:
     put(tmp_path / "first", "a", config_with(1), {"w1_x": 1.0})
     put(tmp_path / "second", "a", config_with(1), {"w1_x": 1.0})

@@ -45,7 +45,7 @@ def test_what_is_not_equal_is_told_with_its_size(
     (change,) = changed_numbers(finished.path, other.path)
     assert (change.name, change.size) == ("w1_x", pytest.approx(0.5))
     monkeypatch.setattr("cgexp.studies.rerun.rerun", lambda path, to: other.path)
-    assert main(["rerun", str(finished.path)]) == 1
+    assert main(["rerun", finished.path.name, f"outputs={finished.path.parents[1]}"]) == 1
     said = capsys.readouterr().out
     assert "w1_x: " in said
     assert "threads (evaluate)" in said
@@ -66,7 +66,9 @@ def test_other_weights_and_trajectories_are_seen(finished: RunFolder) -> None:
     assert shapes
 
 
-@pytest.mark.parametrize("words", [["rerun"], ["rerun", "a"], ["rerun", "a", "b"], ["rerun", "a", "to="]])
+@pytest.mark.parametrize(
+    "words", [["rerun"], ["rerun", "a"], ["rerun", "a", "b"], ["rerun", "a", "to="], ["rerun", "latest"]]
+)
 def test_what_is_no_run_is_said_in_a_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -183,8 +183,9 @@ function arms() {
     { ...bars, mode: "lines", line: { color: GREY, width: 2.5 }, hoverinfo: "skip" },
     { x: runs.map((run) => run.value), y: runs.map((run) => row.get(run.arm)), customdata: runs.map((run) => run.arm), mode: "markers", marker: { size: 8, opacity: 0.6, color: runs.map((run) => (run.arm === comparison.baseline ? GREY : blue())) }, text: runs.map((run) => `${wrapped(comparison.labels[run.arm])}<br>seed ${run.seed}, ${plain(run.id)}`), hovertemplate: "%{x:.4g}<br>%{text}<extra></extra>" },
   ], {
-    height: 110 + 19 * shown.length, xaxis: axisOf(metric.name, metric.log),
-    yaxis: { tickvals: shown.map((_, i) => i), ticktext: shown.map((arm) => cut(comparison.short[arm], longest)), title: { text: plain(comparison.note) }, range: [shown.length - 0.4, -0.6], zeroline: false, tickfont: { size: 10 } },
+    height: 124 + 19 * shown.length, margin: { l: 60, r: 20, t: 30, b: 64 }, xaxis: axisOf(metric.name, metric.log),
+    annotations: comparison.note ? [{ text: plain(comparison.note), xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 10 } }] : [],
+    yaxis: { tickvals: shown.map((_, i) => i), ticktext: shown.map((arm) => cut(comparison.short[arm], longest)), range: [shown.length - 0.4, -0.6], zeroline: false, tickfont: { size: 10 } },
   });
 }
 

@@ -93,7 +93,7 @@ def lines(found: Found) -> Iterator[str]:
 
 def command_of(trial: Trial, overrides: Sequence[str], seed: int) -> str:
     """The line that makes the run of a trial, or goes on with it."""
-    words = [o for o in overrides if o not in ("logger=csv", "figures=none")]
+    words = [o for o in overrides if o not in ("logger=csv", "figures=none") and _key(o) not in trial.params]
     values = [f"{key}={quoted(value).strip(_quotes(value))}" for key, value in trial.params.items()]
     return shlex.join(["cgexp", "run", *words, *values, f"seed={seed}"])
 
@@ -102,9 +102,13 @@ def write_found(found: Found, book: Book, folder: Path, overrides: Sequence[str]
     """Write trials.csv and search.html, with Optuna's own plots."""
     write_bytes(folder / TABLE, _csv(found).encode())
     notes = [*found.notes, *([f"The best: {_command(found, overrides)}"] if found.best else [])]
-    title = f"{found.settings.name}: {len(found.trials)} trials"
+    title = f"{found.settings.name}: {len(found.trials)} trial{'' if len(found.trials) == 1 else 's'}"
     page = search_page(title, notes, _table(found), plots_of(book.study), code_version())
     write_bytes(folder / PAGE, page)
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+").partition("=")[0]
 
 
 def _quotes(value: Value) -> str:
@@ -179,7 +183,7 @@ def _table(found: Found) -> Table:
         params = [_cell(one.params.get(key)) for key in keys]
         words = one.sentence or ("breaks " + ", ".join(one.broken) if one.broken else "")
         rows.append([head, value, *params, Cell(" ".join(one.runs), kind="code"), Cell(words, kind="words")])
-    heads = ["trial", found.settings.objective, *keys, "runs", ""]
+    heads = ["trial", found.settings.objective, *keys, "runs", "what happened"]
     return Table("trials", "All trials, the best first", heads, rows, len(rows) > MOST_ROWS)
 
 
