@@ -28,7 +28,7 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-gpu-check: install  ## all checks and benchmarks on a GPU; without one, the tests of the same logic on the CPU
+gpu-check: install  ## all checks and figures of a GPU in outputs/gpu_check.json; without one, what a CPU can check, and what is owed
 	$(BIN)/python scripts/gpu_check.py
 
 lint: install
