@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-ENTITY = "lab"
+from tests.report.reading import ENTITY, Reading
+
 HISTORY, SUMMARY = "wandb-history.jsonl", "wandb-summary.json"
 
 
@@ -110,6 +111,7 @@ class Server:
             "SweepWithRuns": self._sweep,
             "CreateAgent": lambda **_: {"createAgent": {"agent": {"id": "agent"}}},
             "Heartbeat": self._heartbeat,
+            **Reading(self).operations,
         }
 
     def answer(self, operation: str, variables: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from cgexp.report.tracker import Artefact, Chart, Tracker
 from cgexp.report.wandb import WandbSettings, open_wandb
-from tests.report.server import Artifact, Server
+from tests.report.server import Artifact, Run, Server
 from tests.report.test_wandb import DESCRIBED
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -72,7 +72,27 @@ def test_a_run_that_is_interrupted_and_goes_on_is_one_run_with_whole_curves(serv
     assert found.config["model"] == {"value": {"width": 3}}
     assert [path for path in server.files if "charts/pmf_table" in path]
     assert_way(server, data)
+    assert_read_back(found)
     assert not server.unknown
+
+
+def assert_read_back(sent: Run) -> None:
+    """W&B's own Api finds the run and says the same of it: curves, summary, config, the way of its artifacts."""
+    import wandb
+
+    api = wandb.Api()
+    run = api.run("lab/cgexp/abc")
+    (listed,) = api.runs("lab/cgexp", filters={"group": "group"})
+    assert not list(api.runs("lab/cgexp", filters={"group": "another"}))
+    assert (listed.id, run.state, run.name, run.job_type) == ("abc", "finished", "toy width=3 seed=1", "run")
+    assert (run.tags, run.notes, run.config) == (["model:mlp"], "why", {"model": {"width": 3}, "seed": 1})
+    rows = run.history(keys=["train/loss_validation"], x_axis="train/epoch", pandas=False)
+    assert [row["train/loss_validation"] for row in rows] == [2, 1, 2, 3]
+    assert [row["_step"] for row in run.scan_history()] == list(range(len(sent.rows)))
+    assert run.summary["eval/w1"] == 0.5
+    assert "potential-abc:v0" in [artifact.name for artifact in run.logged_artifacts()]
+    (used,) = run.used_artifacts()
+    assert (used.name, used.type, used.metadata["content_hash"]) == ("data:v0", "dataset", "0a")
 
 
 def test_a_run_that_fails_is_marked_with_its_sentence_online(server: Server, tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_an_agent_of_wandb_runs_what_its_sweep_says(server: Server, tmp_path: Pa
 
 @pytest.mark.slow
 def test_a_whole_run_online(server: Server, tmp_path: Path) -> None:
+    import wandb
+
     config = configure(tmp_path, "figures=png", "trainer.max_epochs=3")
     folder = run(config, say=quiet)
     found, metrics = server.runs[folder.path.name], folder.read_metrics()
@@ -109,6 +111,13 @@ def test_a_whole_run_online(server: Server, tmp_path: Path) -> None:
     assert kinds == ["dataset", "potential", "trajectory", "metrics"]
     assert found.used == [server.named("dataset")[0].id]
     assert {"arm", "differs", "data_hash", "code", "options", "dataset", "model"} <= found.config.keys()
+    read_back = wandb.Api().run(f"lab/cgexp/{folder.path.name}")
+    rows = [row for row in read_back.scan_history() if "train/epoch" in row]
+    assert [row["train/loss_validation"] for row in rows] == pytest.approx(list(losses))
+    assert read_back.config["data_hash"] == folder.data_hash()
+    assert [one.type for one in read_back.used_artifacts()] == ["dataset"]
+    made = [one for one in read_back.logged_artifacts() if one.type != "run_table"]
+    assert [one.type for one in made] == ["potential", "trajectory", "metrics"]
     assert not server.unknown
 
 
