@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from cgexp.all_atom.atom_order import reading
 from cgexp.build import TARGET
-from cgexp.datasets.trajectory.residues import CAPS, LETTERS, amino_acids, atom_named, in_words, letters
+from cgexp.datasets.trajectory.residues import (
+    CAPS,
+    LETTERS,
+    amino_acids,
+    atom_named,
+    in_words,
+    letters,
+    require_one_chain,
+)
 from cgexp.datasets.trajectory.solute import Solute, selected
 from cgexp.errors import InputError, shown
 from cgexp.systems.beads import MAPPINGS, RESIDUES
@@ -64,6 +72,7 @@ def make_beads(mapping: str, solute: Solute, name: str, table: Path | None = Non
     if mapping in OF_PEPTIDES:
         residues = amino_acids(solute.topology)
         if len(residues) >= LEAST_BEADS:
+            require_one_chain(residues, solute.topology)
             return _of_peptide(mapping, solute, native)
         if mapping == "calpha":
             raise InputError(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.all_atom.atom_order import PDB, reading
-from cgexp.datasets.trajectory.residues import CAPS, LETTERS, VARIANTS, in_words, require_complete
+from cgexp.datasets.trajectory.residues import CAPS, LETTERS, VARIANTS, in_words, require_bridges, require_complete
 from cgexp.errors import InputError
 from cgexp.systems.peptide import without_alternates
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import mdtraj
 
 AUTO = "auto"
+ALL_BONDS = "expected a topology with all bonds, as PRMTOP, PSF or a PDB file with CONECT"
 Indices = NDArray[np.int64]
 
 
@@ -73,12 +74,15 @@ def read_solute(path: Path, selection: str = AUTO) -> Solute:
         notes += left_out
     else:
         index = selected(topology, selection, "solute")
+    if not len(index) and topology.n_bonds == 0 and not all(residue.is_water for residue in topology.residues):
+        raise InputError(f"{path} states no bonds: {ALL_BONDS}")
     if not len(index):
         raise InputError(f"{path} has no atoms but water and ions: choose those to model with solute='<selection>'")
     chosen = topology.subset(index)
     _require_distinct(chosen, path)
     for residue in chosen.residues:
         require_complete(residue)
+    require_bridges(topology, path)
     _require_one_molecule(chosen, path)
     return Solute(chosen, index, topology.n_atoms, (*notes, *_variants(chosen)))
 
@@ -167,10 +171,7 @@ def _require_one_molecule(topology: mdtraj.Topology, path: Path) -> None:
     alone = next((topology.atom(part[0]) for part in parts if len(part) == 1), None)
     if topology.n_bonds == 0 or alone is not None:
         atom = alone or first
-        raise InputError(
-            f"{path}: atom {atom.name} of {in_words(atom.residue)} is bonded to nothing: expected a topology with all "
-            "bonds, as PRMTOP, PSF or a PDB file with CONECT"
-        )
+        raise InputError(f"{path}: atom {atom.name} of {in_words(atom.residue)} is bonded to nothing: {ALL_BONDS}")
     raise InputError(
         f"{path} has {len(parts)} molecules (of {in_words(first.residue)} and of {in_words(other.residue)}) beside "
         "water and ions: several chains, and ligands, are not modelled yet; choose one with solute='chainid 0' or "

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import mdtraj
 import numpy as np
 import pytest
 
@@ -14,8 +13,7 @@ from cgexp.all_atom.engine import make_context
 from cgexp.all_atom.force_field import make_system
 from cgexp.all_atom.structure import AllAtom, build_peptide
 from cgexp.cli.main import main
-from cgexp.units import KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM
-from tests.datasets.trajectory.own import TEMPERATURE, Run, run_of, sampled, write_pdb, write_run
+from tests.datasets.trajectory.own import TEMPERATURE, polymer, run_of, sampled, write_polymer, write_run
 
 openmm = pytest.importorskip("openmm")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -71,57 +69,9 @@ def test_a_peptide_with_a_disulfide_bridge(tmp_path: Path, capsys: pytest.Captur
     assert "disulfide bridges between CYS 1 and CYS 5" in (tmp_path / "mine.json").read_text(encoding="utf-8")
 
 
-def polymer(n_monomers: int = 16, n_frames: int = 2000) -> Run:
-    """A chain of united atoms with springs, angles and repulsion, in OpenMM's units; no rigid bonds."""
-    topology = mdtraj.Topology()
-    chain = topology.add_chain()
-    atoms = [
-        topology.add_atom("C1", mdtraj.element.carbon, topology.add_residue("MON", chain)) for _ in range(n_monomers)
-    ]
-    system, bonds, angles = openmm.System(), openmm.HarmonicBondForce(), openmm.HarmonicAngleForce()
-    repulsion = openmm.CustomNonbondedForce("4 * (0.35 / r)^12")
-    for number in range(n_monomers):
-        system.addParticle(14.0)
-        repulsion.addParticle([])
-        if number:
-            topology.add_bond(atoms[number - 1], atoms[number])
-            bonds.addBond(number - 1, number, 0.153, 100_000.0)
-        if number > 1:
-            angles.addAngle(number - 2, number - 1, number, 1.95, 300.0)
-    repulsion.createExclusionsFromBonds([(i, i + 1) for i in range(n_monomers - 1)], 3)
-    for force in (bonds, angles, repulsion):
-        system.addForce(force)
-    integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, 5.0, 0.002)
-    integrator.setRandomNumberSeed(1)
-    context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
-    number = np.arange(n_monomers)
-    context.setPositions(np.stack([0.126 * number, 0.0869 * (number % 2), 0.0 * number], axis=1))
-    context.setVelocitiesToTemperature(TEMPERATURE, 1)
-    integrator.step(20000)
-    positions, forces = [], []
-    for _ in range(n_frames):
-        integrator.step(50)
-        state = context.getState(positions=True, forces=True)
-        positions.append(state.getPositions(asNumpy=True)._value)
-        forces.append(state.getForces(asNumpy=True)._value)
-    return Run(np.array(positions), np.array(forces), topology)
-
-
 def test_a_polymer_by_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two monomers a bead, from arrays in LAMMPS' units."""
-    run = polymer()
-    np.savez(tmp_path / "run.npz", positions=10.0 * run.positions, forces=run.forces * KJ_MOL_NM_IN_KCAL_MOL_ANGSTROM)
-    pdb = write_pdb(tmp_path / "polymer.pdb", run.topology, run.positions[0])
-    lines = pdb.read_text().splitlines()
-    links = [f"CONECT{a.index + 1:5d}{b.index + 1:5d}" for a, b in run.topology.bonds]
-    pdb.write_text("\n".join([*(line for line in lines if not line.startswith(("END", "CONECT"))), *links, "END\n"]))
-    (tmp_path / "beads.txt").write_text("".join(f"{atom} {atom // 2}\n" for atom in range(16)))
-    settings = {
-        "trajectory": tmp_path / "run.npz", "topology": pdb, "temperature": TEMPERATURE, "mapping": "table",
-        "bead_table": tmp_path / "beads.txt", "length_unit": "A", "force_unit": "kcal/mol/A", "save_ps": 0.1,
-        "force_map": "constraint_group",
-    }  # fmt: skip
-    printed = to_report(tmp_path, settings, capsys)
+    printed = to_report(tmp_path, write_polymer(tmp_path, polymer()), capsys)
     assert "bond (Å)" in printed
     card = (tmp_path / "mine.json").read_text(encoding="utf-8")
     assert '"unbiasedness": "unbiased"' in card
