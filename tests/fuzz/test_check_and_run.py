@@ -19,7 +19,7 @@ from tests.fuzz.cases import keys
 
 BASES = ("toy_cgnet", "toy_julia", "chignolin_first")
 VARIED = ("model", "prior", "loss", "optimizer", "scheduler", "trainer", "analysis", "simulation")
-FIXED = ("n_frames", "max_epochs", "n_steps", "save_every", "n_replicas", "num_threads", "n_parallel")
+FIXED = ("n_frames", "max_epochs", "n_steps", "save_every", "n_replicas", "num_threads", "n_parallel", "n_nodes")
 NOT_HERE = ("trainer=gpu",)
 
 
