@@ -17,7 +17,7 @@ from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
 from cgexp.studies.results import Results
 
-STUDENTS = ("student", "noisy_student", "prior")
+STUDENTS = ("student", "student_relative_entropy", "noisy_student", "noisy_student_relative_entropy", "prior")
 DISTANCES = ("w1_tica", "w1_rmsd", "w1_end_to_end", "w1_rg", "w1_dihedral", "w1_angle", "w1_bond")
 N_FRAMES = 2000  # of the teacher's ensemble, on which forces are compared
 
