@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
 LONGEST_WORD = 1000  # letters, of a sentence
@@ -113,6 +114,9 @@ def sentence_of(error: BaseException) -> str:
         return "; ".join([f"{said}: {advice}", *notes])
     if isinstance(error, InputError | MachineError | Pruned):
         return "; ".join([text, *notes])
+    if isinstance(error, BrokenExecutor):
+        said = f"a process that worked for this one has ended ({text.rstrip('.')}), as where memory runs out"
+        return "; ".join([f"{said}: the same command goes on from what is kept", *notes])
     said = f"failed with {type(error).__name__}: {text or 'no message'}"
     return "; ".join([said, *notes, "CGEXP_TRACEBACK=1 prints the traceback"])
 

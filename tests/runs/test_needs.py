@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 from collections import namedtuple
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,9 @@ def test_memory_that_is_used_is_counted_in_bytes_everywhere(monkeypatch: pytest.
     here = needs.used()
     monkeypatch.setattr(needs.sys, "platform", "darwin")  # whose getrusage counts bytes, not kilobytes
     assert needs.used() == pytest.approx(here / 1024, rel=0.1)
+
+
+def test_a_lost_process_gets_a_sentence() -> None:
+    told = sentence_of(BrokenProcessPool("A process in the process pool was terminated abruptly."))
+    assert told.startswith("a process that worked for this one has ended (A process in")
+    assert told.endswith("goes on from what is kept")
