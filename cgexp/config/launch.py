@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from cgexp.config.paths import conf_dir
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.processes import (
     ends_on_terminate,
+    forked,
     is_told_threads,
     joblib_workers_begin_so,
+    may_fork,
     serve,
     slurm_jobs_end_together,
 )
@@ -34,6 +37,7 @@ Job = Callable[[Config], float | None]
 NUMBER = "+job_number"
 CHOSEN = "jobs"  # folder of what a sweeper of the user's chose
 ENDS = "ends"  # folder in which jobs of a multirun say that they have begun, and how they have ended
+ALONE = "launcher=joblib"  # whose processes are as a fork of this one, where one job alone is left to do
 MOST_DEATHS = 3  # of processes with a job in them, after which it is given up
 
 
@@ -86,7 +90,11 @@ def launch(
     given = [*search_path(), *for_hydra(settings)[0], "hydra.sweeper.params=null"]
     while batch := ends.next():
         with suppress(BrokenExecutor):
-            _multirun([*given, f"{NUMBER}={','.join(map(str, batch))}"], lambda node: do(int(node.job_number)), folder)
+            if len(batch) == 1 and ALONE in settings and may_fork():
+                forked(partial(do, batch[0]))
+            else:
+                several = f"{NUMBER}={','.join(map(str, batch))}"
+                _multirun([*given, several], lambda node: do(int(node.job_number)), folder)
         ends.count_deaths(batch)
     return ends.failed()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 THREADS = "OMP_NUM_THREADS"
@@ -62,6 +63,36 @@ def joblib_workers_begin_so() -> Iterator[None]:
         yield
     finally:
         register_parallel_backend("loky", LokyBackend)
+
+
+def may_fork() -> bool:
+    """Whether a fork of this process is safe: on Linux, before torch and threads, which a fork would have halves of."""
+    return sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1
+
+
+def forked(work: Callable[[], None]) -> None:
+    """Do ``work`` in a fork of this process, which ends with it; what takes a fresh process a second is there at once.
+
+    Raises BrokenExecutor if the fork dies.
+    """
+    parent, told = os.getpid(), is_told_threads()
+
+    def begun() -> None:
+        begin_worker(parent, told)
+        with suppress(KeyboardInterrupt):  # which this process is told of, too
+            work()
+
+    process = multiprocessing.get_context("fork").Process(target=begun)
+    with ends_on_terminate():
+        process.start()
+        try:
+            process.join()
+        finally:
+            if process.is_alive():
+                process.kill()
+                process.join()
+    if process.exitcode:
+        raise BrokenExecutor(f"its process ended with exit code {process.exitcode}")
 
 
 @contextmanager

@@ -130,7 +130,8 @@ def lines(status: Status) -> Iterator[str]:
     states = [job.state for job in status.jobs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     left = f"; about {duration(status.left_s)} left" if status.left_s is not None else ""
-    yield f"{status.name}: {len(states)} jobs, {counts}{left}{'' if status.is_running else '; not running'}"
+    number = f"{len(states)} job{'' if len(states) == 1 else 's'}"
+    yield f"{status.name}: {number}, {counts}{left}{'' if status.is_running else '; not running'}"
     for job in status.jobs:
         if job.sentence:
             yield f"{job.path.name} {job.state} ({shown(job.swept, 80)}): {job.sentence}"

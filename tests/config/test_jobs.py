@@ -188,3 +188,19 @@ def test_a_sweep_has_one_name_however_it_is_done(how: str) -> None:
     given = ["experiment=toy_cgnet", "seed=1,2"]
     assert sweep_name([*given, how] if "seed" not in how else [given[0], how]) == sweep_name(given)
     assert sweep_name(["experiment=toy_cgnet", "seed=1,3"]) != sweep_name(given)
+
+
+def test_one_job_that_is_left_begins_no_pool_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, forks, deaths = list[int](), list[int](), [True, False]
+
+    def fork(work: Any) -> None:
+        forks.append(len(done))
+        if deaths.pop(0):
+            raise BrokenExecutor("killed")
+        work()
+
+    monkeypatch.setattr("cgexp.config.launch.may_fork", lambda: True)
+    monkeypatch.setattr("cgexp.config.launch.forked", fork)
+    monkeypatch.setattr("cgexp.config.launch._multirun", None)
+    assert launch([["seed=3"]], ["launcher=joblib"], lambda config: done.append(config["seed"]), "mine", tmp_path) == []
+    assert (done, forks) == ([3], [0, 0])

@@ -26,6 +26,44 @@ print(pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text(), flush
 time.sleep(60)
 """
 
+FORK = """
+import os, signal, time
+from concurrent.futures import BrokenExecutor
+from cgexp.config.processes import forked, may_fork
+forked(lambda: print(may_fork(), os.environ["OMP_NUM_THREADS"], flush=True))
+try:
+    forked(lambda: os.kill(os.getpid(), signal.SIGKILL))
+except BrokenExecutor as error:
+    print(error, flush=True)
+try:
+    forked(lambda: [print(os.getpid(), flush=True), time.sleep(60)])
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+@pytest.mark.parametrize("ends_by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_fork_does_the_work_tells_of_its_death_and_ends_with_its_parent(ends_by: signal.Signals) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-c", FORK]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        # within, a thread looks for the parent: a fork of the fork would have half of it
+        assert parent.stdout.readline().split() == ["False", "1"]
+        assert parent.stdout.readline() == "its process ended with exit code -9\n"
+        worker = parent.stdout.readline().strip()
+        parent.send_signal(ends_by)
+        assert parent.stdout.read() == ("interrupted\n" if ends_by == signal.SIGTERM else "")
+        assert parent.stderr.read() == ""
+    end = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < end, "the fork outlived its parent"
+        time.sleep(0.1)
+
 
 @pytest.mark.parametrize(("told", "threads"), [("told", "None"), ("untold", "1")])
 def test_a_worker_ends_with_its_parent_and_has_one_thread_unless_told(told: str, threads: str) -> None:

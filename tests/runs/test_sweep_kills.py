@@ -102,7 +102,7 @@ def test_a_sweep_loses_nothing_to_kills(tmp_path: Path) -> None:
     before, began = used_s(), time.monotonic()
     started_to_end(tmp_path)
     print(f"\nrepeated: {time.monotonic() - began:.1f} s, {used_s() - before:.1f} s of CPU time")
-    assert used_s() - before < 20.0  # the job that fails is done again, in a process of its own
+    assert used_s() - before < 8.0  # the job that fails is done again: four fifths of it import torch and Lightning
     assert finished(tmp_path) == found
 
 
