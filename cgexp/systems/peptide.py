@@ -203,7 +203,8 @@ LETTERS = {name: letter for letter, name in RESIDUE_NAMES.items()} | OTHER_NAMES
 def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
     """C-alpha coordinates of the first model of a PDB file, [n_residues, 3], Å, centred.
 
-    Raises InputError if it is no PDB file, or of another sequence than ``sequence`` (one-letter codes).
+    Raises InputError if it is no PDB file, of several chains, or of another sequence than ``sequence`` (one-letter
+    codes).
     """
     import mdtraj  # takes a second to import
 
@@ -220,6 +221,12 @@ def read_trace(path: str, sequence: str) -> NDArray[np.float64]:
             "the C-alpha atoms of the native structure"
         ) from error
     atoms = [atom for atom in loaded.topology.atoms if atom.name == "CA"]
+    n_chains = len({atom.residue.chain.index for atom in atoms})
+    if n_chains > 1:
+        raise InputError(
+            f"dataset.system.native_pdb={path} has {n_chains} chains with C-alpha atoms, and several are not modelled "
+            "yet: leave one chain in it"
+        )
     found = "".join(LETTERS.get(atom.residue.name, "?") for atom in atoms)
     if found != sequence:
         raise InputError(

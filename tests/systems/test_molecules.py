@@ -159,6 +159,9 @@ def test_a_native_structure_is_read_from_a_pdb_file(tmp_path: Path) -> None:
     assert set(peptide.basin_of(peptide.native()[None])) == {"folded"}
     with pytest.raises(InputError, match="has C-alpha atoms of 'AAG' but the sequence is 'AAA'"):
         Peptide("AAA", native_pdb=str(path))
+    path.write_text("\n".join([*lines, "TER", *(line.replace(" A ", " B ") for line in lines), "END"]) + "\n")
+    with pytest.raises(InputError, match="has 2 chains with C-alpha atoms, and several are not modelled yet"):
+        Peptide("AAGAAG", native_pdb=str(path))
     with pytest.raises(InputError, match="is no file: give a PDB file"):
         Peptide("AAG", native_pdb=str(tmp_path / "nothing.pdb"))
 
