@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cgexp.cli.words import Words, listed
-from cgexp.errors import InputError
 from cgexp.studies.arms import Compared, compare_runs
-from cgexp.studies.catalogue import Entry
+from cgexp.studies.catalogue import Entry, by_units
 from cgexp.studies.comparison import PAGE, numbers, write_comparison
 
 KEYS = ("metrics", "baseline", "over", "to", "outputs")
@@ -23,10 +22,7 @@ def main(given: argparse.Namespace) -> int:
     settings = words.settings
     metrics = listed(settings["metrics"], "metrics") if "metrics" in settings else None
     over = listed(settings["over"], "over") if "over" in settings else []
-    entries = words.entries()
-    if not entries and (unmet := words.unmet()):
-        raise InputError("; ".join(unmet))
-    found = compare_runs(entries, metrics, settings.get("baseline"), over)
+    found = compare_runs(words.some(), metrics, settings.get("baseline"), over)
     if given.json:
         print(json.dumps(numbers(found), indent=2, ensure_ascii=False))
     else:
@@ -57,10 +53,6 @@ def print_sweep(entries: Sequence[Entry], over: Sequence[str] = ()) -> None:
 
     over: keys that are averaged over as the seed is.
     """
-    by_units: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.metrics:
-            by_units.setdefault(str(entry.config["dataset"]["units"]), []).append(entry)
-    for alike in by_units.values():
+    for alike in by_units(entry for entry in entries if entry.metrics).values():
         for line in lines(compare_runs(alike, over=over), has_differences=False):
             print(line)

@@ -37,7 +37,7 @@ def _workspace(words: Words, is_dry: bool) -> int:
     from cgexp.report.wandb_files import require_connection
     from cgexp.studies.tracked import drawn
 
-    subject = drawn(words.entries(), words.settings)
+    subject = drawn(words.some(), words.settings)
     if not is_dry and "to" not in words.settings:
         require_connection()
         subject = replace(subject, entity=subject.entity or made.default_entity())

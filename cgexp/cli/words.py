@@ -44,6 +44,13 @@ class Words:
         """The runs that are meant. Raises InputError for a key that no run has."""
         return chosen(self._outputs, self.places, self._conditions)
 
+    def some(self) -> list[Entry]:
+        """The same, at least one. Raises InputError that says which conditions hold of none."""
+        entries = self.entries()
+        if not entries and (unmet := self.unmet()):
+            raise InputError("; ".join(unmet))
+        return entries
+
     def unmet(self) -> list[str]:
         """Where no run is meant: a sentence for each condition that holds of none."""
         return unmet(chosen(self._outputs, self.places, []), self._conditions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from cgexp.config import schema
@@ -35,6 +35,11 @@ def quiet(overrides: Sequence[str]) -> list[str]:
     """The overrides of one of many runs: without W&B and figures of its own, unless they say otherwise."""
     defaults = {"logger": "logger=csv", "figures": "figures=none"}
     return [*(o for name, o in defaults.items() if not any(one.startswith(name) for one in overrides)), *overrides]
+
+
+def without(overrides: Sequence[str], keys: Container[str]) -> list[str]:
+    """The overrides but for those that set one of the keys."""
+    return [o for o in overrides if o.lstrip("+").partition("=")[0] not in keys]
 
 
 def require_short(overrides: Sequence[str]) -> None:

@@ -193,6 +193,8 @@ class RunFolder:
             ) from error
         if not isinstance(config, dict) or not {"choices", "overrides", "dataset", "model", "outputs"} <= config.keys():
             raise InputError(f"{self.config} holds no config: restore it or run again")
+        if not isinstance(config["choices"], Mapping) or not _are_texts(config["overrides"]):
+            raise InputError(f"{self.config} does not say which options were chosen: restore it or run again")
         config.setdefault("parts", [])
         for name, group in groups().items():
             if group.optional:
@@ -253,6 +255,10 @@ class RunFolder:
         if not isinstance(content[DATA], dict) or not {"content_hash", "path"} <= content[DATA].keys():
             raise InputError(f"{self.provenance} holds no record of the data: delete it and run again")
         return content
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def is_run(path: Path) -> bool:

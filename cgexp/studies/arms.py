@@ -12,7 +12,7 @@ from cgexp.config.identity import flat_physics
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.report.comparison_tables import text_of
 from cgexp.report.table import HEADLINES, SEM
-from cgexp.studies.catalogue import Entry, shared_overrides
+from cgexp.studies.catalogue import Entry, by_units, shared_overrides
 from cgexp.studies.query import Keys, conditions, select
 
 LARGEST_WHOLE = 1e15  # of which every digit is known
@@ -42,7 +42,7 @@ def compare_runs(
     ``trainer.fold``. Raises InputError if there is nothing to compare, or a name is none.
     """
     used, notes = _with_metrics(entries)
-    units = {str(entry.config["dataset"]["units"]) for entry in used}
+    units = by_units(used)
     if len(units) > 1:
         raise InputError(
             f"the runs are in the units {' and '.join(sorted(units))}, which cannot be compared: choose some by "
@@ -57,7 +57,7 @@ def compare_runs(
     number = _baseline(used, runs, baseline)
     comparison = compare_arms(arms, columns, names, number)
     told = (_what(used), *notes, *left_out, *_judged(comparison, over))
-    return Compared(comparison, tuple(runs), units.pop(), told)
+    return Compared(comparison, tuple(runs), next(iter(units)), told)
 
 
 def _what(entries: Sequence[Entry]) -> str:

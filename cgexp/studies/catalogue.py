@@ -128,6 +128,14 @@ def _how_far(folder: RunFolder) -> str:
     return "trained" if "train" in stages and not begun else "unfinished"
 
 
+def by_units(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The runs by the name of the unit system that their numbers are in."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(str(entry.config["dataset"].get("units")), []).append(entry)
+    return found
+
+
 def remove(entries: Sequence[Entry]) -> None:
     """Delete the folders of runs. Raises InputError before anything is deleted if another process works in one.
 

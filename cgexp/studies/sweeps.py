@@ -16,7 +16,7 @@ from cgexp.runs.lock import held_by
 from cgexp.runs.sweeps import JOBS, record_folder, sweeps_in
 from cgexp.store import read_record
 from cgexp.studies.arms import compare_runs
-from cgexp.studies.catalogue import Entry, entry_of
+from cgexp.studies.catalogue import Entry, by_units, entry_of
 from cgexp.studies.comparison import PAGE, write_page
 
 RUNNING, WAITING, MISSING = "running", "waiting", "missing"  # states of jobs beside those of runs
@@ -52,14 +52,11 @@ class Status:
 def write_pages(folder: Path, entries: Sequence[Entry], over: Sequence[str]) -> list[Path]:
     """Compare the finished runs of a sweep on a page, one for each unit system; return them. None without plotly."""
     done = [entry for entry in entries if entry.state == "done"]
-    by_units: dict[str, list[Entry]] = {}
-    for entry in done:
-        by_units.setdefault(str(entry.config["dataset"]["units"]), []).append(entry)
     if len(done) < 2 or not plotly_library():
         return []
-    pages = []
-    for units, alike in by_units.items():
-        page = folder / (PAGE if len(by_units) == 1 else f"comparison-{units}.html")
+    pages, groups = [], by_units(done)
+    for units, alike in groups.items():
+        page = folder / (PAGE if len(groups) == 1 else f"comparison-{units}.html")
         write_page(compare_runs(alike, over=over), page)
         pages.append(page)
     return pages

@@ -85,3 +85,25 @@ def test_a_multirun_ends_with_a_row_an_arm(outputs: Path, capsys: pytest.Capture
     assert "22.5 ± 1.3 (best)" in out
     assert "w1_tica (TICA units)" in out, "runs in other units have a table of their own"
     assert "less width=20" not in out
+
+
+@pytest.mark.usefixtures("outputs")
+def test_a_config_that_somebody_edited_does_not_end_the_comparison(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = config_with(7)
+    put(outputs, "choices", {**odd, "choices": {"experiment": "toy_cgnet"}}, {"w1_x": 1.0})
+    for name, change in {
+        "listed": {"choices": ["x"]},
+        "text": {"overrides": "x"},
+        "numbers": {"overrides": [1]},
+    }.items():
+        put(outputs, name, odd, {"w1_x": 1.0}).write_config({**odd, **change})
+    code, out, _ = output_of(capsys, "compare", "metrics=w1_x")
+    assert (code, "Left out as they are not done: 3 damaged." in out) == (0, True)
+    code, out, _ = output_of(capsys, "runs", "state=damaged")
+    assert (code, out.count("does not say which options were chosen")) == (0, 3)
+    odd["dataset"].pop("units")
+    put(outputs, "unitless", odd, {"w1_x": 1.0})
+    code, _, error = output_of(capsys, "compare", "metrics=w1_x")
+    assert (code, "units None and" in error) == (2, True)

@@ -12,7 +12,7 @@ from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config.compose import Config
-from cgexp.config.overrides import quoted
+from cgexp.config.overrides import quoted, without
 from cgexp.config.space import Value
 from cgexp.report.comparison_tables import text_of
 from cgexp.report.html import Cell, Table
@@ -93,7 +93,7 @@ def lines(found: Found) -> Iterator[str]:
 
 def command_of(trial: Trial, overrides: Sequence[str], seed: int) -> str:
     """The line that makes the run of a trial, or goes on with it."""
-    words = [o for o in overrides if o not in ("logger=csv", "figures=none") and _key(o) not in trial.params]
+    words = [o for o in without(overrides, trial.params) if o not in ("logger=csv", "figures=none")]
     values = [f"{key}={quoted(value).strip(_quotes(value))}" for key, value in trial.params.items()]
     return shlex.join(["cgexp", "run", *words, *values, f"seed={seed}"])
 
@@ -105,10 +105,6 @@ def write_found(found: Found, book: Book, folder: Path, overrides: Sequence[str]
     title = f"{found.settings.name}: {len(found.trials)} trial{'' if len(found.trials) == 1 else 's'}"
     page = search_page(title, notes, _table(found), plots_of(book.study), code_version())
     write_bytes(folder / PAGE, page)
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+").partition("=")[0]
 
 
 def _quotes(value: Value) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose, compose_seeds
-from cgexp.config.overrides import as_overrides, quiet
+from cgexp.config.overrides import as_overrides, quiet, without
 from cgexp.config.space import Dimension, Value, check_space, read_space, values_in
 from cgexp.errors import InputError
 from cgexp.executor.apart import Outcome, do_apart
@@ -62,7 +62,7 @@ class Search:
 
     def configs(self, values: Mapping[str, Value], seeds: Sequence[int]) -> list[Config]:
         """The checked configs of the runs with these values of the space, one for each seed."""
-        configs = compose_seeds([*self.overrides, *as_overrides(values)], seeds)
+        configs = compose_seeds([*without(self.overrides, values), *as_overrides(values)], seeds)
         for config in configs:
             check(config)
             if config["sweep"]["name"] is None:
