@@ -48,14 +48,17 @@ def file_name(units: str) -> str:
 
 
 class Energy(nn.Module):
-    """The energy of one configuration: positions [n_beads, 3] -> [], in other units than the potential's."""
+    """The energy of one configuration: positions [n_beads, 3] -> [], in other units than the potential's.
 
-    def __init__(self, potential: Potential, units: Units) -> None:
+    Another number of beads is an error of libtorch, also in the file: a trace would pass over what is one too many.
+    """
+
+    def __init__(self, potential: Potential, units: Units, n_beads: int) -> None:
         super().__init__()
-        self.potential, self.units = potential, units
+        self.potential, self.units, self.n_beads = potential, units, n_beads
 
     def forward(self, positions: Tensor) -> Tensor:
-        coords = positions.to(torch.float64) * self.units.length
+        coords = positions.reshape(self.n_beads, 3).to(torch.float64) * self.units.length
         return self.potential.energy(coords[None])[0] / self.units.energy
 
 
@@ -75,7 +78,7 @@ def write_torchscript(folder: Path, bundle: Bundle | str | Path) -> list[Path]:
 def _content(bundle: Bundle, units: Units) -> bytes:
     """A file, after it was compared with the model."""
     starts = torch.tensor(bundle.starts[:N_TRIED], dtype=torch.float64) / units.length
-    energy = Energy(_in_double(bundle), units).eval()
+    energy = Energy(_in_double(bundle), units, bundle.system.n_beads).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is to be replaced, but what loads its successor in C++ is not there
         traced = torch.jit.freeze(torch.jit.trace(energy, (starts[0],), check_trace=False))

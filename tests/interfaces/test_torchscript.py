@@ -59,6 +59,13 @@ def test_energies_and_forces_are_the_model_s(units: str, precision: torch.dtype,
     assert said["output"].startswith(f"energy, {UNITS[units].names[0]};")
 
 
+@pytest.mark.parametrize("n_beads", [9, 11])
+def test_another_number_of_beads_is_an_error(n_beads: int, files: Path) -> None:
+    model = torch.jit.load(str(files / file_name("kJ_mol_nm")))
+    with pytest.raises(RuntimeError, match=r"shape '\[10, 3\]' is invalid"):
+        model(torch.ones(n_beads, 3, dtype=torch.float64))
+
+
 def test_what_has_no_physical_energy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="TorchScript computes in physical units"):
         write_torchscript(tmp_path, of_another(MuellerBrown()))
@@ -87,6 +94,20 @@ def test_the_example_in_Cpp_gives_the_same(files: Path, tmp_path: Path) -> None:
         assert float(first) == pytest.approx(own, rel=1e-6)
         found = np.array([[float(x) for x in line.split()] for line in others])
         np.testing.assert_allclose(found, forces, atol=1e-6 * np.abs(forces).max())
+    model = files / file_name("eV_angstrom")
+    for words, given, sentence in (
+        ([], text, "usage: "),
+        ([files / "none.pt"], text, "no energy from"),
+        ([model], text.rpartition("\n")[0], "no energy from"),
+        ([model], f"{text}\n1 2 3", "no energy from"),
+        ([model], f"{text} 4", "expected x y z of each bead, and read 31 numbers"),
+        ([model], text.replace(".", ",", 1), "expected x y z of each bead"),
+        ([model], "", "and read 0 numbers"),
+    ):
+        refused = subprocess.run([build / "energy", *words], input=given, capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert sentence in refused.stderr
+        assert refused.stderr.count("\n") == 1
 
 
 def test_the_ready_script_runs(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

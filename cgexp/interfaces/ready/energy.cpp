@@ -6,6 +6,7 @@
 #include <torch/script.h>
 
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <vector>
 
@@ -14,17 +15,26 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s energy_<units>.pt < positions.txt\n", argv[0]);
     return 2;
   }
-  torch::jit::Module model = torch::jit::load(argv[1]);
   std::vector<double> numbers;
   for (double number; std::cin >> number;) numbers.push_back(number);
-  const auto n_beads = static_cast<long>(numbers.size() / 3);
-  at::Tensor positions = torch::from_blob(numbers.data(), {n_beads, 3}, torch::kFloat64).clone().requires_grad_(true);
-  at::Tensor energy = model.forward({positions}).toTensor();
-  energy.backward();
-  at::Tensor forces = -positions.grad();
-  std::printf("%.17g\n", energy.item<double>());
-  for (long bead = 0; bead < n_beads; ++bead) {
-    for (long axis = 0; axis < 3; ++axis) std::printf("%.17g ", forces[bead][axis].item<double>());
-    std::printf("\n");
+  if (!std::cin.eof() || numbers.empty() || numbers.size() % 3 != 0) {
+    std::fprintf(stderr, "%s: expected x y z of each bead, and read %zu numbers\n", argv[0], numbers.size());
+    return 2;
+  }
+  try {
+    torch::jit::Module model = torch::jit::load(argv[1]);
+    const auto n_beads = static_cast<long>(numbers.size() / 3);
+    at::Tensor positions = torch::from_blob(numbers.data(), {n_beads, 3}, torch::kFloat64).clone().requires_grad_(true);
+    at::Tensor energy = model.forward({positions}).toTensor();
+    energy.backward();
+    at::Tensor forces = -positions.grad();
+    std::printf("%.17g\n", energy.item<double>());
+    for (long bead = 0; bead < n_beads; ++bead) {
+      for (long axis = 0; axis < 3; ++axis) std::printf("%.17g ", forces[bead][axis].item<double>());
+      std::printf("\n");
+    }
+  } catch (const std::exception&) {  // its text holds pages of the program's own names
+    std::fprintf(stderr, "%s: no energy from %s: expected a file of this export, and all its beads\n", argv[0], argv[1]);
+    return 2;
   }
 }
