@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cgexp.cli.words import Words, listed
 from cgexp.studies.arms import Compared, compare_runs
-from cgexp.studies.catalogue import Entry, by_units
 from cgexp.studies.comparison import PAGE, numbers, write_comparison
 
 KEYS = ("metrics", "baseline", "over", "to", "outputs")
@@ -48,11 +47,8 @@ def lines(found: Compared, has_differences: bool = True) -> Iterator[str]:
     yield from found.notes
 
 
-def print_sweep(entries: Sequence[Entry], over: Sequence[str] = ()) -> None:
-    """The table at a multirun's end: a row an arm, for the runs that have metrics; of each unit system one table.
-
-    over: keys that are averaged over as the seed is.
-    """
-    for alike in by_units(entry for entry in entries if entry.metrics).values():
-        for line in lines(compare_runs(alike, over=over), has_differences=False):
+def print_sweep(found: Iterable[Compared]) -> None:
+    """The tables at a multirun's end: a row an arm; of each unit system one table."""
+    for one in found:
+        for line in lines(one, has_differences=False):
             print(line)

@@ -14,7 +14,7 @@ from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.jobs import Jobs, jobs_of, without_globs
 from cgexp.config.paths import use_conf_dir
-from cgexp.errors import InputError, sentence_of
+from cgexp.errors import InputError, did_you_mean, sentence_of, shown
 
 if TYPE_CHECKING:
     from cgexp.config.launch import Failed
@@ -107,6 +107,7 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
 
     if verb not in NO_RUNS:
         _require_one_node(jobs.configs)
+        _require_known(jobs.configs)
     first = jobs.configs[0]
     outputs, name = Path(first["outputs"]), sweep_name(overrides)
     place = record_folder(outputs, first["sweep"]["name"] or name)
@@ -134,6 +135,17 @@ def _require_one_node(configs: Sequence[Config]) -> None:
                 f"trainer.n_nodes={config['trainer']['n_nodes']} is for one training, not for a multirun: start "
                 "one command for each, without -m and lists"
             )
+
+
+def _require_known(configs: Sequence[Config]) -> None:
+    """Raise InputError for a key to average over that no job has, which would be told at the end alone."""
+    from cgexp.config.identity import flat
+
+    asked = configs[0]["sweep"].get("over", [])
+    known = dict.fromkeys(key for config in configs for key in flat(config)) if asked else {}
+    for key in asked:
+        if not any(one == key or one.endswith(f".{key}") for one in known):
+            raise InputError(f"sweep.over={shown(key)} is no key of the jobs{did_you_mean(key, known)}")
 
 
 def _not_finished(configs: Sequence[Config], verb: str) -> tuple[list[list[str]], list[Failed]]:
@@ -203,12 +215,13 @@ def _print_results(configs: list[Config], place: Path | None) -> None:
         from cgexp.cli.compare import print_sweep
         from cgexp.runs.folder import is_run
         from cgexp.studies.catalogue import entry_of
-        from cgexp.studies.sweeps import write_pages
+        from cgexp.studies.sweeps import compared, write_pages
 
-        paths = dict.fromkeys(folder.path for folder in folders)
-        entries, over = [entry_of(path) for path in paths if is_run(path)], configs[0]["sweep"].get("over", [])
-        print_sweep(entries, over)
-        for page in write_pages(place, entries, over) if place is not None else ():
+        paths, sweep = dict.fromkeys(folder.path for folder in folders), configs[0]["sweep"]
+        entries = [entry_of(path) for path in paths if is_run(path)]
+        found = compared(entries, sweep.get("over", []), sweep.get("metrics", []))
+        print_sweep(found.values())
+        for page in write_pages(place, found) if place is not None else ():
             print(f"comparison: {page}")
 
 

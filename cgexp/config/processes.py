@@ -7,14 +7,14 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from cgexp.executor.process import end_with
+
 THREADS = "OMP_NUM_THREADS"
-CHECK_EVERY_S = 1.0
 
 
 def is_told_threads() -> bool:
@@ -30,7 +30,7 @@ def serve(parent: int, told_threads: bool) -> None:
     name = f"ends-with-{parent}"
     if os.getppid() != parent or any(thread.name == name for thread in threading.enumerate()):
         return
-    threading.Thread(target=_end_with, args=(parent,), name=name, daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), name=name, daemon=True).start()
     if not told_threads:
         os.environ[THREADS] = "1"
         if "torch" in sys.modules:
@@ -158,9 +158,3 @@ def ends_on_terminate() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(CHECK_EVERY_S)
-    os._exit(1)

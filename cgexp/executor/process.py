@@ -53,7 +53,8 @@ def _is_taken_back() -> bool:
     return task is None or task.state == "cancelled"
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
+    """Wait until the process ``parent`` is no longer this one's parent, and end this one."""
     while os.getppid() == parent:
         time.sleep(CHECK_EVERY_S)
     os._exit(1)
@@ -63,7 +64,7 @@ def main(given: str, made: str) -> None:
     """Do the work in the file ``given`` and write what comes of it to ``made``."""
     import cloudpickle
 
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     work = pickle.loads(Path(given).read_bytes())
     outcome: tuple[Any, Exception | None]
     try:

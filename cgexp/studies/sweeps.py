@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from cgexp.runs.folder import STAGES, is_run
 from cgexp.runs.lock import held_by
 from cgexp.runs.sweeps import JOBS, record_folder, sweeps_in
 from cgexp.store import read_record
-from cgexp.studies.arms import compare_runs
+from cgexp.studies.arms import Compared, compare_runs
 from cgexp.studies.catalogue import Entry, by_units, entry_of
 from cgexp.studies.comparison import PAGE, write_page
 
 RUNNING, WAITING, MISSING = "running", "waiting", "missing"  # states of jobs beside those of runs
 ENDS = {"train": ("trained", "simulated", "done"), "simulate": ("simulated", "done")}  # verb -> how its jobs end
+log = logging.getLogger(__name__)
 INTERRUPTED = "its process ended before it had finished; the same command goes on with it"
 
 
@@ -49,15 +51,32 @@ class Status:
     left_s: float | None
 
 
-def write_pages(folder: Path, entries: Sequence[Entry], over: Sequence[str]) -> list[Path]:
-    """Compare the finished runs of a sweep on a page, one for each unit system; return them. None without plotly."""
-    done = [entry for entry in entries if entry.state == "done"]
-    if len(done) < 2 or not plotly_library():
-        return []
-    pages, groups = [], by_units(done)
+def compared(entries: Sequence[Entry], over: Sequence[str], metrics: Sequence[str] = ()) -> dict[str, Compared]:
+    """The runs of a sweep that have numbers, compared, by the unit system that these are in.
+
+    over: keys that are averaged over as the seed is. metrics: to compare; none: the most important ones.
+    """
+    groups = by_units(entry for entry in entries if entry.metrics)
+    known = {name for alike in groups.values() for entry in alike for name in entry.metrics}
+    for name in metrics if groups else ():
+        if name not in known:
+            log.warning("sweep.metrics: no run has %s%s", shown(name), did_you_mean(name, known))
+    found = {}
     for units, alike in groups.items():
-        page = folder / (PAGE if len(groups) == 1 else f"comparison-{units}.html")
-        write_page(compare_runs(alike, over=over), page)
+        names = [name for name in metrics if any(name in entry.metrics for entry in alike)]
+        found[units] = compare_runs(alike, names or None, over=over)
+    return found
+
+
+def write_pages(folder: Path, found: Mapping[str, Compared]) -> list[Path]:
+    """The comparisons of finished runs as pages, one for each unit system; return them. None without plotly."""
+    done = {units: one for units, one in found.items() if all(run.state == "done" for runs in one.runs for run in runs)}
+    if sum(len(runs) for one in done.values() for runs in one.runs) < 2 or not plotly_library():
+        return []
+    pages = []
+    for units, one in done.items():
+        page = folder / (PAGE if len(done) == 1 else f"comparison-{units}.html")
+        write_page(one, page)
         pages.append(page)
     return pages
 

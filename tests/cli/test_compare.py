@@ -10,6 +10,7 @@ import pytest
 from cgexp.cli.compare import print_sweep
 from cgexp.store import read_record
 from cgexp.studies.catalogue import catalogue
+from cgexp.studies.sweeps import compared
 from tests.cli.answers import output_of
 from tests.studies.synthetic import config_with, put
 
@@ -75,16 +76,23 @@ def test_mistakes_are_a_sentence(capsys: pytest.CaptureFixture[str], words: list
     assert part in error
 
 
-def test_a_multirun_ends_with_a_row_an_arm(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_multirun_ends_with_a_row_an_arm(
+    outputs: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     molecular = config_with(1)
     molecular["dataset"]["units"] = "molecular"
     put(outputs, "other", molecular, {"w1_tica": 1.0})
     put(outputs, "broken", config_with(9), failure="the bond blew up")
-    print_sweep(catalogue(outputs))
+    print_sweep(compared(catalogue(outputs), []).values())
     out = capsys.readouterr().out
     assert "22.5 ± 1.3 (best)" in out
     assert "w1_tica (TICA units)" in out, "runs in other units have a table of their own"
     assert "less width=20" not in out
+    with caplog.at_level("WARNING"):
+        print_sweep(compared(catalogue(outputs), [], ["replicas_failed", "w1_tcia"]).values())
+    shown = capsys.readouterr().out.splitlines()
+    assert ["width", "runs", "replicas_failed"] in [line.split() for line in shown]
+    assert "no run has w1_tcia (did you mean 'w1_tica'?)" in caplog.text
 
 
 @pytest.mark.usefixtures("outputs")

@@ -187,6 +187,18 @@ def test_a_multirun_makes_each_run_and_skips_them_when_repeated(
     assert error.count("did you mean 'force_rmse_relative'?") == 2, error
 
 
+def test_what_a_sweep_is_averaged_over_is_known_before_it_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "-m", *FAST, "seed=1,2", f"outputs={tmp_path}", "sweep.over=[trainer.flod]"]
+    code, _, error = output_of(capsys, *command)
+    assert (code, error) == (
+        2,
+        "cgexp: sweep.over=trainer.flod is no key of the jobs (did you mean 'trainer.fold'?)\n",
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_finished_is_known_without_torch() -> None:
     modules = "cgexp.cli.jobs, cgexp.cli.compare, cgexp.config.launch, cgexp.runs.resolve, cgexp.runs.sweeps"
     code = f"import sys, {modules}, cgexp.studies.sweeps; sys.exit('torch' in sys.modules)"
