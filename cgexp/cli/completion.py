@@ -19,6 +19,7 @@ from cgexp.config.paths import conf_dir, conf_dirs, group_options
 from cgexp.errors import InputError
 from cgexp.runs.sweeps import sweeps_in
 from cgexp.studies.catalogue import STATES
+from cgexp.studies.query import LATEST
 from cgexp.studies.search.settings import CHOICES as CHOICES_OF_SEARCH
 from cgexp.studies.search.settings import KEYS as KEYS_OF_SEARCH
 from cgexp.studies.study import experiments_in, parts_of
@@ -28,6 +29,7 @@ KEYS_OF_LISTS = {
     "runs": ("sort", "columns", "outputs"),
     "compare": ("metrics", "baseline", "over", "to", "outputs"),
     "diff": ("outputs",),
+    "rerun": ("to", "run", "outputs"),
     "wandb": KEYS_OF_WANDB,
 }
 
@@ -94,8 +96,10 @@ def _of_runs(verb: str, word: str) -> list[str]:
     key, equals, _ = word.partition("=")
     if equals:
         return [f"{key}={value}" for value in values.get(key, ())]
-    conditions = () if verb == "diff" else (*values, "where")
-    words = {"runs": ["remove"], "diff": ["latest"], "wandb": ACTIONS}.get(verb, [])
+    takes_many = verb not in ("diff", "rerun")
+    conditions = (*values, "where") if takes_many else ()
+    words = [*{"runs": ["remove"], "wandb": ACTIONS}.get(verb, []), LATEST]
+    words += sweeps_in(Path("outputs")) if takes_many else []
     return [*words, *(f"{key}=" for key in (*conditions, *KEYS_OF_LISTS[verb])), *map(str, _runs())]
 
 

@@ -214,12 +214,13 @@ def _print_results(configs: list[Config], place: Path | None) -> None:
     else:
         from cgexp.cli.compare import print_sweep
         from cgexp.runs.folder import is_run
+        from cgexp.studies.arms import compare_sweep
         from cgexp.studies.catalogue import entry_of
-        from cgexp.studies.sweeps import compared, write_pages
+        from cgexp.studies.comparison import write_pages
 
         paths, sweep = dict.fromkeys(folder.path for folder in folders), configs[0]["sweep"]
         entries = [entry_of(path) for path in paths if is_run(path)]
-        found = compared(entries, sweep.get("over", []), sweep.get("metrics", []))
+        found = compare_sweep(entries, sweep.get("over", []), sweep.get("metrics", []))
         print_sweep(found.values())
         for page in write_pages(place, found) if place is not None else ():
             print(f"comparison: {page}")

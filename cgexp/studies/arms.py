@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from cgexp.report.table import HEADLINES, SEM
 from cgexp.studies.catalogue import Entry, by_units, shared_overrides
 from cgexp.studies.query import Keys, conditions, select
 
+log = logging.getLogger(__name__)
 LARGEST_WHOLE = 1e15  # of which every digit is known
 SEED, TARGET, EXPERIMENT = "seed", "_target_", "experiment"
 
@@ -58,6 +60,23 @@ def compare_runs(
     comparison = compare_arms(arms, columns, names, number)
     told = (_what(used), *notes, *left_out, *_judged(comparison, over))
     return Compared(comparison, tuple(runs), next(iter(units)), told)
+
+
+def compare_sweep(entries: Sequence[Entry], over: Sequence[str], metrics: Sequence[str] = ()) -> dict[str, Compared]:
+    """The runs of a sweep that have numbers, compared, by the unit system that these are in.
+
+    over: keys that are averaged over as the seed is. metrics: to compare; none: the most important ones.
+    """
+    groups = by_units(entry for entry in entries if entry.metrics)
+    known = {name for alike in groups.values() for entry in alike for name in entry.metrics}
+    for name in metrics if groups else ():
+        if name not in known:
+            log.warning("sweep.metrics: no run has %s%s", shown(name), did_you_mean(name, known))
+    found = {}
+    for units, alike in groups.items():
+        names = [name for name in metrics if any(name in entry.metrics for entry in alike)]
+        found[units] = compare_runs(alike, names or None, over=over)
+    return found
 
 
 def _what(entries: Sequence[Entry]) -> str:

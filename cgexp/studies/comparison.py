@@ -82,6 +82,19 @@ def write_page(
     write_bytes(path, comparison_page(content))
 
 
+def write_pages(folder: Path, found: Mapping[str, Compared]) -> list[Path]:
+    """The comparisons of finished runs as pages, one for each unit system; return them. None without plotly."""
+    done = {units: one for units, one in found.items() if all(run.state == "done" for runs in one.runs for run in runs)}
+    if sum(len(runs) for one in done.values() for runs in one.runs) < 2 or not plotly_library():
+        return []
+    pages = []
+    for units, one in done.items():
+        page = folder / (PAGE if len(done) == 1 else f"comparison-{units}.html")
+        write_page(one, page)
+        pages.append(page)
+    return pages
+
+
 def numbers(found: Compared) -> dict[str, object]:
     """All numbers of a comparison as JSON takes them, with the folders of the runs of each arm."""
     content = as_json(found.comparison)

@@ -1,8 +1,7 @@
-"""How far the jobs of a multirun are, by the record that it writes as it begins; the page that compares its runs."""
+"""How far the jobs of a multirun are, by the record that it writes as it begins."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,14 @@ from typing import Any
 
 from cgexp.errors import InputError, did_you_mean, shown
 from cgexp.progress import duration
-from cgexp.report.html_comparison import plotly_library
 from cgexp.runs.folder import STAGES, is_run
 from cgexp.runs.lock import held_by
 from cgexp.runs.sweeps import JOBS, record_folder, sweeps_in
 from cgexp.store import read_record
-from cgexp.studies.arms import Compared, compare_runs
-from cgexp.studies.catalogue import Entry, by_units, entry_of
-from cgexp.studies.comparison import PAGE, write_page
+from cgexp.studies.catalogue import Entry, entry_of
 
 RUNNING, WAITING, MISSING = "running", "waiting", "missing"  # states of jobs beside those of runs
 ENDS = {"train": ("trained", "simulated", "done"), "simulate": ("simulated", "done")}  # verb -> how its jobs end
-log = logging.getLogger(__name__)
 INTERRUPTED = "its process ended before it had finished; the same command goes on with it"
 
 
@@ -49,36 +44,6 @@ class Status:
     is_running: bool
     jobs: Sequence[Job]
     left_s: float | None
-
-
-def compared(entries: Sequence[Entry], over: Sequence[str], metrics: Sequence[str] = ()) -> dict[str, Compared]:
-    """The runs of a sweep that have numbers, compared, by the unit system that these are in.
-
-    over: keys that are averaged over as the seed is. metrics: to compare; none: the most important ones.
-    """
-    groups = by_units(entry for entry in entries if entry.metrics)
-    known = {name for alike in groups.values() for entry in alike for name in entry.metrics}
-    for name in metrics if groups else ():
-        if name not in known:
-            log.warning("sweep.metrics: no run has %s%s", shown(name), did_you_mean(name, known))
-    found = {}
-    for units, alike in groups.items():
-        names = [name for name in metrics if any(name in entry.metrics for entry in alike)]
-        found[units] = compare_runs(alike, names or None, over=over)
-    return found
-
-
-def write_pages(folder: Path, found: Mapping[str, Compared]) -> list[Path]:
-    """The comparisons of finished runs as pages, one for each unit system; return them. None without plotly."""
-    done = {units: one for units, one in found.items() if all(run.state == "done" for runs in one.runs for run in runs)}
-    if sum(len(runs) for one in done.values() for runs in one.runs) < 2 or not plotly_library():
-        return []
-    pages = []
-    for units, one in done.items():
-        page = folder / (PAGE if len(done) == 1 else f"comparison-{units}.html")
-        write_page(one, page)
-        pages.append(page)
-    return pages
 
 
 def status_of(outputs: Path, name: str | None = None) -> Status:

@@ -9,8 +9,8 @@ import pytest
 
 from cgexp.cli.compare import print_sweep
 from cgexp.store import read_record
+from cgexp.studies.arms import compare_sweep
 from cgexp.studies.catalogue import catalogue
-from cgexp.studies.sweeps import compared
 from tests.cli.answers import output_of
 from tests.studies.synthetic import config_with, put
 
@@ -83,13 +83,13 @@ def test_a_multirun_ends_with_a_row_an_arm(
     molecular["dataset"]["units"] = "molecular"
     put(outputs, "other", molecular, {"w1_tica": 1.0})
     put(outputs, "broken", config_with(9), failure="the bond blew up")
-    print_sweep(compared(catalogue(outputs), []).values())
+    print_sweep(compare_sweep(catalogue(outputs), []).values())
     out = capsys.readouterr().out
     assert "22.5 ± 1.3 (best)" in out
     assert "w1_tica (TICA units)" in out, "runs in other units have a table of their own"
     assert "less width=20" not in out
     with caplog.at_level("WARNING"):
-        print_sweep(compared(catalogue(outputs), [], ["replicas_failed", "w1_tcia"]).values())
+        print_sweep(compare_sweep(catalogue(outputs), [], ["replicas_failed", "w1_tcia"]).values())
     shown = capsys.readouterr().out.splitlines()
     assert ["width", "runs", "replicas_failed"] in [line.split() for line in shown]
     assert "no run has w1_tcia (did you mean 'w1_tica'?)" in caplog.text

@@ -199,9 +199,15 @@ def test_what_a_sweep_is_averaged_over_is_known_before_it_starts(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_finished_is_known_without_torch() -> None:
-    modules = "cgexp.cli.jobs, cgexp.cli.compare, cgexp.config.launch, cgexp.runs.resolve, cgexp.runs.sweeps"
-    code = f"import sys, {modules}, cgexp.studies.sweeps; sys.exit('torch' in sys.modules)"
+def test_what_is_finished_is_known_without_torch_and_listed_without_matplotlib() -> None:
+    listing = (
+        "cgexp.cli.runs, cgexp.cli.status, cgexp.cli.jobs, cgexp.config.launch, cgexp.runs.resolve, cgexp.runs.sweeps"
+    )
+    pages = "cgexp.cli.compare, cgexp.studies.comparison"
+    code = (
+        f"import sys, {listing}; assert 'matplotlib' not in sys.modules\n"
+        f"import {pages}; assert 'torch' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import cgexp
-from cgexp.cli import compare, diff, runs, wandb
+from cgexp.cli import compare, diff, rerun, runs, wandb
 from cgexp.cli.completion import KEYS_OF_LISTS, candidates
 from cgexp.runs import pipeline
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
+from cgexp.runs.sweeps import record_folder, recorded
 from tests.cli.answers import output_of
 from tests.studies.synthetic import config_with, put
 
@@ -167,4 +168,8 @@ def test_completion_knows_runs() -> None:
     assert "remove" in candidates(["runs"], "re")
     assert candidates(["compare"], "b") == ["baseline="]
     assert candidates(["diff"], "outputs/toy_cgnet/b") == ["outputs/toy_cgnet/broken"]
-    assert KEYS_OF_LISTS == {"runs": runs.KEYS, "compare": compare.KEYS, "diff": diff.KEYS, "wandb": wandb.KEYS}
+    with recorded(record_folder(Path("outputs"), "mine"), Path("outputs"), []):
+        assert [candidates([verb], "mi") for verb in ("runs", "compare", "status", "diff")] == [["mine"]] * 3 + [[]]
+    assert [candidates([verb], "la") for verb in ("runs", "rerun", "diff")] == [["latest"]] * 3
+    known = {"runs": runs, "compare": compare, "diff": diff, "rerun": rerun, "wandb": wandb}
+    assert {verb: module.KEYS for verb, module in known.items()} == KEYS_OF_LISTS

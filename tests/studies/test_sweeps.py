@@ -14,8 +14,10 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.lock import lock
 from cgexp.runs.sweeps import record_folder, recorded, sweeps_in
 from cgexp.store import write_record
+from cgexp.studies.arms import compare_sweep
 from cgexp.studies.catalogue import entry_of
-from cgexp.studies.sweeps import INTERRUPTED, compared, lines, status_of, write_pages
+from cgexp.studies.comparison import write_pages
+from cgexp.studies.sweeps import INTERRUPTED, lines, status_of
 from tests.studies.synthetic import config_with, put
 
 NAMES = ("done", "failed", "begun", "works", "starts", "later")
@@ -106,10 +108,10 @@ def test_a_sweep_ends_with_a_page_of_its_runs(tmp_path: Path) -> None:
         for fold in (0, 1)
     ]
     entries = [entry_of(run.path) for run in runs]
-    (page,) = write_pages(tmp_path / "sweeps" / "mine", compared(entries, ["trainer.fold"]))
+    (page,) = write_pages(tmp_path / "sweeps" / "mine", compare_sweep(entries, ["trainer.fold"]))
     assert page == tmp_path / "sweeps" / "mine" / "comparison.html"
     assert "2 arms, 4 runs" in page.read_text()
-    assert write_pages(tmp_path, compared(entries[:1], [])) == []
+    assert write_pages(tmp_path, compare_sweep(entries[:1], [])) == []
 
 
 def test_progress_is_kept_until_a_stage_has_ended(tmp_path: Path) -> None:
