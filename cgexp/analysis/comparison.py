@@ -129,7 +129,8 @@ def contact_curve(
         return full
 
     ticks = [label if label.isdigit() else f"{label}{number}" for number, label in enumerate(labels, start=1)]
-    curve = ContactMap(probabilities(reference), ticks, cutoff, reference_name)
+    of = "bead" if all(label.isdigit() for label in labels) else ContactMap.of
+    curve = ContactMap(probabilities(reference), ticks, cutoff, reference_name, of=of)
     if model is None:
         return curve
     of_model = probabilities(model)

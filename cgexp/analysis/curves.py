@@ -156,7 +156,7 @@ class Distribution(Curve):
 class ContactMap(Curve):
     """Probabilities of contacts, [n_residues, n_residues], symmetric, NaN for pairs that are too close in the chain.
 
-    labels: of the residues. cutoff: of a contact, length.
+    labels: of the residues, or of the beads, as ``of`` says. cutoff: of a contact, length.
     """
 
     reference: Array
@@ -165,6 +165,7 @@ class ContactMap(Curve):
     reference_name: str
     model: Array | None = None
     difference: Array | None = None
+    of: str = "residue (C-alpha)"
 
 
 @dataclass(frozen=True)

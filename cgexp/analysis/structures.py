@@ -34,7 +34,8 @@ class Structures:
     sequence: what its beads are called, letters of a peptide. native: [n_residues, 3], or None if it is not known.
     ensembles: name -> representatives and their coordinates [n_representatives, n_residues, 3]. trajectory: [n_shown,
     n_residues, 3] of ``replica`` at ``time`` [n_shown]; without a simulation it has no frames, and replica is None.
-    continuous: whether it is one walker in time; with tempering the walkers take turns.
+    continuous: whether it is one walker in time; with tempering the walkers take turns. bonds: pairs of these beads,
+    [n_bonds, 2]; None: each is bonded to the next.
     """
 
     sequence: tuple[str, ...]
@@ -44,6 +45,7 @@ class Structures:
     time: Array
     replica: int | None
     continuous: bool = True
+    bonds: NDArray[np.int64] | None = None
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays, rounded, and metadata, as store.write_arrays takes them."""
@@ -53,6 +55,7 @@ class Structures:
             arrays["native"] = self.native
         found = {name: [asdict(one) for one in kept] for name, (kept, _) in self.ensembles.items()}
         arrays = {name: np.round(value, DECIMALS) for name, value in arrays.items()}
+        arrays |= {} if self.bonds is None else {"bonds": self.bonds}
         meta = {"sequence": list(self.sequence), "replica": self.replica, "continuous": self.continuous}
         return arrays, {**meta, "representatives": found}
 
@@ -67,7 +70,8 @@ class Structures:
                     f"ATOM  {residue:5d}  CA  {name} A{residue:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00           C"
                 )
             lines.append("ENDMDL")
-        lines += [f"CONECT{first:5d}{first + 1:5d}" for first in range(1, len(self.sequence))]
+        pairs = _chain(len(self.sequence)) if self.bonds is None else self.bonds
+        lines += [f"CONECT{first + 1:5d}{second + 1:5d}" for first, second in pairs.tolist()]
         return "\n".join([*lines, "END", ""])
 
     @classmethod
@@ -78,7 +82,7 @@ class Structures:
             for name, kept in meta["representatives"].items()
         }
         played = (arrays["trajectory"], arrays["time"], meta["replica"], meta["continuous"])
-        return cls(tuple(meta["sequence"]), arrays.get("native"), ensembles, *played)
+        return cls(tuple(meta["sequence"]), arrays.get("native"), ensembles, *played, bonds=arrays.get("bonds"))
 
 
 def structures_of(
@@ -112,6 +116,20 @@ def structures_of(
         time = trajectory.time[len(trajectory.time) - len(production) + frames]
         replica, continuous = int(np.flatnonzero(trajectory.alive)[chosen]), trajectory.continuous
     ensembles = {name: (kept, superposed(coords, target)) for name, (kept, coords) in found.items()}
+    time = np.asarray(time, dtype=np.float64)
     return Structures(
-        tuple(system.labels), native, ensembles, played, np.asarray(time, dtype=np.float64), replica, continuous
+        tuple(system.labels), native, ensembles, played, time, replica, continuous, bonds_of_trace(system)
     )
+
+
+def bonds_of_trace(system: System) -> NDArray[np.int64] | None:
+    """Bonds of the beads in a system's trace, [n_bonds, 2]; None where they make a chain, as C-alpha atoms do."""
+    n_trace = len(system.trace)
+    if n_trace < system.n_beads:
+        return None  # those between are not shown
+    bonds = np.unique(np.sort(np.asarray(system.bonds, dtype=np.int64).reshape(-1, 2), axis=1), axis=0)
+    return None if np.array_equal(bonds, _chain(n_trace)) else bonds
+
+
+def _chain(n_beads: int) -> NDArray[np.int64]:
+    return np.stack([np.arange(n_beads - 1), np.arange(1, n_beads)], axis=1)

@@ -28,7 +28,7 @@ KEY = {
     "w1_tica": "distance to the reference in the plane of the first two ICs (Wasserstein-1)",
     "js_tica": "divergence from the reference in that plane (Jensen-Shannon, 0 to 0.69)",
     "w1_rmsd": "distance between the distributions of the RMSD to the native structure",
-    "contact_rmse": "error of the probabilities of contacts between residues",
+    "contact_rmse": "error of the probabilities of contacts",
     "folded_fraction": "share of the simulation within analysis.folded_rmsd of the native structure",
     "folded_fraction_reference": "the same of the reference",
     "folded_fraction_drift": "how much more of the simulation's second half is folded than of its first",

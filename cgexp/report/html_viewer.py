@@ -26,6 +26,7 @@ from cgexp.systems.peptide import BASINS
 LIBRARY, LICENCES = HERE / "vendor" / "3Dmol-min.js", ("LICENSE.3Dmol", "LICENSE.bundled")
 # From the N terminus on: told apart by colour-blind readers, on a light and on a dark page; report.css has them too.
 COLOURS = ("#2f7fd0", "#1aa58b", "#d9b400", "#d55e00")
+BEAD = "bead"  # what is no residue
 DECIMALS = 2  # of coordinates in a page, Å
 NAMES = {
     "A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS", "I": "ILE", "K": "LYS",
@@ -42,6 +43,10 @@ class Viewer:
     table: Table
     library: str
     licences: str
+
+    @property
+    def is_peptide(self) -> bool:
+        return not any(name.startswith(BEAD) for name in self.data["residues"])
 
     @property
     def n_rows(self) -> int:
@@ -63,8 +68,9 @@ def viewer(ensembles: Mapping[str, Structures], of: Mapping[str, str]) -> Viewer
     basins = [name for name in (*BASINS, ALL) if name in visited]
     first = next(iter(ensembles.values()))
     data = {
-        "residues": [f"{NAMES.get(letter, 'bead')} {i + 1}" for i, letter in enumerate(first.sequence)],
+        "residues": [f"{NAMES.get(letter, BEAD)} {i + 1}" for i, letter in enumerate(first.sequence)],
         "colours": _colours(len(first.sequence)),
+        "bonds": None if first.bonds is None else first.bonds.tolist(),
         "native": None if first.native is None else _flat(first.native),
         "basins": basins,
         "ensembles": [_ensemble(label, kept, ca, basins) for label, (kept, ca) in shown],

@@ -128,8 +128,8 @@ def contacts_figure(curve: ContactMap) -> Figure:
         panel.set_title(title)
         panel.set_xticks(ticks, labels, rotation=90, fontsize=8)
         panel.set_yticks(ticks, labels, fontsize=8)
-        panel.set_xlabel("residue (C-alpha)")
-        panel.set_ylabel("residue (C-alpha)")
+        panel.set_xlabel(curve.of)
+        panel.set_ylabel(curve.of)
         within = f"within {curve.cutoff:g} Å"
         figure.colorbar(image, ax=panel, label=f"difference ({within})" if signed else f"probability ({within})")
     return figure

@@ -70,3 +70,5 @@ def test_maps_are_symmetric_and_leave_neighbours_along_the_chain_out() -> None:
     assert np.isnan(curve.reference).sum() == 100 - 2 * 28
     assert curve.labels[:3] == ["Y1", "Y2", "D3"]
     assert contact_curve(ensemble_of(np.zeros((2, 2))), None, "YYDPETGTWY", 6.5, "data").model is None
+    beads = contact_curve(ensemble_of(np.zeros((2, 2))), None, [str(i + 1) for i in range(10)], 6.5, "data")
+    assert (curve.of, beads.of, beads.labels[0]) == ("residue (C-alpha)", "bead", "1")

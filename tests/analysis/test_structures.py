@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures, structures_of
+from cgexp.analysis.structures import REFERENCE, SIMULATION, Structures, bonds_of_trace, structures_of
 from cgexp.frames import Frames
 from cgexp.store import read_arrays, write_arrays
+from cgexp.systems.base import System
 from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.molecule import Molecule
 from cgexp.systems.peptide import Peptide
 
 
-def ensemble(system: Peptide, n: int, seed: int) -> np.ndarray:
+def ensemble(system: System, n: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centre = np.cumsum(rng.normal(size=(system.n_beads, 3)), axis=0)
     return (centre + 0.2 * rng.normal(size=(n, system.n_beads, 3))).astype(np.float32)
 
 
-def reference(system: Peptide) -> Frames:
+def reference(system: System) -> Frames:
     return Frames(
         coords=ensemble(system, 40, 0),
         bead_types=system.bead_types,
@@ -99,3 +101,15 @@ def test_a_file_keeps_them(system: Peptide, tmp_path: Path) -> None:
         np.testing.assert_allclose(again.ensembles[name][1], coords, atol=5.1e-4)
     assert (again.native is None) == (found.native is None)
     assert found.to_arrays()[1] == again.to_arrays()[1]
+
+
+def test_bonds_of_what_is_no_chain_are_kept(tmp_path: Path) -> None:
+    star = Molecule("star", 4, units="molecular", bonds=[(2, 0), (0, 1), (0, 3)])
+    found = structures_of(star, reference(star), None, 0.0, 20, 0)
+    np.testing.assert_array_equal(found.bonds, [[0, 1], [0, 2], [0, 3]])
+    write_arrays(tmp_path / "a.npz", *found.to_arrays())
+    again = Structures.from_arrays(*read_arrays(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(again.bonds, found.bonds)
+    assert "CONECT    1    4" in again.as_pdb(REFERENCE)
+    for chain in (Peptide(), Peptide(beads="backbone5"), Molecule("chain", 4)):
+        assert bonds_of_trace(chain) is None

@@ -61,6 +61,16 @@ def test_ensembles_of_one_basin_stand_side_by_side() -> None:
     assert len(found.data["ensembles"]) == 2
 
 
+def test_beads_with_branches_are_shown_with_their_bonds() -> None:
+    branched = replace(structures(), sequence=tuple("1234567890"), bonds=np.array([[0, 1], [0, 2]]))
+    found = of_run(branched)
+    assert found.data["bonds"] == [[0, 1], [0, 2]]
+    assert not found.is_peptide
+    assert found.data["residues"][0] == "bead 1"
+    assert of_run(structures()).is_peptide
+    assert of_run(structures()).data["bonds"] is None
+
+
 def test_coordinates_are_rounded_and_the_data_are_compact() -> None:
     found = of_run(structures(n_shown=80))
     np.testing.assert_allclose(found.data["native"], structures().native.ravel(), atol=5.1e-3)

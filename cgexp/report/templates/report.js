@@ -50,7 +50,7 @@ for (const input of document.querySelectorAll("[data-filters]")) {
 
 /* Structures. A trace is a smooth tube through its beads, which are balls on it. */
 const STEPS = 5; // pieces of tube between two beads
-const TUBE = 0.42, BALL = 0.75, THIN = 0.16; // radii, Å
+const TUBE = 0.42, BALL = 0.75, THIN = 0.16, ATOM = 0.4; // radii, Å
 const NATIVE_COLOUR = "#9aa4af";
 
 function points(flat) {
@@ -87,7 +87,19 @@ function atoms(pieces, colour, radius, label) {
   }));
 }
 
+/* Beads with bonds of their own: balls and sticks. */
+function branched(flat, data) {
+  const partners = points(flat).map(() => []);
+  for (const [i, j] of data.bonds) { partners[i].push(j); partners[j].push(i); }
+  return points(flat).map(([x, y, z], i) => ({
+    x, y, z, elem: "C", atom: "CA", resi: i + 1, resn: data.residues[i], serial: i, hetflag: false,
+    bonds: partners[i], bondOrder: partners[i].map(() => 1),
+    style: { stick: { radius: THIN, color: data.colours[i] }, sphere: { radius: ATOM, color: data.colours[i] } },
+  }));
+}
+
 function trace(flat, data) {
+  if (data.bonds) return branched(flat, data);
   const colour = (place) => data.colours[Math.round(place)];
   return atoms(spline(points(flat)), colour, TUBE, (place) => data.residues[Math.round(place)]);
 }
