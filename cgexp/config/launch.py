@@ -175,7 +175,9 @@ def launch_chosen(overrides: Sequence[str], job: Job, name: str, folder: Path) -
     return [json.loads(path.read_text()) for path in sorted(place.glob("*.json"), key=lambda path: int(path.stem))]
 
 
-OF_A_COMMAND = ("launcher=", "hydra.", "outputs=", "force=", "figures=", "logger", "executor")
+OF_A_COMMAND = (
+    "launcher=", "hydra.", "outputs=", "force=", "figures=", "logger", "executor", "sweep.metrics=", "sweep.over=",
+)  # fmt: skip
 
 
 def sweep_name(overrides: Sequence[str]) -> str:

@@ -33,20 +33,28 @@ CONDITION = re.compile(r"\s*([A-Za-z_][\w./]*)\s*(<=|>=|!=|==|=|<|>)\s*('[^']*'|
 AND = re.compile(r"and(?=\s)", re.IGNORECASE)
 EXPECTED = "expected conditions like 'model.n_blocks=2 and w1_tica<0.5'"
 Value = float | str | bool | None
+LIST = re.compile(r"[^\s'\"\[,]+(?:,[^\s'\"\[,]+)+")  # values of which one is meant
 
 
 @dataclass(frozen=True)
 class Condition:
-    """``key`` compared with ``value``. sign: one of COMPARE."""
+    """``key`` compared with ``value``, or with any of several. sign: one of COMPARE; = or != with several."""
 
     key: str
     sign: str
-    value: Value
+    value: Value | tuple[Value, ...]
+
+    @property
+    def text(self) -> str:
+        """As a person writes it."""
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        return f"{self.key}{self.sign}{','.join('null' if value is None else _text(value) for value in values)}"
 
     def holds(self, found: Any) -> bool:
         """Whether a run that has ``found`` under the key is meant; one that has nothing is, where null is asked for."""
         if self.sign in ("=", "!="):
-            return _is(found, self.value) == (self.sign == "=")
+            values = self.value if isinstance(self.value, tuple) else (self.value,)
+            return any(_is(found, value) for value in values) == (self.sign == "=")
         if isinstance(found, bool) or not isinstance(found, int | float):
             return False
         return COMPARE[self.sign](float(found), self.value)
@@ -55,7 +63,8 @@ class Condition:
 def conditions(text: str) -> list[Condition]:
     """Read ``key sign value and key sign value ...``; signs are = != < <= > >=, a text may stand in quotes.
 
-    Raises InputError if it cannot be read.
+    ``key=a,b`` holds where the value is one of several, ``key!=a,b`` where it is none of them. Raises InputError if it
+    cannot be read.
     """
     found, place = [], 0
     while True:
@@ -63,7 +72,7 @@ def conditions(text: str) -> list[Condition]:
         if match is None:
             raise InputError(f"cannot read where={shown(text)} from '{shown(text[place:], 20)}' on: {EXPECTED}")
         key, sign, value = match.groups()
-        found.append(_condition(key, "=" if sign == "==" else sign, plain(value)))
+        found.append(_condition(key, "=" if sign == "==" else sign, _listed(value)))
         place = match.end()
         if place == len(text):
             return found
@@ -75,11 +84,17 @@ def conditions(text: str) -> list[Condition]:
         place = joint.end()
 
 
-def _condition(key: str, sign: str, value: Value) -> Condition:
-    if sign not in ("=", "!=") and (isinstance(value, str | bool) or value is None):
-        raise InputError(f"where={key}{sign}{value} compares the size of no number: use = or !=, or give a number")
-    if key == "state" and value not in STATES:
-        raise InputError(f"state={value} is not valid{did_you_mean(str(value), STATES)}: expected {', '.join(STATES)}")
+def _listed(text: str) -> Value | tuple[Value, ...]:
+    return tuple(map(plain, text.split(","))) if LIST.fullmatch(text) else plain(text)
+
+
+def _condition(key: str, sign: str, value: Value | tuple[Value, ...]) -> Condition:
+    if sign not in ("=", "!=") and (isinstance(value, str | bool | tuple) or value is None):
+        told = Condition(key, sign, value).text
+        raise InputError(f"where={told} compares the size of no number: use = or !=, or give a number")
+    for one in value if isinstance(value, tuple) else (value,):
+        if key == "state" and one not in STATES:
+            raise InputError(f"state={one} is not valid{did_you_mean(str(one), STATES)}: expected {', '.join(STATES)}")
     return Condition(key, sign, value)
 
 
@@ -227,8 +242,7 @@ def unmet(entries: Sequence[Entry], where: Iterable[Condition]) -> list[str]:
         key = keys.full(condition.key)
         values = [keys.value(entry, key) for entry in entries]
         if entries and not any(map(condition.holds, values)):
-            asked = f"{condition.key}{condition.sign}{'null' if condition.value is None else condition.value}"
-            sentences.append(f"no run has {shown(asked)}: {key} is {_told(values)}")
+            sentences.append(f"no run has {shown(condition.text)}: {key} is {_told(values)}")
     return sentences
 
 

@@ -182,7 +182,8 @@ def test_a_process_that_dies_costs_no_other_job(
 
 
 @pytest.mark.parametrize(
-    "how", ["launcher=joblib", "hydra.launcher.n_jobs=3", "force=true", "outputs=there", "+seed=1,2"]
+    "how",
+    ["launcher=joblib", "hydra.launcher.n_jobs=3", "force=true", "outputs=there", "sweep.metrics=[w1_x]", "+seed=1,2"],
 )
 def test_a_sweep_has_one_name_however_it_is_done(how: str) -> None:
     given = ["experiment=toy_cgnet", "seed=1,2"]

@@ -54,6 +54,8 @@ def test_conditions_are_read() -> None:
         ("model.width<wide", "compares the size of no number"),
         ("seed<true", "compares the size of no number"),
         ("state=don", "did you mean 'done'"),
+        ("state=done,don", "did you mean 'done'"),
+        ("seed<1,2", "where=seed<1,2 compares the size of no number"),
         ("__import__('os')", "cannot read"),
         ("x" * 10_000, "cannot read"),
     ],
@@ -86,6 +88,11 @@ def test_what_cannot_be_read_is_a_sentence(text: str, part: str) -> None:
         ("analysis.lags=[1,]", ""),
         ("model.activation=none", "c"),
         ("size>1 and age<86400", "abc"),
+        ("seed=1,3", "ac"),
+        ("seed!=1,3", "b"),
+        ("state=done,failed and seed=2,3", "b"),
+        ("trainer.gradient_clip=null,7", "ab"),
+        ("model='toy_mlp,x'", ""),
     ],
 )
 def test_conditions_hold_of_the_right_runs(entries: list[Entry], text: str, ids: str) -> None:
@@ -124,10 +131,10 @@ def test_an_id_of_figures_alone_is_found(tmp_path: Path) -> None:
 def test_conditions_that_hold_of_no_run_are_told(entries: list[Entry]) -> None:
     where = conditions("width=99 and seed=1 and model=cgnet and w1_x<0.1 and trainer.gradient_clip=2 and run!=null")
     assert unmet(entries, where) == [
-        "no run has width=99.0: model.width is 20, 40, 80",
+        "no run has width=99: model.width is 20, 40, 80",
         "no run has model=cgnet: model is toy_mlp",
         "no run has w1_x<0.1: w1_x is 0.5",
-        "no run has trainer.gradient_clip=2.0: trainer.gradient_clip is 1",
+        "no run has trainer.gradient_clip=2: trainer.gradient_clip is 1",
         "no run has run!=null: run is null in all",
     ]
     assert unmet([], where[:0]) == []

@@ -218,7 +218,7 @@ def _seeds(given: Mapping[str, str], default: int) -> tuple[int, ...]:
 def _constraints(text: str | None) -> tuple[Condition, ...]:
     found = () if text is None else tuple(conditions(text))
     for one in found:
-        if one.sign == "!=" or isinstance(one.value, str | bool) or one.value is None:
+        if one.sign == "!=" or not isinstance(one.value, float):
             raise InputError(
                 f"constraints={shown(text)} is not valid: expected metrics with = < <= > >= and a number, as "
                 "'replicas_failed=0 and w1_tica<0.5'"

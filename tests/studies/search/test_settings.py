@@ -72,6 +72,7 @@ def test_more_of_some_metrics_is_better() -> None:
         (["launcher=joblib"], "launcher=joblib is not for a search: give n_jobs=2"),
         (["halving"], "'halving' is no key=value"),
         (["constraints=replicas_failed!=0"], "expected metrics with = < <= > >= and a number"),
+        (["constraints=replicas_failed=0,1"], "expected metrics with = < <= > >= and a number"),
         (["constraints=replicas_failed"], "cannot read"),
         (["objective=folded_fraction"], "add direction=minimize or direction=maximize"),
         (["name=../x"], "expected a plain name"),
