@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.report.style import COLOURS, SERIES, axis_label, panels, styled
+from cgexp.report.style import COLOURS, SERIES, axis_label, legend_columns, panels, styled
 
 Array = NDArray[np.float64]
 CHAIN = "viridis"  # of beads along a chain, first to last
@@ -74,7 +74,8 @@ def lines_figure(curves: Mapping[str, Lines], quantity: str, unit: str, note: st
         # panels may share the axis, so that what one sets is the others', too
         panel.set_ylim(bottom=min(0.0, lowest))
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=note, title_fontsize=9)
+    n_columns = legend_columns(figure, labels)
+    figure.legend(handles, labels, loc="outside upper center", ncols=n_columns, title=note, title_fontsize=9)
     return figure
 
 
@@ -161,7 +162,7 @@ def points_figure(
     labels = list(dict.fromkeys(label for values in groups.values() for label in values))
     figure, (axes,) = panels(1, 1)
     columns = sum(len(values) for values in groups.values())
-    figure.set_size_inches(max(5.0, 1.0 + 0.45 * columns, 1.0 + 1.2 * len(groups)), 3.6)
+    figure.set_size_inches(min(12.0, max(5.0, 1.0 + 0.45 * columns, 1.0 + 1.2 * len(groups))), 3.6)
     width = 0.8 / len(labels)
     for i, label in enumerate(labels):
         for place, (group, values) in enumerate(groups.items()):
@@ -178,7 +179,8 @@ def points_figure(
         axes.axhline(level[1], ls="--", color=COLOURS["reference"], lw=1.0, label=level[0])
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_ylabel(axis_label(quantity, unit))
-    figure.legend(loc="outside upper center", ncols=min(2 if max(map(len, labels)) > 20 else 4, len(labels) + 1))
+    entries = labels if level is None else [*labels, level[0]]
+    figure.legend(loc="outside upper center", ncols=min(4, legend_columns(figure, entries)))
     return figure
 
 

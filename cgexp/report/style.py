@@ -109,6 +109,12 @@ def legend_above(panel: Axes, n_columns: int = 1, **options: Any) -> Legend:
     )
 
 
+def legend_columns(figure: Figure, labels: Sequence[str]) -> int:
+    """How many columns of a legend, whose entries are as wide as the longest label, fit side by side into a figure."""
+    entry = 0.7 + 0.075 * max(map(len, labels))  # inches: the handle and the gaps, and letters of 9 points
+    return max(1, min(len(labels), int(figure.get_figwidth() / entry)))
+
+
 def share_legend(figure: Figure, axes: Sequence[Axes], n_used: int, n_columns: int) -> None:
     """One legend, of the first panel, above them all; panels that are not used are taken away."""
     for panel in axes[n_used:]:
