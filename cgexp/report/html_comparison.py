@@ -63,6 +63,7 @@ def comparison_page(content: ComparisonContent) -> bytes:
         differences=_differences(content),
         runs=_runs(content),
         pictures=[] if library else pictures(content.figures, content.captions),
+        has_parameters=bool(found.columns),
         library=library,
         extra=EXTRA,
         draw=script_of("comparison") if library else "",

@@ -81,12 +81,13 @@ def compare_sweep(entries: Sequence[Entry], over: Sequence[str], metrics: Sequen
 
 def _what(entries: Sequence[Entry]) -> str:
     """What is compared, in a sentence: of which experiments, and what all runs say."""
-    shared = [shown(override, 60) for override in shared_overrides(entries)]
+    alone = len(entries) == 1
+    shared = [shown(override, 60) for override in (entries[0].differs if alone else shared_overrides(entries))]
     names = dict.fromkeys(entry.experiment for entry in entries)
-    alike = f", all with {' '.join(shared)}" if shared else ""
+    alike = f",{'' if alone else ' all'} with {' '.join(shared)}" if shared else ""
     sets = {entry.config["dataset"]["name"] for entry in entries}
     losses = " Their data sets differ: a loss on one says nothing of a loss on another." if len(sets) > 1 else ""
-    return f"Runs of {', '.join(names)}{alike}.{losses}"
+    return f"{'A run' if alone else 'Runs'} of {', '.join(names)}{alike}.{losses}"
 
 
 def _with_metrics(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:

@@ -11,6 +11,7 @@ from cgexp.config.identity import flat_physics
 from cgexp.errors import InputError
 from cgexp.studies.arms import compare_runs
 from cgexp.studies.catalogue import Entry, catalogue
+from cgexp.studies.comparison import write_page
 from tests.studies.synthetic import config_with, put
 
 
@@ -139,3 +140,12 @@ def test_it_says_how_it_was_judged(tmp_path: Path) -> None:
     assert "Holm's correction for the 1 comparison of a metric" in notes
     alone = compare_runs([entries[0], entries[3]])
     assert "No arm shares two seeds with the baseline" in " ".join(alone.notes)
+
+
+def test_a_run_alone_is_told_with_what_it_differs_in_and_its_page_has_no_parameter(tmp_path: Path) -> None:
+    found = compare_runs(runs(tmp_path, (1, {"model__width": 20})))
+    assert found.notes[0] == "A run of toy_cgnet, with model.width=20."
+    write_page(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>1 arm, 1 run</h1>" in page
+    assert "against</label>" not in page

@@ -103,7 +103,7 @@ function againstParameter() {
   const shown = (value) => (column.numeric ? value : plain(value));
   return draw("plot-parameter", [
     { x: x.map(shown), y: metric.runs, text, mode: "markers", type: "scatter", marker: { color: blue(), size: 7, opacity: 0.5 }, hovertemplate: "%{y:.4g}<br>%{text}<extra></extra>" },
-    { x: values.map(shown), y: values.map((value) => mean(by.get(value))), mode: "lines+markers", line: { color: GREY, width: 2 }, hovertemplate: "mean %{y:.4g}<extra></extra>" },
+    { x: values.map(shown), y: values.map((value) => mean(by.get(value))), mode: column.numeric ? "lines+markers" : "markers", marker: column.numeric ? { color: GREY } : { color: GREY, size: 24, symbol: "line-ew-open" }, line: { color: GREY, width: 2 }, hovertemplate: "mean %{y:.4g}<extra></extra>" },
   ], { xaxis, yaxis: axisOf(metric.name, metric.log) });
 }
 
