@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.curves import Distribution
-from cgexp.report.side_by_side_figures import lines_figure
+from cgexp.report.side_by_side_figures import Lines, lines_figure, points_figure
 from cgexp.studies import side_by_side
 
 X = np.linspace(0.0, 1.0, 5)
@@ -35,3 +35,16 @@ def test_curves_of_an_older_run_have_no_error_of_the_reference_and_are_drawn(mon
     found = side_by_side.densities(made_up(monkeypatch), ["arm"], ["rmsd"])
     assert np.isnan(found["rmsd"].curves["some_ensemble"][1]).all(), "it is not known, which is not zero"
     lines_figure(found, "density", "", "bands").canvas.draw()
+
+
+def test_a_legend_of_many_long_names_stays_within_its_figure() -> None:
+    x = np.linspace(0.0, 1.0, 3)
+    labels = [f"a student of the kind that has a long name {i}" for i in range(6)]
+    curves = Lines(x, "IC 1", "", dict.fromkeys(labels, (x, 0.0 * x)))
+    points = {label: [1.0, 2.0] for label in labels}
+    for figure in (lines_figure({"1": curves, "2": curves}, "free energy", "kT", "bands"),
+                   points_figure(dict.fromkeys("abcdefgh", points), "W1", "", ("two runs", 1.0))):  # fmt: skip
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        box, whole = legend.get_window_extent(), figure.bbox
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1
