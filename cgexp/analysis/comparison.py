@@ -52,8 +52,13 @@ class SlicedWasserstein:
     def __call__(self, a_weights: Array, b_weights: Array) -> float:
         """The distance for weights [n] and [m] >= 0 of any positive sums, in the unit of the points."""
         masses = np.concatenate([a_weights / a_weights.sum(), -b_weights / b_weights.sum()])
-        lines = zip(self._order, self._gaps, strict=True)
-        return float(np.mean([np.abs(np.cumsum(masses[order])[:-1]) @ gaps for order, gaps in lines]))
+        sums, distances = np.empty_like(masses), []  # one array for all directions: new ones take longer than the sums
+        for order, gaps in zip(self._order, self._gaps, strict=True):
+            np.take(masses, order, out=sums, mode="clip")  # which needs no copy; all places are inside
+            np.cumsum(sums, out=sums)
+            np.abs(sums, out=sums)
+            distances.append(sums[:-1] @ gaps)
+        return float(np.mean(distances))
 
 
 def sliced_metrics(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgexp.models.cgschnet import CGSchNet, Interaction
-from cgexp.models.features import ExpNormalBasis, cosine_cutoff
+from cgexp.models.features import ExpNormalBasis, cosine_cutoff, cosine_cutoff_slope
 
 Number = TypeVar("Number", float, Tensor)
 EVEN_SHARE = 0.03  # of the density of knots that does not fall with the distance: it resolves the cutoff function
@@ -64,26 +64,36 @@ class Radial(NamedTuple):
 
 
 def radial(network: CGSchNet, r: Tensor) -> Radial:
-    """Radial basis and envelope at distances r [n], and their slopes d/dr by forward mode; found in float64."""
+    """Radial basis and envelope at distances r [n], and their slopes d/dr; found in float64.
 
-    def values(r: Tensor) -> tuple[Tensor, Tensor]:
-        return network.basis(r), cosine_cutoff(r, network.cutoff)[:, None]
-
-    r = r.double()
-    (basis, envelope), (basis_slope, envelope_slope) = torch.func.jvp(values, (r,), (torch.ones_like(r),))[:2]
+    By formulas, and as ``with_slope``: torch's forward mode of a product with a constant imports torch's compiler,
+    which takes a second of CPU time.
+    """
+    r, basis = r.double(), network.basis
+    envelope, slope = cosine_cutoff(r, network.cutoff)[:, None], cosine_cutoff_slope(r, network.cutoff)[:, None]
     dtype = network.embedding.weight.dtype
-    return Radial(basis.to(dtype), basis_slope.to(dtype), envelope.to(dtype), envelope_slope.to(dtype))
+    return Radial(basis(r).to(dtype), basis.slope(r).to(dtype), envelope.to(dtype), slope.to(dtype))
 
 
 def filters(network: CGSchNet, at: Radial) -> tuple[Tensor, Tensor]:
     """Filters times envelope and their slopes d/dr, each [n_blocks, n, n_filters], differentiable in the parameters.
 
-    The slope by forward mode: one tangent, dbasis/dr, goes through the filter network beside the values.
+    One tangent, dbasis/dr, goes through the filter network beside the values.
     """
     values, slopes = [], []
     for block in network.blocks:
         assert isinstance(block, Interaction)
-        value, slope = torch.func.jvp(block.filter, (at.basis,), (at.basis_slope,))[:2]
+        value, slope = with_slope(block.filter, at.basis, at.basis_slope)
         values.append(value * at.envelope)
         slopes.append(slope * at.envelope + value * at.envelope_slope)
     return torch.stack(values), torch.stack(slopes)
+
+
+def with_slope(network: nn.Sequential, x: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Values of a perceptron at x [n, n_inputs], and their derivatives along a line on which x has this slope."""
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            x, slope = layer(x), nn.functional.linear(slope, layer.weight)
+        else:
+            x, slope = torch.func.jvp(layer, (x,), (slope,))[:2]
+    return x, slope

@@ -13,7 +13,7 @@ from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.geometry import distances, near_pairs, pair_list
-from cgexp.models.features import BASES, check_fits, cosine_cutoff
+from cgexp.models.features import BASES, ExpNormalBasis, GaussianBasis, check_fits, cosine_cutoff
 from cgexp.models.layers import activation_module, mlp, warn_if_not_smooth
 from cgexp.parts.ranges import Depth, Positive, PositiveInt, Size
 from cgexp.systems.base import System
@@ -65,7 +65,7 @@ class CGSchNet(EnergyTerm):
         self.n_beads, self.n_dims, self.n_bead_types, self.cutoff = n_beads, n_dims, n_bead_types, cutoff
         self._register_topology(n_beads)
         self.embedding = nn.Embedding(n_bead_types, n_features)
-        self.basis = BASES[rbf](n_rbf, cutoff, trainable_rbf)
+        self.basis: ExpNormalBasis | GaussianBasis = BASES[rbf](n_rbf, cutoff, trainable_rbf)
         self.blocks = nn.ModuleList(Interaction(n_features, n_filters, n_rbf, activation) for _ in range(n_blocks))
         self.readout = mlp([n_features, n_features, max(n_features // 2, 1), 1], activation, last_bias=False)
 

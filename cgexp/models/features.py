@@ -12,6 +12,8 @@ from cgexp.energy import Measured
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 
+LARGEST_EXPONENT = 50.0  # of exp(-exponent), beyond which it is 0
+
 
 class ZScore(nn.Module):
     """(x - mean) / std for each of ``n_features`` inputs; mean 0 and std 1 until fitted."""
@@ -88,12 +90,23 @@ def cosine_cutoff(r: Tensor, cutoff: float) -> Tensor:
     return 0.5 * (1.0 + torch.cos(r.clamp(max=cutoff) * (math.pi / cutoff)))
 
 
+def cosine_cutoff_slope(r: Tensor, cutoff: float) -> Tensor:
+    """The derivative of ``cosine_cutoff`` by r."""
+    inside = (r <= cutoff).to(r.dtype)
+    return 0.5 * (inside * (math.pi / cutoff) * -torch.sin(r.clamp(max=cutoff) * (math.pi / cutoff)))
+
+
 def _exp_minus(exponent: Tensor) -> Tensor:
     """exp(-exponent), and exactly 0 beyond exp(-50), far below the rounding of what it is added to.
 
     In float32 the tail would be subnormal numbers, on which a CPU is so slow that a training step takes twice as long.
     """
-    return torch.exp(-exponent.masked_fill(exponent > 50.0, torch.inf))
+    return torch.exp(-exponent.masked_fill(exponent > LARGEST_EXPONENT, torch.inf))
+
+
+def _slope_of_exp_minus(exponent: Tensor, slope: Tensor) -> Tensor:
+    """The derivative of ``_exp_minus``, of an exponent whose derivative is ``slope``."""
+    return -slope.masked_fill(exponent > LARGEST_EXPONENT, 0.0) * _exp_minus(exponent)
 
 
 class GaussianBasis(nn.Module):
@@ -114,7 +127,15 @@ class GaussianBasis(nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """Distances [...] -> [..., n_basis]."""
-        return _exp_minus(0.5 * ((r[..., None] - self.centers) / self.widths).square())
+        return _exp_minus(self._exponent(r))
+
+    def slope(self, r: Tensor) -> Tensor:
+        """The derivative of ``forward`` by r, [..., n_basis]."""
+        z = (r[..., None] - self.centers) / self.widths
+        return _slope_of_exp_minus(self._exponent(r), self.widths.to(r.dtype).reciprocal() * z)
+
+    def _exponent(self, r: Tensor) -> Tensor:
+        return 0.5 * ((r[..., None] - self.centers) / self.widths).square()
 
 
 class ExpNormalBasis(nn.Module):
@@ -139,11 +160,22 @@ class ExpNormalBasis(nn.Module):
     def forward(self, r: Tensor) -> Tensor:
         """Distances [...] -> [..., n_basis]."""
         decay = torch.exp(-self.alpha * r)[..., None]
-        values = _exp_minus(self.exponents * (decay - self.centers).square())
-        return cosine_cutoff(r, self.cutoff)[..., None] * values
+        return cosine_cutoff(r, self.cutoff)[..., None] * _exp_minus(self._exponent(decay))
+
+    def slope(self, r: Tensor) -> Tensor:
+        """The derivative of ``forward`` by r, [..., n_basis]."""
+        decay = torch.exp(-self.alpha * r)[..., None]
+        exponent = self._exponent(decay)
+        slope = -self.alpha * decay * (2.0 * (decay - self.centers)) * self.exponents
+        return cosine_cutoff(r, self.cutoff)[..., None] * _slope_of_exp_minus(exponent, slope) + cosine_cutoff_slope(
+            r, self.cutoff
+        )[..., None] * _exp_minus(exponent)
+
+    def _exponent(self, decay: Tensor) -> Tensor:
+        return self.exponents * (decay - self.centers).square()
 
 
-BASES = {"expnorm": ExpNormalBasis, "gaussian": GaussianBasis}
+BASES: dict[str, type[ExpNormalBasis | GaussianBasis]] = {"expnorm": ExpNormalBasis, "gaussian": GaussianBasis}
 
 
 def _store(module: nn.Module, name: str, value: Tensor, trainable: bool) -> None:

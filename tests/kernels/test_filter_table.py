@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,9 +11,32 @@ from torch import Tensor
 
 from cgexp.geometry import distances
 from cgexp.kernels.filter_table import MAX_FILTER_ERROR, FilterTable, default_spacing, filter_error
-from cgexp.models.cgschnet import CGSchNet
+from cgexp.kernels.filters import radial, with_slope
+from cgexp.models.cgschnet import CGSchNet, Interaction
 from cgexp.models.features import cosine_cutoff
 from tests.kernels.networks import BOTH_BASES, chains, small_network, train
+
+
+@pytest.mark.parametrize("activation", ["tanh", "silu", "softplus", "gelu"])
+def test_slopes_of_filters_are_those_of_forward_mode(activation: str) -> None:
+    """Bit for bit."""
+    network = small_network(activation=activation)
+    at = radial(network, torch.linspace(2.0, 14.0, 200))
+    for block in network.blocks:
+        assert isinstance(block, Interaction)
+        expected = torch.func.jvp(block.filter, (at.basis,), (at.basis_slope,))[:2]
+        for found, exact in zip(with_slope(block.filter, at.basis, at.basis_slope), expected, strict=True):
+            assert torch.equal(found, exact)
+
+
+@pytest.mark.slow  # a process of its own: 2 CPU s
+def test_a_table_needs_no_compiler_of_torch() -> None:
+    code = (
+        "import sys, torch; from cgexp.models.cgschnet import CGSchNet; from cgexp.kernels.filter_table import *; "
+        "FilterTable(CGSchNet(6), 3.0, 8.0, 0.1).tables(); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def exact_filters(network: CGSchNet, r: Tensor) -> Tensor:

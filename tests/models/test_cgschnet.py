@@ -10,7 +10,7 @@ import torch
 
 from cgexp.errors import InputError
 from cgexp.models.cgschnet import CGSchNet
-from cgexp.models.features import ExpNormalBasis, GaussianBasis, cosine_cutoff
+from cgexp.models.features import ExpNormalBasis, GaussianBasis, cosine_cutoff, cosine_cutoff_slope
 from cgexp.systems.base import system_of
 from cgexp.testing.configurations import chain_frames, fit_to, random_chains
 from cgexp.testing.energy_checks import EnergyTermChecks
@@ -109,6 +109,20 @@ def test_radial_bases_make_no_subnormal_numbers(basis):
     values = basis(torch.linspace(0.5, 29.0, 20_000))
     assert values[values > 0].min() > 1e-25
     assert (values == 0).any()
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+@pytest.mark.parametrize("kind", [ExpNormalBasis, GaussianBasis])
+def test_slopes_of_radial_functions_are_those_of_forward_mode(kind, trainable):
+    """Bit for bit, also beyond the cutoff and where functions are cut to 0."""
+    basis, r = kind(32, 12.0, trainable), torch.linspace(0.2, 13.0, 501, dtype=torch.float64)
+    for function, slope in (
+        (basis, basis.slope),
+        (lambda r: cosine_cutoff(r, 12.0), lambda r: cosine_cutoff_slope(r, 12.0)),
+    ):
+        expected = torch.func.jvp(function, (r,), (torch.ones_like(r),))[1]
+        assert torch.equal(slope(r), expected)
+        assert (expected != 0.0).any()
 
 
 def test_trainable_bases_are_parameters():
