@@ -108,11 +108,7 @@ class PeptideAnalysis(Analysis):
         described. burn_in: fraction of the trajectory that is dropped. Raises InputError if TICA cannot be fitted.
         """
         remark = None if equilibrium is None else other_force_field(frames, equilibrium.frames)
-        if equilibrium is None:
-            other_beads = system.n_beads > len(system.trace)
-            tica = Tica.fit(frames, self.lag_ps, self.scaling, system.trace if other_beads else None)
-        else:
-            frames, tica = equilibrium.frames, equilibrium.tica
+        frames, tica = self._plane(system, frames, equilibrium)
 
         def measure(
             coords: NDArray[np.floating], block: NDArray[np.integer], weights: NDArray[np.floating] | None = None
@@ -154,6 +150,13 @@ class PeptideAnalysis(Analysis):
                 curves = replace(curves, msm=markov.curve, notes=replace(notes, msm=markov.note))
         definitions = {"tica": tica.to_arrays(), CURVES: curves.to_arrays()}
         return Evaluation(metrics, curves.by_figure(), definitions, curves.notes)
+
+    def _plane(self, system: System, frames: Frames, equilibrium: Equilibrium | None) -> tuple[Frames, Tica]:
+        """The frames of the reference, and the TICA in whose plane they are compared with the simulation."""
+        if equilibrium is not None:
+            return equilibrium.frames, equilibrium.tica
+        other_beads = system.n_beads > len(system.trace)
+        return frames, Tica.fit(frames, self.lag_ps, self.scaling, system.trace if other_beads else None)
 
     def _stream(self, name: str) -> np.random.Generator:
         return stream(self.seed, name)
