@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,45 @@ def test_machine_and_checks_are_told(found: dict[str, Any]) -> None:
     assert {check["kernel"] for check in found["checks"]} >= {"dense"}
     assert set(found["peers"]) == set(peers.PEERS)
     assert len(found["first_calls"]) == len(found["rows"])
+
+
+def test_installed_peers_are_measured_as_they_are_and_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for packages that are not installed here; it is told in which way it is run."""
+    seen: list[bool] = []
+
+    def stand_in(coords: torch.Tensor, settings: Settings) -> tuple[torch.nn.Module, peers.Energy]:
+        layer = torch.nn.Linear(3, 1)
+
+        def energy(flat: torch.Tensor) -> torch.Tensor:
+            seen.append(float(torch.tensor(1e-38) * 1e-3) == 0.0)
+            return layer(flat).square().sum()
+
+        return layer, energy
+
+    def broken(coords: torch.Tensor, settings: Settings) -> tuple[torch.nn.Module, peers.Energy]:
+        raise TypeError("another version")
+
+    monkeypatch.setattr(peers, "PEERS", {"math": stand_in, "json": broken, "not_there": stand_in})
+    settings, result = replace(SETTINGS, batches=(4,)), Result(1, "cpu")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        training._case("cgschnet", 6, 4, settings, training.Costs(), result)
+        torch.set_num_threads(2)
+        peers.peer_steps(training.batch_of(settings.data(6), 4, "cpu"), settings, other := Result(2, "cpu"))
+    finally:
+        torch.set_num_threads(before)
+    assert {row["kernel"] for row in result.rows} == {"dense", "reference", "math", "math_flushed"}
+    assert result.peers == {
+        "math": "measured", "math_flushed": "measured", "json": "failed: TypeError: another version",
+        "not_there": "not installed",
+    }  # fmt: skip
+    assert other.peers["math_flushed"] == "needs --threads 1"
+    assert set(seen) == {False, True}
+    assert float(torch.tensor(1e-38) * 1e-3) != 0.0
+    assert {lead["peer"] for lead in result.leads} == {"math", "math_flushed"}
+    assert all(0.0 < lead["times_low"] <= lead["times"] <= lead["times_high"] for lead in result.leads)
+    assert "times" in report.summary(result.as_json())
 
 
 def test_threads_are_put_back(found: dict[str, Any]) -> None:

@@ -153,6 +153,11 @@ def _first_calls(found: Json) -> str:
 def _notes(found: Json) -> list[str]:
     peers = ", ".join(f"{package} {state}" for package, state in found["peers"].items())
     lines = [f"Peers: {peers}."] if peers else []
+    for lead in found.get("leads", ()):
+        lines.append(
+            f"{lead['task']}, {lead['n_beads']} beads, {lead['batch']}: {lead['kernel']} is {lead['times']:.1f} times "
+            f"({lead['times_low']:.1f} to {lead['times_high']:.1f}) faster than {lead['peer']}."
+        )
     wrong = [check for check in found["checks"] if not check["right"]]
     errors = [check.get("loss_error", 0.0) for check in found["checks"]]
     lines.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,7 +20,7 @@ from cgexp.runs.provenance import code_version
 
 ROW = ("task", "n_beads", "batch", "kernel", "ms", "ratio_to_dense", "memory_mb", "limit_fraction")
 EXTRA = ("ms_low", "ms_high", "peak_fraction")
-LIBRARIES = ("torch", "numpy", "pytorch-lightning", "torchmd-net", "schnetpack")
+LIBRARIES = ("torch", "numpy", "pytorch-lightning", "mlcg", "torchmd-net", "schnetpack")
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Result:
     limits: list[dict[str, Any]] = field(default_factory=list)
     lightning: dict[str, Any] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
+    leads: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, place: Mapping[str, Any], text: str) -> None:
         self.notes.append({**place, "note": text})
@@ -72,6 +73,15 @@ class Result:
             }
         )
 
+    def add_leads(self, place: Mapping[str, Any], samples: Mapping[str, Samples], peers: Collection[str]) -> None:
+        """How many times faster the fastest of our kernels is than each peer, round by round: median and quartiles."""
+        own = [name for name in samples if name not in peers]
+        for peer in peers:
+            fastest = min(own, key=lambda name: spread(samples[name].seconds)[0])
+            median, low, high = spread(list(np.divide(samples[peer].seconds, samples[fastest].seconds)))
+            lead = {"peer": peer, "kernel": fastest, "times": median, "times_low": low, "times_high": high}
+            self.leads.append({**place, **lead})
+
     def find(self, task: str, n_beads: int, batch: int) -> dict[str, dict[str, Any]]:
         """The rows of one case by kernel."""
         place = (task, n_beads, batch)
@@ -88,6 +98,7 @@ class Result:
             "limits": self.limits,
             "lightning": self.lightning,
             "peers": self.peers,
+            "leads": self.leads,
         }
 
 

@@ -140,9 +140,9 @@ def _case(kind: str, n_beads: int, batch: int, settings: Settings, costs: Costs,
             costs.note(name, n_beads, part, seconds, megabytes[name])
             if part < batch:
                 result.note(place, f"measured on {part} frames and scaled to {batch}")
-    if kind == "cgschnet":
-        for name, step in peer_steps(n_beads, batch_of(data, batch, settings.device), settings, result).items():
-            trainees[name], parts[name] = step, batch
+    peers = peer_steps(batch_of(data, batch, settings.device), settings, result) if kind == "cgschnet" else {}
+    trainees |= peers
+    parts |= dict.fromkeys(peers, batch)
     limits = Limits(settings.threads, settings.device)
     seconds_of_all = interleave(
         {**trainees, **limits.steps}, settings.device, settings.case_s, settings.min_rounds, settings.max_rounds
@@ -154,6 +154,7 @@ def _case(kind: str, n_beads: int, batch: int, settings: Settings, costs: Costs,
         for name in trainees
     }
     result.add(task, n_beads, batch, samples, DENSE, work, rates)
+    result.add_leads({"task": task, "n_beads": n_beads, "batch": batch}, samples, peers)
 
 
 def _prepare(
