@@ -101,6 +101,8 @@ JOBS: dict[str, Any] = {"active": active, "data": data, "check": check_one}
 
 def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
     """Run the jobs and tell what they found; return the exit code."""
+    if verb == "check":
+        return _check_all(_once_each(jobs.configs, overrides, verb), overrides)
     from cgexp.config.launch import launch, launch_chosen, of_launcher, sweep_name
     from cgexp.runs.lock import require_writable
     from cgexp.runs.sweeps import record_folder, recorded, sweep_folder
@@ -124,6 +126,19 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
                 failed = [*refused, *launch(left, of_launcher(jobs.first), job, name, folder)]
     if verb not in NO_RUNS:
         _print_results(configs, place)
+    return _told(failed, len(configs), overrides) if failed else 0
+
+
+def _check_all(configs: Sequence[Config], overrides: Sequence[str]) -> int:
+    """Check one config after the other in this process, without a launcher, which would leave files or submit jobs."""
+    from cgexp.config.launch import Failed
+
+    failed = []
+    for config in configs:
+        try:
+            check_one(config)
+        except InputError as error:
+            failed.append(Failed(tuple(config["overrides"]), error))
     return _told(failed, len(configs), overrides) if failed else 0
 
 

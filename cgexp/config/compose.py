@@ -67,6 +67,7 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
         require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
         _forget_strays(node, overrides)
+        _require_own_workers(node, choices, overrides)
         _lay_on(node, choices, written)
         return node, choices
 
@@ -253,6 +254,23 @@ def _require_said(executor: Any, overrides: Sequence[str]) -> None:
             "executor is set by a config file, which cannot have work sent to other machines: say executor=<option> on "
             "the command line"
         )
+
+
+def _require_own_workers(node: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> None:
+    """Raise InputError if a config file changes the executor that the command line chooses: its address, its folder."""
+    found, option = _plain(node.get("executor")), choices.get("executor")
+    if not isinstance(found, dict) or option in (None, "none"):
+        return
+    own = of_file("executor", str(option))
+    if own is None:
+        own = _plain(composed([*search_path(), "~experiment", f"executor={option}"]).get("executor")) or {}
+    said = {override.lstrip("+").partition("=")[0] for override in overrides}
+    for key in found.keys() | own.keys():
+        if found.get(key) != own.get(key) and f"executor.{key}" not in said:
+            raise InputError(
+                f"executor.{key} is set by a config file, which cannot have work sent elsewhere: leave it out, or say "
+                f"executor.{key}=<value> on the command line"
+            )
 
 
 def search_path() -> list[str]:

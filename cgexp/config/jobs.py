@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from cgexp.config.compose import Config, compose, compose_node, finish
-from cgexp.config.overrides import parsed
+from cgexp.config.overrides import parsed, require_of_a_file
 from cgexp.config.paths import group_options
 from cgexp.config.plugins import is_basic
 from cgexp.errors import InputError, shown
@@ -127,7 +127,13 @@ def _length(override: Any) -> int:
 
 def _params(node: Any, overrides: Sequence[str]) -> list[str]:
     """The values that a config file lists for the sweeper, as overrides, but for what the command line sets."""
-    listed = node.hydra.sweeper.get("params") or {}
+    from omegaconf import OmegaConf
+
+    settings: Any = OmegaConf.to_container(
+        node.hydra.sweeper, resolve=False
+    )  # values are resolved, or not, as overrides
+    listed = settings.get("params") or {}
     said = {override.get_key_element() for override in parsed(overrides)}
     found = without_globs([f"{key}={value}" for key, value in listed.items()])
+    require_of_a_file(found, f"{PARAMS} of a config file")
     return [o for o, override in zip(found, parsed(found), strict=True) if override.get_key_element() not in said]

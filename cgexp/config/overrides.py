@@ -12,6 +12,7 @@ from cgexp.errors import InputError, did_you_mean, shown
 
 ENVIRONMENT = "asks for"
 LONGEST_KEY = 200  # letters
+ONLY_SAID = ("parts", "executor", "launcher", "hydra")  # which code runs, and where: for a command line alone to say
 NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
 
 
@@ -48,6 +49,15 @@ def require_short(overrides: Sequence[str]) -> None:
         if len(override.partition("=")[0]) > LONGEST_KEY:
             raise InputError(
                 f"cannot read the override '{shown(override)}': its key has more than {LONGEST_KEY} letters"
+            )
+
+
+def require_of_a_file(overrides: Sequence[str], place: str) -> None:
+    """Raise InputError if an override that a file holds, at ``place``, is one that only a command line may give."""
+    for override in overrides:
+        if (key := re.split(r"[./@=]", override.lstrip("+~ "))[0].strip()) in ONLY_SAID:
+            raise InputError(
+                f"{place} sets {key}, which no file may: it says which code runs, or where; give it on the command line"
             )
 
 

@@ -37,6 +37,8 @@ FIXED: Mapping[str, tuple[Any, ...]] = {
     "launcher.temp_folder": (None,),
     "launcher.address": ("???",),  # of a scheduler of Dask
     "launcher.additional_parameters": (None, {}),
+    "launcher.name": ("${hydra.job.name}",),
+    "job.name": ("cgexp",),
 }
 SWEEPS = "${outputs}/.sweeps/"
 
@@ -59,11 +61,19 @@ def require_known_plugins(node: DictConfig, overrides: Sequence[str]) -> None:
     lacking = [f"hydra.launcher.{key}" for key, value in (settings.get("launcher") or {}).items() if value == "???"]
     if lacking:
         raise InputError(f"{lacking[0]} is missing a value: set {lacking[0]}=<value>")
+    given = " ".join(overrides)
     said = tuple(f"hydra.{key}" for key in FIXED if any(o.lstrip("+~").startswith(f"hydra.{key}") for o in overrides))
     for key, values in FIXED.items():
         found = _at(settings, key)
         if found not in (*values, _MISSING) and f"hydra.{key}" not in said:
             raise InputError(f"hydra.{key} is set by a config file: leave it out, or set it on the command line")
+    for key, value in (settings.get("launcher") or {}).items():
+        plain = not isinstance(value, str) or (value.isprintable() and "${" not in value)
+        if not plain and value not in FIXED.get(f"launcher.{key}", ()) and f"hydra.launcher.{key}=" not in given:
+            raise InputError(
+                f"hydra.launcher.{key}={shown(value)} is set by a config file: expected one line of plain text, as it "
+                "goes into a script"
+            )
     folder = str(_at(settings, "sweep.dir"))
     if not (folder.startswith(SWEEPS) and ".." not in folder) and not any("hydra.sweep.dir=" in o for o in overrides):
         raise InputError("hydra.sweep.dir is set by a config file: leave it out, or set it on the command line")

@@ -11,7 +11,7 @@ from typing import Any
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose
 from cgexp.config.identity import run_id
-from cgexp.config.overrides import as_overrides
+from cgexp.config.overrides import as_overrides, require_of_a_file
 from cgexp.config.paths import conf_dirs, group_options
 from cgexp.errors import InputError, did_you_mean, shown
 
@@ -109,7 +109,8 @@ def check_space(space: Sequence[Dimension], overrides: Sequence[str]) -> None:
     overrides: of every run. Raises InputError with the first mistake, also for a key that changes no run's id.
     """
     for one in space:
-        if one.key in ("seed", "outputs", "run", "force", "parts") or one.key.startswith("hydra"):
+        require_of_a_file([f"{one.key}="], f"the space's key {one.key}")
+        if one.key in ("seed", "outputs", "run", "force"):
             raise InputError(f"{one.key} is nothing to search over: leave it out of the space")
     first = {one.key: one.ends[0] for one in space}
     own = run_id(_checked(overrides, first))

@@ -12,6 +12,7 @@ import yaml
 
 from cgexp.config.compose import Config, compose_seeds
 from cgexp.config.jobs import expand
+from cgexp.config.overrides import require_of_a_file
 from cgexp.errors import InputError, did_you_mean
 
 STUDY, EXPECTED = "study.yaml", "expected.yaml"
@@ -171,11 +172,7 @@ def _arms(path: Path, name: str, node: Any, study: Mapping[str, Any]) -> Iterato
         bad = [o for o in overrides if not isinstance(o, str) or ("=" not in o and not o.startswith("~"))]
         if bad:
             raise InputError(f"{path}: arms.{name} has the override {bad[0]!r}: expected a text like group.key=value")
-        if any(o.lstrip("+").startswith("parts=") for o in overrides):
-            raise InputError(
-                f"{path}: arms.{name} sets parts=, but no file allows itself to import anything: give it to cgexp "
-                "reproduce instead"
-            )
+        require_of_a_file(overrides, f"{path}: arms.{name}")
         full_name = name if variant is None else f"{name}/{variant}"
         yield Arm(full_name, str(node["label"]), overrides, tuple(seeds), verb, bool(node.get("computed", False)))
 

@@ -9,6 +9,7 @@ import pytest
 from cgexp.build import problems
 from cgexp.cli.main import main
 from cgexp.config.compose import compose
+from cgexp.config.jobs import jobs_of
 from cgexp.config.schema import groups
 from cgexp.errors import InputError
 
@@ -106,3 +107,70 @@ def test_numbers_and_texts_beyond_reason_get_a_short_sentence(
     told = capsys.readouterr().err
     assert part in told
     assert len(told) < 400
+
+
+SWEPT = [
+    "parts: '[cgexp]'",
+    "'+parts': '[cgexp]'",
+    "executor: local",
+    "launcher: slurm",
+    "hydra.launcher.setup: '[touch x]'",
+]
+OF_LAUNCHER = [
+    'launcher: {partition: "a\\ntouch made\\n"}',
+    "launcher: {comment: '${hydra.help.header}'}",
+    "launcher: {name: '${hydra.help.header}'}",
+    "job: {name: ../../made}",
+]
+
+
+@pytest.mark.parametrize("text", SWEPT)
+def test_values_that_a_file_lists_for_a_sweeper_are_the_files_word(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _experiment(tmp_path, monkeypatch, f"hydra: {{mode: MULTIRUN, sweeper: {{params: {{{text}}}}}}}")
+    with pytest.raises(InputError, match="no file may"):
+        jobs_of(["experiment=hostile"])
+
+
+@pytest.mark.parametrize("text", OF_LAUNCHER)
+def test_a_launcher_writes_no_lines_of_a_file_into_its_scripts(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    head = "defaults: [override /hydra/launcher: submitit_slurm]\n"
+    _experiment(tmp_path, monkeypatch, f"{head}hydra: {{{text}}}")
+    with pytest.raises(InputError, match="is set by a config file"):
+        compose(["experiment=hostile"])
+
+
+def test_a_file_does_not_change_the_executor_that_the_user_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _experiment(tmp_path, monkeypatch, 'executor: {partition: "a\\ntouch made\\n"}')
+    with pytest.raises(InputError, match=r"executor\.partition is set by a config file"):
+        compose(["experiment=hostile", "executor=slurm"])
+    config = compose(["experiment=hostile", "executor=slurm", "executor.partition=mine"])
+    assert config["executor"]["partition"] == "mine"
+
+
+def test_a_check_of_many_writes_nothing_and_uses_no_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr("cgexp.cli.jobs.check_one", lambda config: checked.append(config["seed"]))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "-m", "launcher=slurm", "seed=1,2"]) == 0
+    assert checked == [1, 2]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweepers_values_do_not_read_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _experiment(tmp_path, monkeypatch, "hydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,${oc.env:HOME}'}}}")
+    with pytest.raises(InputError, match="asks for 'HOME' of the environment"):
+        jobs_of(["experiment=hostile"])
+
+
+def _experiment(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Make ``experiment=hostile`` of this text, in the working directory ``folder``."""
+    monkeypatch.chdir(folder)
+    (folder / "conf" / "experiment").mkdir(parents=True)
+    (folder / "conf" / "experiment" / "hostile.yaml").write_text(f"{HEAD}{text}\n")

@@ -77,7 +77,7 @@ def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None
         ("[*small]}", "[3]}", "expected a text like group.key=value"),
         ("title: A study", "title: A study\nverb: walk", "expected one of run, active"),
         ("${run:sizes/100}", "${run:sizes/10}", "did you mean 'sizes/100'"),
-        ("[*small]}", "['parts=[mylab]']}", "no file allows itself to import anything"),
+        ("[*small]}", "['parts=[mylab]']}", "sets parts, which no file may"),
         ("title: A study", "title: [", "not valid YAML"),
         ("seeds: [1, 2]", "seeds: 5", "expected a list of integers"),
         ("seeds: [7]", "seeds: 7", "expected a list of integers"),
