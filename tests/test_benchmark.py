@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import benchmark  # noqa: E402
+import large_data  # noqa: E402
 from benchmarks import clock, lightning, limits, peers, report, subject, training  # noqa: E402
 from benchmarks.dense import DenseCGSchNet  # noqa: E402
 from benchmarks.result import EXTRA, ROW, Result, growth  # noqa: E402
@@ -155,6 +156,15 @@ def test_installed_peers_are_measured_as_they_are_and_flushed(monkeypatch: pytes
     assert {lead["peer"] for lead in result.leads} == {"math", "math_flushed"}
     assert all(0.0 < lead["times_low"] <= lead["times"] <= lead["times_high"] for lead in result.leads)
     assert "times" in report.summary(result.as_json())
+
+
+def test_large_data_are_measured_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
+    large_data.main(["--frames", "600"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:20].strip() for line in lines[1:]] == [
+        "load", "fit the prior", "forces of the prior", "first training step",
+    ]  # fmt: skip
+    assert all(line.endswith("GB") for line in lines[1:])
 
 
 def test_threads_are_put_back(found: dict[str, Any]) -> None:

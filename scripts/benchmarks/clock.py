@@ -74,15 +74,13 @@ class Memory:
         if self.device != "cpu":
             torch.cuda.reset_peak_memory_stats()
             return
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
+        if not reset_highest():
             self.before = None
 
     def peak(self) -> float | None:
         if self.device != "cpu":
             return (torch.cuda.max_memory_allocated() - (self.before or 0.0)) / 1e6
-        highest = _status("VmHWM")
+        highest = highest_resident()
         return None if self.before is None or highest is None else max(0.0, highest - self.before) / 1e6
 
     def _resident(self) -> float | None:
@@ -98,6 +96,20 @@ class Memory:
             ctypes.CDLL(None).malloc_trim(0)
         except (AttributeError, OSError, TypeError):  # another C library
             return
+
+
+def reset_highest() -> bool:
+    """Forget the peak of the resident memory so far; False where the system cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def highest_resident() -> float | None:
+    """Peak of the resident memory of this process, bytes; None where the system does not tell."""
+    return _status("VmHWM")
 
 
 def _status(name: str) -> float | None:
