@@ -104,9 +104,12 @@ def damaged_rounds(folder: RunFolder) -> list[RoundFolder]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether all stages of a round, of its ensemble and of its proposals are as they were left."""
+    """Whether all stages of a round, of its ensemble and of its proposals, and their configs, are as they were left."""
     main, proposals = RunFolder(path), path / PROPOSALS
-    expected = [(main, STAGES), *((RunFolder(member), STAGES[:2]) for member in sorted((path / "ensemble").glob("*")))]
+    members = [RunFolder(member) for member in sorted((path / "ensemble").glob("*"))]
+    if not all(member.has_config() for member in members):
+        return False
+    expected = [(main, STAGES), *((member, STAGES[:2]) for member in members)]
     if proposals.is_dir():
         expected.append((RunFolder.inside(proposals), ("simulate",)))
     return all(place.done(stage) for place, stages in expected for stage in stages)

@@ -123,9 +123,7 @@ class RunFolder:
             tell_unsealed()
             return [name for name in self.files(stage) if not self._whole(name)] if kind == "files" else []
         found = [name for name, value in recorded.items() if self._hash(name) != value]
-        return found + (
-            [self.config.name] if stage == "evaluate" and kind == "files" and not self._has_config() else []
-        )
+        return found + ([self.config.name] if stage == "evaluate" and kind == "files" and not self.has_config() else [])
 
     def read_metrics(self) -> dict[str, float]:
         """metrics.json. Raises InputError if it is missing, or differs from what the evaluation wrote."""
@@ -173,7 +171,8 @@ class RunFolder:
         except InputError:
             return False
 
-    def _has_config(self) -> bool:
+    def has_config(self) -> bool:
+        """Whether the config is there, as it was written."""
         try:
             return bool(self.read_config())
         except InputError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from cgexp.config.identity import run_id
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.runs import active_stages
-from cgexp.runs.active import frames_of, run_active
+from cgexp.runs.active import damaged_rounds, frames_of, run_active
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
@@ -98,6 +99,18 @@ def test_a_finished_run_is_as_it_was_written(finished: RunFolder) -> None:
             list(verify(finished.path))
     finally:
         potential.write_bytes(kept)
+
+
+def test_a_check_names_each_file_that_a_round_has_lost(finished: RunFolder) -> None:
+    for name in ("added.npz", "selection.npz", "round.json", "provenance.json", "labels/0001.npz"):
+        path = finished.path / "rounds" / "01" / name
+        kept = path.read_bytes()
+        path.unlink()
+        try:
+            with pytest.raises(InputError, match=rf"{re.escape(name)} in .*rounds/01: missing"):
+                list(verify(finished.path))
+        finally:
+            path.write_bytes(kept)
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
@@ -216,6 +229,13 @@ def test_an_ensemble_serves_the_rules_that_ask_for_one(tmp_path: Path) -> None:
     members = [RunFolder(folder.path / "rounds" / "00" / place) for place in (".", "ensemble/1")]
     assert members[0].prior.read_bytes() == members[1].prior.read_bytes()
     assert members[0].potential.read_bytes() != members[1].potential.read_bytes()
+    members[1].config.unlink()
+    assert [place.number for place in damaged_rounds(folder)] == [0]
+    run_active(configure(tmp_path, *overrides), quiet)
+    assert members[1].has_config()
+    shutil.rmtree(members[1].path)
+    with pytest.raises(InputError, match=r"ensemble/1/provenance.json in .*rounds/00: missing"):
+        list(verify(folder.path))
     with pytest.raises(InputError, match=r"ensemble|models"):
         run_active(configure(tmp_path, *overrides[1:]), quiet)
 
