@@ -58,6 +58,16 @@ class ToyAnalysis(Analysis):
         self.n_bootstrap = n_bootstrap
         self.seed = seed
 
+    def check(self, frames: Frames) -> None:
+        if self.grid is None:
+            return
+        x = frames.coords[:, 0, 0]
+        if not ((x >= self.grid[0]) & (x <= self.grid[1])).any():
+            raise InputError(
+                f"analysis.grid=[{self.grid[0]}, {self.grid[1]}] holds none of the data, which are from {x.min():.3g} "
+                f"to {x.max():.3g}: expected [lowest x, highest x] where data are"
+            )
+
     def evaluate(
         self, system: System, potential: nn.Module, frames: Frames, trajectory: Simulated | None, burn_in: float
     ) -> Evaluation:

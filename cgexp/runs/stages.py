@@ -29,6 +29,7 @@ from cgexp.runs import provenance
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
 from cgexp.runs.linked import claim_folder, require_own
+from cgexp.runs.sense import warn_of_rest, warn_of_training
 from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.simulation import content_hash
 from cgexp.simulation.trajectory import HEADER, Trajectory
@@ -69,6 +70,7 @@ def fitted_prior(experiment: Experiment, frames: Frames) -> Prior:
     prior = experiment.prior.make()
     prior.fit(frames_of_prior(experiment, frames), experiment.system)
     require_time_step(experiment, prior, frames)
+    warn_of_training(experiment, frames)
     if experiment.active is not None and experiment.active.proposals:
         require_time_step(proposing(experiment), prior, frames, "active.proposals")
     return prior
@@ -219,6 +221,7 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
         target.trajectory, seed, _progress(experiment, "simulation: step", target), experiment.kernel,
     )  # fmt: skip
     trajectory = Trajectory.load(target.trajectory)
+    warn_of_rest(trajectory.coords, context.frames)
     record: dict[str, Any] = {"n_failed": len(trajectory.failures), "failures": trajectory.failures}
     if trajectory.exchange is not None:
         record["exchange"] = trajectory.exchange.summary()

@@ -184,3 +184,14 @@ def test_a_replica_that_fails_before_it_is_seen_outside_has_left() -> None:
     metrics = leak_metrics(np.zeros((4, 2)), time, (-8.0, 8.0), {1: 2.5})
     assert metrics["leaked_fraction"] == 0.5
     assert metrics["leak_rate"] == pytest.approx(1 / (4.0 + 2.5))
+
+
+def test_a_grid_without_any_data_is_refused() -> None:
+    x = np.linspace(-1.0, 1.0, 20, dtype=np.float32)[:, None, None]
+    frames = Frames(
+        coords=x, bead_types=np.zeros(1, dtype=np.int64), block=np.arange(20), units="reduced", temperature=1.0,
+        system="toy_cgnet", source="made up", force_map="x_component",
+    )  # fmt: skip
+    ToyAnalysis(grid=(-3.8, 4.5)).check(frames)
+    with pytest.raises(InputError, match=r"analysis\.grid=\[100, 200\] holds none of the data"):
+        ToyAnalysis(grid=(100, 200)).check(frames)
