@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from cgexp.config import schema
 from cgexp.config.composed import composed, of_file
 from cgexp.config.open_facts import fill_in
-from cgexp.config.overrides import ENVIRONMENT, for_hydra, forgiving, is_of_hydra, parsed, require_short, sentence
+from cgexp.config.overrides import (
+    ENVIRONMENT,
+    SERVER,
+    for_hydra,
+    forgiving,
+    is_of_hydra,
+    parsed,
+    require_short,
+    sentence,
+)
 from cgexp.config.paths import groups, user_conf_dirs, with_absolute_paths
 from cgexp.config.plugins import require_known_plugins
 from cgexp.config.replaced import without_strays
@@ -66,8 +75,10 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
             _allow(list(node.parts), overrides)
         require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
+        _require_inside(choices)
         _forget_strays(node, overrides)
         _require_own_workers(node, choices, overrides)
+        _require_own_server(node, choices, overrides)
         _lay_on(node, choices, written)
         return node, choices
 
@@ -104,6 +115,7 @@ def compose_on(recorded: Config, overrides: Sequence[str]) -> Config:
             choices[group] = alone.hydra.runtime.choices.get(group)
             node[group] = alone.get(group)
         _lay_on(node, choices, keys)
+        _require_own_server(node, choices, overrides)
         return finish(node, choices, [*trusted(recorded), *overrides])
 
 
@@ -198,6 +210,8 @@ def _sentences(overrides: Sequence[str]) -> Iterator[None]:
         raise InputError(sentence(error, overrides)) from error
     except YAMLError as error:
         raise InputError(f"a config file is not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise InputError("a config file holds a part that contains itself, or is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise InputError(f"a config file in ./conf is not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except (TypeError, ValueError) as error:  # Hydra's own, for a group set to something that is no option
@@ -270,6 +284,33 @@ def _require_own_workers(node: DictConfig, choices: Mapping[str, str | None], ov
             raise InputError(
                 f"executor.{key} is set by a config file, which cannot have work sent elsewhere: leave it out, or say "
                 f"executor.{key}=<value> on the command line"
+            )
+
+
+def _require_own_server(node: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> None:
+    """Raise InputError if a config file says which server or file a tracker writes to: results would be sent there.
+
+    An option of the user's own that the command line chooses, ``logger=mine``, may say it.
+    """
+    logger, key = _plain(node.get("logger")), SERVER.partition(".")[2]
+    address = logger.get(key) if isinstance(logger, dict) else None
+    if address is None or any(o.lstrip("+").startswith((f"{SERVER}=", "logger={")) for o in overrides):
+        return
+    option = f"logger={choices.get('logger')}"
+    own = of_file(*option.split("=", 1)) if option in (o.lstrip("+") for o in overrides) else None
+    if own is None or own.get(key) != address:
+        raise InputError(
+            f"{SERVER}={shown(address)} is set by a config file, which cannot have results sent elsewhere: say "
+            f"{SERVER}=<address> on the command line, or {SERVER}=null"
+        )
+
+
+def _require_inside(choices: Mapping[str, str | None]) -> None:
+    """Raise InputError for an option that is a file outside the folders of options."""
+    for group, option in choices.items():
+        if ".." in (*group.split("@")[0].split("/"), *str(option).split("/")):
+            raise InputError(
+                f"{shown(f'{group}={option}')} leads out of the folders of options: name an option that lies in them"
             )
 
 

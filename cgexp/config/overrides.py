@@ -13,6 +13,7 @@ from cgexp.errors import InputError, did_you_mean, shown
 ENVIRONMENT = "asks for"
 LONGEST_KEY = 200  # letters
 ONLY_SAID = ("parts", "executor", "launcher", "hydra")  # which code runs, and where: for a command line alone to say
+SERVER = "logger.tracking_uri"  # where results are sent: likewise
 NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
 
 
@@ -58,6 +59,10 @@ def require_of_a_file(overrides: Sequence[str], place: str) -> None:
         if (key := re.split(r"[./@=]", override.lstrip("+~ "))[0].strip()) in ONLY_SAID:
             raise InputError(
                 f"{place} sets {key}, which no file may: it says which code runs, or where; give it on the command line"
+            )
+        if key == "logger" and SERVER.partition(".")[2] in override:  # also of a logger that is written out
+            raise InputError(
+                f"{place} sets {SERVER}, which no file may: results would be sent there; give it on the command line"
             )
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from cgexp.build import problems
 from cgexp.cli.main import main
-from cgexp.config.compose import compose
+from cgexp.config.compose import compose, compose_on
 from cgexp.config.jobs import jobs_of
+from cgexp.config.overrides import SERVER
 from cgexp.config.schema import groups
 from cgexp.errors import InputError
 
@@ -46,6 +47,10 @@ FILES = [
     "trainer: {callbacks: {x: {_target_: pytorch_lightning.Trainer}}}",
     "trainer: {callbacks: {x: {_target_: cgexp.runs.folder.RunFolder, path: x}}}",
     "defaults: [override /active: loop]\nactive: {proposals: {health: {_target_: cgexp.store.Chunks}}}",
+    "defaults: [override /logger: mlflow]\nlogger: {tracking_uri: 'http://elsewhere.org'}",
+    "defaults: [override /logger: mlflow]\nlogger: {tracking_uri: 'sqlite:///../made.db'}",
+    "defaults: [override /model: ../../made]",
+    "seed: &a [*a]",
     "optimizer: {_target_: torch.optim.Optimizer}",
     "optimizer: {lr: {_target_: torch.optim.Adam}}",
 ]
@@ -65,6 +70,25 @@ def test_a_hostile_experiment_is_refused(
     assert "Traceback" not in told
     assert len(told) < 600
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["conf", "experiment", "hostile.yaml", "work"]
+
+
+def test_a_runs_folder_does_not_say_where_results_are_sent() -> None:
+    recorded = compose(["experiment=toy_cgnet", "logger=mlflow", f"{SERVER}=http://elsewhere.org"])
+    with pytest.raises(InputError, match="cannot have results sent elsewhere"):
+        compose_on(recorded, [])
+    assert compose_on(recorded, [f"{SERVER}=http://mine.org"])["logger"]["tracking_uri"] == "http://mine.org"
+
+
+def test_an_option_that_the_user_chooses_says_where_results_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _experiment(tmp_path, monkeypatch, "defaults: [override /logger: mine]")
+    (tmp_path / "conf" / "logger").mkdir()
+    mine = "_target_: cgexp.report.loggers.MlflowSettings\ntracking_uri: http://mine.org\n"
+    (tmp_path / "conf" / "logger" / "mine.yaml").write_text(mine)
+    with pytest.raises(InputError, match="cannot have results sent elsewhere"):
+        compose(["experiment=hostile"])
+    assert compose(["experiment=toy_cgnet", "logger=mine"])["logger"]["tracking_uri"] == "http://mine.org"
 
 
 def test_the_environment_is_not_read() -> None:
@@ -115,6 +139,7 @@ SWEPT = [
     "executor: local",
     "launcher: slurm",
     "hydra.launcher.setup: '[touch x]'",
+    "logger.tracking_uri: 'http://elsewhere.org'",
 ]
 OF_LAUNCHER = [
     'launcher: {partition: "a\\ntouch made\\n"}',
