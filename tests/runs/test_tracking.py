@@ -12,7 +12,7 @@ from cgexp.config.compose import Config, compose
 from cgexp.errors import InputError
 from cgexp.runs import pipeline
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import RunFolder
+from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import run
 from cgexp.runs.tracking import display_name, told_config
 from cgexp.training.history import History
@@ -112,7 +112,7 @@ def test_a_run_that_fails_is_marked_with_its_sentence(tmp_path: Path, monkeypatc
     config = configure(tmp_path)
     with pytest.raises(InputError):
         run(config, say=quiet)
-    found = read(pipeline.folder_of(config).path)
+    found = read(folder_of(config).path)
     assert (found.exit_code, found.summary["failed"]) == (1, "the loss is not finite: lower the rate")
 
 

@@ -90,7 +90,10 @@ def test_both_are_saved(server: Server, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.usefixtures("outputs")
 @pytest.mark.parametrize(
     ("words", "sentence"),
-    [(["metric=w1_y"], "no run has the metric 'w1_y' (did you mean 'w1_x'?)"), (["width=7"], "there is no such run")],
+    [
+        (["metric=w1_y"], "no run has the metric 'w1_y' (did you mean 'w1_x'?)"),
+        (["width=7"], "no run has width=7: model.width is 20, 40"),
+    ],
 )
 def test_what_does_not_fit_is_said(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = output_of(capsys, "wandb", "workspace", *words)
