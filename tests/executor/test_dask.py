@@ -148,7 +148,7 @@ def test_only_the_command_line_sends_work_elsewhere(tmp_path: Path, monkeypatch:
         "# @package _global_\ndefaults: [toy_cgnet, override /executor: dask]\nexecutor: {address: 'tcp://evil:1'}\n"
     )
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="executor.address is set by a config file"):
+    with pytest.raises(InputError, match=r"executor\.address is set by a config file"):
         compose(["experiment=planted"])
 
 
