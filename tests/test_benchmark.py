@@ -37,7 +37,7 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    """What the command finds, through JSON and back. Garbage is left alone: collecting that of a suite takes seconds."""
+    """What the command finds, through JSON and back. Garbage is left: that of a suite takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock.gc, "collect", lambda: 0)
         result: dict[str, Any] = json.loads(json.dumps(benchmark.measure(SETTINGS), allow_nan=False))
