@@ -106,9 +106,11 @@ def _multirun(jobs: Jobs, overrides: Sequence[str], job: Job, verb: str) -> int:
     from cgexp.config.launch import launch, launch_chosen, of_launcher, sweep_name
     from cgexp.runs.lock import require_writable
     from cgexp.runs.sweeps import record_folder, recorded, sweep_folder
+    from cgexp.training.nodes import require_one_node
 
     if verb not in NO_RUNS:
-        _require_one_node(jobs.configs)
+        for config in jobs.configs:
+            require_one_node(config["trainer"].get("n_nodes", 1), "a multirun")
         _require_known(jobs.configs)
     first = jobs.configs[0]
     outputs, name = Path(first["outputs"]), sweep_name(overrides)
@@ -140,16 +142,6 @@ def _check_all(configs: Sequence[Config], overrides: Sequence[str]) -> int:
         except InputError as error:
             failed.append(Failed(tuple(config["overrides"]), error))
     return _told(failed, len(configs), overrides) if failed else 0
-
-
-def _require_one_node(configs: Sequence[Config]) -> None:
-    """Raise InputError for a training on several nodes, each of which would do a multirun of its own."""
-    for config in configs:
-        if config["trainer"].get("n_nodes", 1) > 1:
-            raise InputError(
-                f"trainer.n_nodes={config['trainer']['n_nodes']} is for one training, not for a multirun: start "
-                "one command for each, without -m and lists"
-            )
 
 
 def _require_known(configs: Sequence[Config]) -> None:

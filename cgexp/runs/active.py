@@ -57,7 +57,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
     proposals = proposing(experiment).simulation
     assert settings is not None
     assert proposals is not None  # checks.py
-    require_one_node(experiment.trainer, "active learning")
+    require_one_node(experiment.trainer.n_nodes, "active learning")
     _ = experiment.trainer.device  # refuses a GPU that is not there
     frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if frames.weights is not None:

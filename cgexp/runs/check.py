@@ -101,7 +101,7 @@ def report(config: Config) -> Iterator[str]:
 def require_processes(experiment: Experiment) -> None:
     """Raise InputError for active learning on several nodes; warn of an environment that a training could not use."""
     if experiment.active is not None:
-        require_one_node(experiment.trainer, "active learning")
+        require_one_node(experiment.trainer.n_nodes, "active learning")
     try:
         require_nodes(experiment.trainer)
     except InputError as error:

@@ -7,12 +7,11 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from cgexp.build import TARGET
 from cgexp.frames import Frames
 from cgexp.runs.experiment import Experiment
 
 log = logging.getLogger(__name__)
-OWN_RATE = ("OneCycleLR", "CyclicLR")  # schedulers that take no learning rate from the optimizer
+OWN_RATE = "max_lr"  # of a scheduler that takes no learning rate from the optimizer
 LEAST_MOVED = 1e-3  # of the spread of the data
 N_LOOKED_AT = 5000  # frames
 
@@ -26,7 +25,7 @@ def warn_of_training(experiment: Experiment, frames: Frames) -> None:
         )
     scheduler = experiment.scheduler
     said = any(override.lstrip("+").startswith("optimizer.lr=") for override in experiment.config["overrides"])
-    if said and scheduler is not None and str(scheduler.spec[TARGET]).endswith(OWN_RATE):
+    if said and scheduler is not None and OWN_RATE in scheduler.spec:
         log.warning("optimizer.lr has no effect with this scheduler, which has a rate of its own: set scheduler.max_lr")
 
 

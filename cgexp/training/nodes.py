@@ -71,11 +71,11 @@ def require_nodes(settings: Training) -> None:
         )
 
 
-def require_one_node(settings: Training, what: str) -> None:
-    """Raise InputError if the settings of ``what`` name several nodes."""
-    if settings.n_nodes > 1:
+def require_one_node(n_nodes: int, what: str) -> None:
+    """Raise InputError if ``what``, which each node would do by itself, is on several nodes."""
+    if n_nodes > 1:
         raise InputError(
-            f"trainer.n_nodes={settings.n_nodes} is for one training of `cgexp run` or `cgexp train`, not "
+            f"trainer.n_nodes={n_nodes} is for one training of `cgexp run` or `cgexp train`, not "
             f"for {what}: set trainer.n_nodes=1"
         )
 

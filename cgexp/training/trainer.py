@@ -90,11 +90,7 @@ def fit(
             settings, [*settings.made_callbacks(), history, *watched, *checkpoints], logger, folder, has_validation
         )
         torch.manual_seed(seed)
-        try:
-            with sentences_of_processes():
-                trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-        except SystemExit as error:  # how Lightning answers Ctrl-C
-            raise KeyboardInterrupt from error
+        _train(trainer, module, data, last)
     if node_rank(settings):
         return {}  # the first node keeps what was learnt
     if several:
@@ -106,6 +102,15 @@ def fit(
     return _kept_weights(module, history, data, settings, folder) | loss_levels(
         frames, prior_forces, data.validation_index
     )
+
+
+def _train(trainer: pl.Trainer, module: ForceMatching, data: ResidentData, last: Path) -> None:
+    """Train to the end, from the checkpoint ``last`` if it is there."""
+    try:
+        with sentences_of_processes():
+            trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    except SystemExit as error:  # how Lightning answers Ctrl-C
+        raise KeyboardInterrupt from error
 
 
 def _last_checkpoint(folder: Path, settings: Training) -> Path:
