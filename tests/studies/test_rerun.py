@@ -69,7 +69,10 @@ def test_other_weights_and_trajectories_are_seen(finished: RunFolder) -> None:
 @pytest.mark.parametrize(
     "words", [["rerun"], ["rerun", "a"], ["rerun", "a", "b"], ["rerun", "a", "to="], ["rerun", "latest"]]
 )
-def test_what_is_no_run_is_said_in_a_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_run_is_said_in_a_sentence(
+    words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # not where the user's own runs lie
     assert main(words) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
