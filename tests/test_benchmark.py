@@ -35,12 +35,18 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
-    """What the command finds, through JSON and back. Garbage is left: that of a suite takes seconds."""
+@pytest.fixture(scope="module", autouse=True)
+def no_collection() -> Iterator[None]:
+    """Garbage is left between timings: collecting that of a whole suite takes seconds each time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock.gc, "collect", lambda: 0)
-        result: dict[str, Any] = json.loads(json.dumps(benchmark.measure(SETTINGS), allow_nan=False))
+        yield
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """What the command finds, through JSON and back."""
+    result: dict[str, Any] = json.loads(json.dumps(benchmark.measure(SETTINGS), allow_nan=False))
     return result
 
 
