@@ -15,7 +15,7 @@ from cgexp.cards import AGAIN, DATA, MANIFEST, load_card, manifest_with, package
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError, did_you_mean
 from cgexp.frames import Frames, force_field_of
-from cgexp.parts.ranges import Region
+from cgexp.parts.ranges import AddedLater, ChoiceOfFrames, Region, Seed
 from cgexp.quantised import dequantise, quantise
 from cgexp.store import read_arrays, read_frames, rounded, write_arrays, write_bytes, write_frames, write_json
 
@@ -124,6 +124,7 @@ def write_packaged(
 class Packaged(Recipe):
     """The shipped data set called ``name``; with n_frames, that many of its frames, evenly spaced.
 
+    seed: the n_frames are drawn at random with it and kept in their order, each at most once; None: evenly spaced.
     force_map: which forces, where the set ships several. basin: of a peptide whose native structure is known, only
     frames of this basin, for data that lack the others; None: all. run: only frames of this one of the simulations that
     the set is of, as a reference made of the others is independent of them; None: of all.
@@ -131,6 +132,7 @@ class Packaged(Recipe):
 
     basin: Region[Literal["folded", "misfolded", "transition", "unfolded"] | None] = None
     run: Region[str | None] = None
+    seed: AddedLater[ChoiceOfFrames[Seed | None]] = None
 
     cached: ClassVar[bool] = False
     ships: ClassVar[bool] = True  # with a card that tells whether it has forces
@@ -166,6 +168,13 @@ class Packaged(Recipe):
                 notes=f"the {self.basin} frames alone, which are no equilibrium sample, of: {frames.notes}"
             )
         return self.check(self.thin(frames))
+
+    def thin(self, frames: Frames) -> Frames:
+        """``n_frames`` of the frames, drawn at random where ``seed`` says how."""
+        if self.seed is None or self.n_frames is None or self.n_frames >= len(frames):
+            return super().thin(frames)
+        drawn = np.random.default_rng(self.seed).choice(len(frames), self.n_frames, replace=False)
+        return frames.select(np.sort(drawn))
 
 
 def _of_run(frames: Frames, run: str, card: Mapping[str, Any]) -> Frames:

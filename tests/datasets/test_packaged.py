@@ -184,6 +184,19 @@ def test_recipe_of_one_basin(tmp_path: Path) -> None:
     assert set(basin_of(frames.coords, recipe.system.native())) == {"folded"}
 
 
+def test_frames_drawn_with_a_seed(mini: Frames, tmp_path: Path) -> None:
+    recipe = build(compose(["dataset=chignolin_mini", "dataset.n_frames=300", "dataset.seed=1"])["dataset"], Recipe)
+    drawn = recipe.make(tmp_path)
+    assert drawn.content_hash == recipe.make(tmp_path).content_hash
+    assert drawn.content_hash != replace(recipe, seed=2).make(tmp_path).content_hash
+    spaced = replace(recipe, seed=None).make(tmp_path)
+    assert len(drawn) == len(spaced) == 300
+    kept = {one.tobytes() for one in mini.coords}
+    assert len({one.tobytes() for one in drawn.coords} & kept) == 300  # of the set, and none twice
+    assert set(np.diff(drawn.block)) != set(np.diff(spaced.block))
+    assert len(replace(recipe, n_frames=None).make(tmp_path)) == len(mini)  # nothing to choose
+
+
 def test_recipe_of_one_run(mini: Frames, tmp_path: Path) -> None:
     recipe = build(compose(["dataset=chignolin_mini", "dataset.run=unfolded"])["dataset"], Recipe)
     unfolded, native = recipe.make(tmp_path), replace(recipe, run="native").make(tmp_path)

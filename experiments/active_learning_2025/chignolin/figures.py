@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.active.round import Round
 from cgexp.report.active_figures import arms_figure
 from cgexp.runs.active import frames_of
 from cgexp.runs.active_figures import peptide_figures, round_curves
@@ -22,9 +21,9 @@ METRICS = (
 )  # fmt: skip
 CURVES = ("W1 in the TICA plane", "mean force error", "folded fraction")
 GAINS = {"w1_tica": "TICA units", "w1_dihedral": "rad", "w1_end_to_end": "Å", "mean_force_rmse": "kcal/mol/Å"}
-# an arm and its controls, which are of the same network
-CONTROLS = {"": ("none", "random"), "cgschnet_": ("cgschnet_none",)}
-MAPS = ("none", "nearest_rmsd", "refitted_farthest_point")
+# family of arms, by how their names begin -> its controls, which have the same network and begin with the same data
+CONTROLS = {"": ("none", "random"), "cgschnet_": ("none",), "sparse_": ("none", "random", "plain")}
+MAPS = ("none", "nearest_rmsd", "refitted_farthest_point", "sparse_none", "sparse_nearest_rmsd")
 Values = NDArray[np.float64]
 
 
@@ -36,20 +35,21 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     """
     found: dict[str, Sequence[float]] = {}
     for metric in METRICS:
-        values = {arm: _by_round(results, arm, metric) for arm in _active(results)}
-        for arm, of_arm in values.items():
-            found[f"{arm}.{metric}_before"] = of_arm[:, 0].tolist()
-            found[f"{arm}.{metric}"] = of_arm[:, -1].tolist()
-            for number in range(of_arm.shape[1]):
-                found[f"{arm}.{metric}_round_{number}"] = of_arm[:, number].tolist()
-            for control in _controls(arm, values):
-                name = f"{arm}.{metric}_gain_over_{control.removeprefix('cgschnet_')}"
-                found |= paired_gain(name, values[control][:, -1], of_arm[:, -1])
-            if metric == "w1_tica":
-                found.update(_reduction(f"{arm}.reduction", of_arm, [values[one] for one in _controls(arm, values)]))
-    without = _by_round(results, "none", "w1_tica")[:, -1].mean()
-    for arm in results.by_arm.keys() - set(_active(results)):
-        found[f"{arm}.reduction_over_none"] = [float(1.0 - results.values(arm, "w1_tica").mean() / without)]
+        of_rounds = {arm: _by_round(results, arm, metric) for arm in _active(results)}
+        final = {arm: _final(results, arm, metric) for arm in results.by_arm}
+        for arm, values in of_rounds.items():
+            found[f"{arm}.{metric}_before"] = values[:, 0].tolist()
+            found |= {f"{arm}.{metric}_round_{number}": column.tolist() for number, column in enumerate(values.T)}
+        for arm, values in final.items():
+            found[f"{arm}.{metric}"] = values.tolist()
+            for control in _controls(arm, final):
+                name = f"{arm}.{metric}_gain_over_{control.removeprefix(_family(arm))}"
+                found |= paired_gain(name, final[control], values)
+        if metric == "w1_tica":  # relative to the first model, as the paper has it, and of the means to no new labels
+            found |= {f"{arm}.reduction": (1.0 - of[:, -1] / of[:, 0]).tolist() for arm, of in of_rounds.items()}
+            for arm, values in final.items():
+                for control in _controls(arm, final)[:1]:
+                    found[f"{arm}.reduction_over_none"] = [float(1.0 - values.mean() / final[control].mean())]
     for arm in _active(results):
         found[f"{arm}.coverage_before"] = [rounds[0].coverage_max for rounds in results.rounds(arm)]
     return found
@@ -58,14 +58,17 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
     drawn: dict[str, Figure] = {}
-    for prefix, (control, *_) in CONTROLS.items():
-        arms = [arm for arm in _active(results) if arm.startswith("cgschnet_") == bool(prefix)]
+    for family, (control, *_) in CONTROLS.items():
+        arms = [arm for arm in _active(results) if _family(arm) == family]
         if len(arms) > 1:
             of_arm = {results.arm(arm).label: results.rounds(arm) for arm in arms}
             curves = [curve for curve in round_curves(of_arm, "molecular") if curve.name in CURVES]
-            drawn[f"{prefix}rounds"] = arms_figure(curves, results.arm(control).label)
+            drawn[f"{family}rounds"] = arms_figure(curves, results.arm(f"{family}{control}").label)
     for metric, unit in GAINS.items():
-        drawn[f"gains_{metric}"] = gains_figure(_gains(results, metric), f"gain in {metric}", unit)
+        for prefix, families in {"": ("", "cgschnet_"), "sparse_": ("sparse_",)}.items():
+            gains = _gains(results, metric, families)
+            if gains:
+                drawn[f"{prefix}gains_{metric}"] = gains_figure(gains, f"gain in {metric}", unit)
     shown = {
         f"{results.arm(arm).label}, seed {results.seeds[0]}": [(run.folder.path, frames_of(run.folder.path))]
         for arm in MAPS
@@ -75,27 +78,24 @@ def figures(results: Results) -> dict[str, Figure]:
     return drawn | (peptide_figures(shown) if shown else {})
 
 
-def _reduction(name: str, of_arm: Values, controls: Sequence[Values]) -> Iterator[tuple[str, list[float]]]:
-    """Relative to the first model, as the paper has it, and of the means, relative to no new labels."""
-    yield name, (1.0 - of_arm[:, -1] / of_arm[:, 0]).tolist()
-    if controls:
-        yield f"{name}_over_none", [float(1.0 - of_arm[:, -1].mean() / controls[0][:, -1].mean())]
-
-
-def _gains(results: Results, metric: str) -> dict[str, dict[str, Sequence[float]]]:
-    """Paired gains of every arm over its controls: control -> label of an arm -> gain of each seed."""
-    values = {arm: _by_round(results, arm, metric)[:, -1] for arm in _active(results)}
+def _gains(results: Results, metric: str, families: Sequence[str]) -> dict[str, dict[str, Sequence[float]]]:
+    """Paired gains of every arm of the families over its controls: control -> label of an arm -> gain of each seed."""
+    values = {arm: _final(results, arm, metric) for arm in results.by_arm}
     gains: dict[str, dict[str, Sequence[float]]] = {}
     for arm in values:
-        for control in _controls(arm, values):
-            group = gains.setdefault(f"over {control.removeprefix('cgschnet_')}", {})
+        for control in _controls(arm, values) if _family(arm) in families else ():
+            group = gains.setdefault(f"over {control.removeprefix(_family(arm))}", {})
             group[results.arm(arm).label] = (values[control] - values[arm]).tolist()
     return gains
 
 
+def _family(arm: str) -> str:
+    return next((family for family in CONTROLS if family and arm.startswith(family)), "")
+
+
 def _controls(arm: str, known: Mapping[str, Values]) -> list[str]:
     """The controls of an arm that are there, with as many seeds."""
-    controls = CONTROLS["cgschnet_" if arm.startswith("cgschnet_") else ""]
+    controls = [f"{_family(arm)}{control}" for control in CONTROLS[_family(arm)]]
     return [one for one in controls if one != arm and one in known and len(known[one]) == len(known[arm])]
 
 
@@ -106,11 +106,18 @@ def _active(results: Results) -> list[str]:
 
 def _by_round(results: Results, arm: str, metric: str) -> Values:
     """A metric of every seed and round, [n_seeds, n_rounds + 1]."""
-    return np.array([[_metric(done, metric) for done in rounds] for rounds in results.rounds(arm)])
+    return np.array([[_metric(done.metrics, metric) for done in rounds] for rounds in results.rounds(arm)])
 
 
-def _metric(done: Round, metric: str) -> float:
+def _final(results: Results, arm: str, metric: str) -> Values:
+    """A metric of every seed at the end: of the last round, or of the run of an arm that has no rounds, [n_seeds]."""
+    if arm in _active(results):
+        return _by_round(results, arm, metric)[:, -1]
+    return np.array([_metric(run.metrics, metric) for run in results.by_arm[arm]])
+
+
+def _metric(metrics: Mapping[str, float], metric: str) -> float:
     if metric != "folding_error":
-        return done.metrics[metric]
-    value = done.metrics.get("folded_free_energy", np.inf)
-    return float(abs(value - done.metrics["folded_free_energy_reference"]))
+        return metrics[metric]
+    value = metrics.get("folded_free_energy", np.inf)
+    return float(abs(value - metrics["folded_free_energy_reference"]))
