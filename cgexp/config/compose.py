@@ -75,7 +75,6 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
             _allow(list(node.parts), overrides)
         require_known_plugins(node.hydra, overrides)
         choices = dict(node.hydra.runtime.choices)
-        _require_inside(choices)
         _forget_strays(node, overrides)
         _require_own_workers(node, choices, overrides)
         _require_own_server(node, choices, overrides)
@@ -303,15 +302,6 @@ def _require_own_server(node: DictConfig, choices: Mapping[str, str | None], ove
             f"{SERVER}={shown(address)} is set by a config file, which cannot have results sent elsewhere: say "
             f"{SERVER}=<address> on the command line, or {SERVER}=null"
         )
-
-
-def _require_inside(choices: Mapping[str, str | None]) -> None:
-    """Raise InputError for an option that is a file outside the folders of options."""
-    for group, option in choices.items():
-        if ".." in (*group.split("@")[0].split("/"), *str(option).split("/")):
-            raise InputError(
-                f"{shown(f'{group}={option}')} leads out of the folders of options: name an option that lies in them"
-            )
 
 
 def search_path() -> list[str]:

@@ -63,6 +63,9 @@ def _kept(overrides: tuple[str, ...], state: tuple[Any, ...]) -> bytes:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from cgexp.config.inside import read_inside_only
+
+    read_inside_only()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"):
         return pickle.dumps(compose(CONFIG_NAME, overrides=list(overrides), return_hydra_config=True))

@@ -202,6 +202,9 @@ def _multirun(overrides: Sequence[str], task: Callable[[Any], Any], folder: Path
     from hydra.core.global_hydra import GlobalHydra
     from hydra.types import RunMode
 
+    from cgexp.config.inside import read_inside_only
+
+    read_inside_only()
     GlobalHydra.instance().clear()
     place = [] if any(o.startswith("hydra.sweep.dir=") for o in overrides) else [f"hydra.sweep.dir='{folder}'"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name="cgexp"), ends_on_terminate():

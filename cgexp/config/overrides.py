@@ -12,6 +12,7 @@ from cgexp.errors import InputError, did_you_mean, shown
 
 ENVIRONMENT = "asks for"
 LONGEST_KEY = 200  # letters
+LAUNCHER = "hydra/launcher"  # the group of what extra packages bring
 ONLY_SAID = ("parts", "executor", "launcher", "hydra")  # which code runs, and where: for a command line alone to say
 SERVER = "logger.tracking_uri"  # where results are sent: likewise
 NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
@@ -135,12 +136,8 @@ def sentence(error: Exception, overrides: Sequence[str]) -> str:
         what = re.search(f"{ENVIRONMENT}.*", text)
         assert what is not None
         return f"{place.group(1) if place else 'a value'} {what.group()}: give the value itself"
-    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
-        group, option = match.groups()
-        if group == "hydra/launcher":
-            return f'launcher={option} is not installed: run pip install "cgexp[cluster]"'
-        known = group_options(group)
-        return f"unknown {group}={option}{did_you_mean(option, known)}: expected one of {', '.join(known)}"
+    if match := re.search(r"Could not (?:find|load) '([^']+)'", text):
+        return _unknown_option(match.group(1))
     if match := re.search(r"Could not override '([^']+)'", text):
         if "@experiment." in match.group(1):  # an override in its defaults is then looked for below the file's own name
             return NO_FIRST_LINE
@@ -159,3 +156,15 @@ def sentence(error: Exception, overrides: Sequence[str]) -> str:
     if "sweep" in text and "multirun" in text.lower():
         return f"several values were given for one key: add -m to run them all ({text.splitlines()[0]})"
     return " ".join(text.split()).replace("++", "")
+
+
+def _unknown_option(path: str) -> str:
+    """The sentence for an option that no folder has, ``group/option`` or an option of no group at all."""
+    group = max((name for name in (*groups(), LAUNCHER) if path.startswith(f"{name}/")), key=len, default=None)
+    if group is None:
+        return f"no folder of options has {shown(path)}: name an option of {', '.join(groups())}"
+    option = path.removeprefix(f"{group}/")
+    if group == LAUNCHER:
+        return f'launcher={option} is not installed: run pip install "cgexp[cluster]"'
+    known = group_options(group)
+    return f"unknown {group}={shown(option)}{did_you_mean(option, known)}: expected one of {', '.join(known)}"

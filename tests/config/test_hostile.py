@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,30 @@ def test_a_hostile_experiment_is_refused(
     assert "Traceback" not in told
     assert len(told) < 600
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["conf", "experiment", "hostile.yaml", "work"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("/../../outside@logger", "../../outside leads out of its folder"),
+        ("../../../outside@logger", "experiment/../../../outside leads out of its folder"),
+        ("/{there}/outside@logger", "leads out of its folder"),
+        ("/../..@logger: outside", "../../outside leads out of its folder"),
+        ("override /model: ../../../outside", "model/../../../outside leads out of its folder"),
+        ("override /logger: '{there}/outside'", "unknown logger="),
+        ("/nowhere", "no folder of options has nowhere"),
+        ("/nowhere/outside", "no folder of options has nowhere/outside"),
+    ],
+)
+def test_no_file_outside_the_folders_of_options_is_read(
+    entry: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outside.yaml").write_text("a: [")  # no YAML: reading it would say so
+    work = tmp_path / "work"
+    work.mkdir()
+    _experiment(work, monkeypatch, f"defaults: [{entry.format(there=tmp_path)}]")
+    with pytest.raises(InputError, match=re.escape(told.format(there=tmp_path))):
+        compose(["experiment=hostile"])
 
 
 def test_a_runs_folder_does_not_say_where_results_are_sent() -> None:
