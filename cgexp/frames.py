@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cgexp.errors import InputError
 from cgexp.units import UnitSystem, unit_system
 
-PER_FRAME = ("block", "time_ps", "weights", "parent", "round")  # [n_frames]
+PER_FRAME = ("block", "time_ps", "weights", "parent", "round", "chosen")  # [n_frames]
 LIKE_COORDS = ("forces", "force_sem")  # [n_frames, n_beads, n_dims]
 ARRAYS = ("coords", "bead_types", *PER_FRAME, *LIKE_COORDS)
 METADATA = ("units", "temperature", "system", "source", "force_map", "notes")
@@ -34,7 +34,9 @@ class Frames:
     forces, force_sem: same shape as coords, energy/length (kcal/mol/Å or kT). force_sem is the standard error of a
     label about the mean force: 0 if it is exact, inf if it is not known, as of an instantaneous force (``join``).
     time_ps, weights, parent (index of the frame this one descends from, -1 for none), round (of active learning):
-    [n_frames].
+    [n_frames]. chosen: [n_frames], bool: frames whose configurations somebody chose, which are no draw of the ensemble.
+    A label has the mean force as its mean wherever its configuration comes from, so that all frames are trained on;
+    what takes frames for a sample of the ensemble takes ``sample``.
     system: name of the System. system_spec: config node that makes it again (systems.base.system_of); None in files of
     older versions. units: 'molecular' or 'reduced'. temperature: K, or kT for the toys. force_map: how atom forces
     became bead forces.
@@ -59,6 +61,7 @@ class Frames:
     weights: NDArray[np.floating] | None = None
     parent: NDArray[np.integer] | None = None
     round: NDArray[np.integer] | None = None
+    chosen: NDArray[np.bool_] | None = None
     system_spec: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +80,8 @@ class Frames:
             raise InputError(f"weights of frame {int(np.argmax(self.weights < 0))} are negative: expected >= 0")
         if self.weights is not None and len(self.weights) and not self.weights.any():
             raise InputError("weights are all zero: expected at least one frame that counts")
+        if self.chosen is not None and self.chosen.dtype != np.bool_:
+            raise InputError(f"chosen is an array of {self.chosen.dtype}: expected booleans, [n_frames]")
         if self.force_sem is not None and (self.force_sem < 0).any():
             raise InputError("force_sem has negative entries: a standard error is >= 0")
 
@@ -126,6 +131,13 @@ class Frames:
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(plain_bytes(array))
         return digest.hexdigest()
+
+    @cached_property
+    def sample(self) -> Frames:
+        """The frames that are a sample of the ensemble: all but those that were ``chosen``."""
+        if self.chosen is None:
+            return self
+        return self.select(~self.chosen).with_labels(chosen=None)
 
     def select(self, index: ArrayLike) -> Frames:
         """Return the frames at ``index`` (integers, booleans or a slice) with all their labels."""
@@ -205,6 +217,17 @@ def join(parts: Sequence[Frames]) -> Frames:
             for part in parts
         ]
     )
+
+
+def were_selected(frames: Frames) -> bool:
+    """Whether labels say that some of the configurations were selected, and not sampled.
+
+    A mean force with an error is asked for at a configuration that one chose. Exact labels (force_sem 0), as a teacher
+    gives to all frames of its own simulation, say nothing of the frames.
+    """
+    sem = frames.force_sem
+    averaged = sem is not None and bool((np.isfinite(sem) & (sem > 0)).any())
+    return averaged or any(label is not None for label in (frames.parent, frames.round, frames.chosen))
 
 
 def plain_bytes(array: NDArray[Any]) -> memoryview:

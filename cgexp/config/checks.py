@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from cgexp.build import TARGET, is_spec, problems
-from cgexp.cards import load_card, packaged_names
 from cgexp.config.compose import Config
+from cgexp.config.data_checks import force_map, has_forces, noise_of_an_ensemble, prior_of_other_data
 from cgexp.config.overrides import NO_FIRST_LINE
 from cgexp.config.schema import groups as all_groups
 from cgexp.config.schema import settings
 from cgexp.errors import InputError, did_you_mean, shown
-from cgexp.parts.ranges import Mark
 from cgexp.parts.signatures import read_signature
 from cgexp.parts.sources import fact
 from cgexp.parts.values import mismatch
@@ -19,7 +18,6 @@ from cgexp.stability import time_step_problem
 
 ANY_MODEL = ("auto", "reference", "compiled")  # kernels that serve every network
 RECORDED = ("choices", "overrides")
-BIASED_FORCE_MAPS = ("slice",)
 STARTS = ("data", "spread")  # of simulations of any system
 
 
@@ -98,18 +96,6 @@ def _fits_system(config: Config) -> Iterator[str]:
                 break
 
 
-def _force_map(config: Config) -> Iterator[str]:
-    dataset = config["dataset"]
-    name = str(dataset.get("force_map") or "none")
-    if name == "none":
-        yield f"dataset {dataset['name']} does not say how atom forces became bead forces: set dataset.force_map"
-    elif name in BIASED_FORCE_MAPS and len(str(dataset.get("allow_biased_force_map") or "").split()) < 2:
-        yield (
-            f"dataset.force_map={name} is biased when bonds are constrained: use constraint_group, or say in words why "
-            "with dataset.allow_biased_force_map='<reason>'"
-        )
-
-
 def _time_step(config: Config) -> Iterator[str]:
     dataset, simulation = config["dataset"], config["simulation"]
     stiffness, mass = dataset.get("stiffness"), dataset.get("lightest_mass")
@@ -136,54 +122,6 @@ def _simulation_length(config: Config) -> Iterator[str]:
         )
 
 
-def _prior_of_other_data(config: Config) -> Iterator[str]:
-    name = (config["prior"] or {}).get("fitted_on")
-    if name is None:
-        return
-    try:
-        card = load_card(name)
-    except InputError as error:
-        yield f"prior.fitted_on={name}: {error}"
-        return
-    prior = config["prior"]
-    if "runs" in card:
-        yield (
-            f"prior.fitted_on={name} is an equilibrium reference, which the model is judged by: name a training set, "
-            "or null for the data set itself"
-        )
-    elif card["force_map"] == "mean_force":
-        yield (
-            f"prior.fitted_on={name} is a set of mean forces at frames that were selected, and a prior is fitted to a "
-            "sample: name a training set, or null for the data set itself"
-        )
-    for key in ("units", "n_beads"):
-        if card[key] != config["dataset"][key]:
-            yield (
-                f"prior.fitted_on={name} has {key} {card[key]} but dataset {config['dataset']['name']} has "
-                f"{config['dataset'][key]}: name a set of the same system, or null for the data set itself"
-            )
-            return
-    if card["temperature_K"] != prior.get("temperature", card["temperature_K"]):
-        yield (
-            f"prior.fitted_on={name} is at {card['temperature_K']} K but prior.temperature={prior['temperature']}: "
-            "name a set at the temperature of the data, or null for the data set itself"
-        )
-
-
-def _has_forces(config: Config) -> Iterator[str]:
-    dataset = config["dataset"]
-    if not fact(dataset[TARGET], "ships", False):
-        return
-    name, known = dataset["name"], packaged_names()
-    if name not in known:
-        yield (
-            f"dataset.name={name} is no data set that ships with the package{did_you_mean(name, known)}: expected one "
-            f"of {', '.join(known)}"
-        )
-    elif fact(config["model"][TARGET], "trains", True) and load_card(name)["force_rms"] is None:
-        yield f"dataset {name} has no forces to train on: choose another dataset, or model=none for the prior alone"
-
-
 def _starts(config: Config) -> Iterator[str]:
     kind, dataset = (config["simulation"] or {}).get("starts", "data"), config["dataset"]
     kinds = (*STARTS, *(fact(dataset["system"]["_target_"], "start_kinds") or ()))
@@ -202,24 +140,6 @@ def _has_validation(config: Config) -> Iterator[str]:
     for place, spec in specs.items():
         if spec.get("monitor") == "loss_validation" or (spec and fact(spec[TARGET], "watches_validation", False)):
             yield f"{place} watches the validation loss but trainer.validation_fraction=0: hold some out, or drop it"
-
-
-def _noise_of_an_ensemble(config: Config) -> Iterator[str]:
-    dataset = config["dataset"]
-    if not config["trainer"].get("noise"):
-        return
-    signature = read_signature(dataset[TARGET])
-    for key in () if signature is None else signature.marked(Mark.REGION):
-        if dataset.get(key) is not None:
-            yield (
-                f"trainer.noise takes the density of the frames for that of the ensemble, but dataset.{key}="
-                f"{dataset[key]} cuts it off at an edge, which becomes a wall: set trainer.noise=0 or use all frames"
-            )
-    if dataset.get("thermally_sampled") is False:
-        yield (
-            "trainer.noise takes the density of the frames for that of the ensemble, but dataset.thermally_sampled="
-            "false says that they were selected: set trainer.noise=0"
-        )
 
 
 def _refitted_prior(config: Config) -> Iterator[str]:
@@ -329,18 +249,18 @@ def _active_learning(config: Config) -> Iterator[str]:
 Rule = Callable[[Config], Iterator[str]]
 # the groups that a rule reads, and the rule
 PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
-    (("dataset",), _force_map),
+    (("dataset",), force_map),
     (("model", "trainer"), _kernel_serves),
     (("dataset", "prior", "simulation"), _same_temperature),
     (("dataset", "model", "prior", "simulation", "analysis"), _fits_system),
-    (("dataset", "prior"), _prior_of_other_data),
-    (("dataset", "model", "trainer"), _has_forces),
+    (("dataset", "prior"), prior_of_other_data),
+    (("dataset", "model", "trainer"), has_forces),
     (("dataset", "simulation"), _time_step),
     (("simulation",), _simulation_length),
     (("dataset", "simulation"), _starts),
     (("trainer", "scheduler"), _has_validation),
     (("trainer", "scheduler"), _learning_rate_finder),
-    (("dataset", "trainer"), _noise_of_an_ensemble),
+    (("dataset", "trainer"), noise_of_an_ensemble),
     (
         ("active", "dataset", "oracle", "acquisition", "trainer", "scheduler", "simulation", "executor"),
         _active_learning,

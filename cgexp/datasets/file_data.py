@@ -20,7 +20,12 @@ from cgexp.store import read_frames, read_header
 from cgexp.systems.base import System
 
 TESTED_BYTES = 2**28
-SELECTED = ("force_sem", "parent", "round")  # labels of frames that were chosen, on which the identities do not hold
+SELECTED = (
+    "force_sem",
+    "parent",
+    "round",
+    "chosen",
+)  # labels of frames that were chosen, on which the identities do not hold
 NO_FILE = "dataset.path={} is no file: give one written by cgexp import, or by cgexp.store.write_frames"
 
 

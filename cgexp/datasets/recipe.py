@@ -24,7 +24,8 @@ class Recipe(Part, ABC):
     """A data set: its facts, and ``make`` to produce its frames. A subclass adds fields of its own.
 
     name: of the data set. system: what is modelled. n_beads, n_dims, units, temperature (K, or kT for the toys),
-    force_map: facts that the frames must agree with. n_frames: how many frames; None takes all there are.
+    force_map: facts that the frames must agree with. n_frames: how many frames, beside those that were chosen
+    (Frames.chosen); None takes all there are.
     allow_biased_force_map: why a force map known to be biased is acceptable here; empty refuses it.
     stiffness: force constant of the stiffest bond, energy/length^2 (1/2 k x^2), and lightest_mass: of a bead; from them
     the time step is checked before anything is computed. cached: whether the frames are worth keeping on disk.
@@ -59,6 +60,11 @@ class Recipe(Part, ABC):
     def all_atom_force_field(self) -> str:
         """Name of the force field that the frames were simulated in, as cards state it; '' if none or not known."""
         return ""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its frames are kept on disk once they are made."""
+        return self.cached
 
     @property
     def called(self) -> str:
@@ -115,10 +121,11 @@ class Recipe(Part, ABC):
             raise InputError(
                 f"frames of data set '{self.name}' have other bead_types than its system: map the beads alike"
             )
-        if self.n_frames is not None and len(frames) != self.n_frames:
+        n_frames = len(frames.sample)
+        if self.n_frames is not None and n_frames != self.n_frames:
             raise InputError(
-                f"data set '{self.name}' states n_frames={self.n_frames} but has {len(frames)} frames: "
-                f"set dataset.n_frames={len(frames)} or make the frames again"
+                f"data set '{self.name}' states n_frames={self.n_frames} but has {n_frames} frames: "
+                f"set dataset.n_frames={n_frames} or make the frames again"
             )
         spec = self.system.spec
         return frames if frames.system_spec == spec else frames.with_labels(system_spec=spec)
@@ -128,10 +135,16 @@ class Recipe(Part, ABC):
         return ""
 
     def thin(self, frames: Frames) -> Frames:
-        """``n_frames`` of the frames, evenly spaced; all of them if n_frames is None or more than there are."""
-        if self.n_frames is None or self.n_frames >= len(frames):
+        """``n_frames`` of the frames, evenly spaced; all of them if n_frames is None or more than there are.
+
+        Chosen frames stay.
+        """
+        is_sampled = np.ones(len(frames), dtype=np.bool_) if frames.chosen is None else ~frames.chosen
+        sampled = np.flatnonzero(is_sampled)
+        if self.n_frames is None or self.n_frames >= len(sampled):
             return frames
-        return frames.select(np.linspace(0, len(frames) - 1, self.n_frames).round().astype(np.int64))
+        kept = sampled[np.linspace(0, len(sampled) - 1, self.n_frames).round().astype(np.int64)]
+        return frames.select(np.sort(np.concatenate([kept, np.flatnonzero(~is_sampled)])))
 
 
 def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -164,9 +164,11 @@ def _training(run: RunFacts, metrics: Metrics, frames: Frames, n_frames_prior: i
     n_beads = frames.coords.shape[1]
     beads = f"{n_beads} bead" if n_beads == 1 else f"{n_beads} beads"
     warmth = f"kT = {frames.temperature:g}" if frames.units == "reduced" else f"{frames.temperature:g} K"
+    chosen = 0 if frames.chosen is None else int(frames.chosen.sum())
     data = (
         f"{len(frames):,} frames of {f'the {run.basin} basin of ' if run.basin else ''}{run.data} "
         f"({frames.source}; {beads}, {warmth}, force map {frames.force_map.replace('_', ' ')})"
+        f"{f', of which {chosen:,} were chosen and are no sample of the ensemble' if chosen else ''}"
     )
     fitted = None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {run.fitted_on}"
     if not metrics.get("epochs"):

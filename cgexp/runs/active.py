@@ -65,6 +65,11 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
             f"the frames of {experiment.dataset.name} have weights, which frames that are added cannot have: choose "
             "a dataset without"
         )
+    if frames.chosen is not None:
+        raise InputError(
+            f"some frames of {experiment.dataset.name} were chosen, and active learning begins with a sample: choose a "
+            "dataset without, or only its part that is one"
+        )
     if oracle is not None:
         oracle.check_joins(frames)
     initial = initial_data(frames)

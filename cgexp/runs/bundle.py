@@ -72,7 +72,7 @@ def bundle_of(run: Run) -> Bundle:
         prior=meta["specs"]["prior"],
         system=system,
         temperature=frames.temperature,
-        starts=make_starts(kind, frames, system, n, config["seed"])[:MOST_STARTS].numpy(),
+        starts=make_starts(kind, frames.sample, system, n, config["seed"])[:MOST_STARTS].numpy(),
         simulation=node,
         tica=Tica.from_arrays(*read_arrays(tica)) if tica.is_file() else None,
         facts={

@@ -31,8 +31,8 @@ from cgexp.systems.base import System
 from cgexp.training.fit import Training
 from cgexp.training.losses import Batch, Loss
 from cgexp.training.nodes import require_nodes, require_one_node
-from cgexp.training.sampling_terms import require_fitting
-from cgexp.training.split import split_by_block
+from cgexp.training.sampling_terms import require_fitting, require_sample
+from cgexp.training.split import split
 
 log = logging.getLogger(__name__)
 N_FRAMES = 64
@@ -63,7 +63,7 @@ def report(config: Config) -> Iterator[str]:
     given = data.at_hand()
     whole = given if data.is_there else None
     if whole is not None and not equilibrium_of(experiment, whole):
-        experiment.analysis.check(whole)
+        experiment.analysis.check(whole.sample)
     prior = prior_of(experiment, given, frames)
     network = experiment.model.make()
     network.fit(frames, system)
@@ -134,7 +134,8 @@ def require_trainable(frames: Frames, experiment: Experiment) -> None:
     if frames.forces is None:
         raise InputError("the data set has no forces: force matching needs a data set with reference forces")
     trainer = experiment.trainer
-    split_by_block(frames.block, trainer.validation_fraction, experiment.seed, trainer.fold)
+    split(frames, trainer.validation_fraction, experiment.seed, trainer.fold)
+    require_sample(experiment.loss.make(), frames)
 
 
 def not_finite(prior: Prior, coords: Tensor) -> list[str]:

@@ -43,7 +43,7 @@ class DataSet:
     @property
     def is_there(self) -> bool:
         """Whether nothing need be made."""
-        return not self.recipe.cached or self.path.is_file()
+        return not self.recipe.is_kept or self.path.is_file()
 
     def at_hand(self) -> Frames | None:
         """The frames, if they are there, or such as the recipe gives at once; None if there are neither."""
@@ -56,7 +56,7 @@ class DataSet:
         ``again`` makes it anew. workers: where, see ``Recipe.make_on``.
         """
         recipe, path = self.recipe, self.path
-        if not recipe.cached:
+        if not recipe.is_kept:
             return recipe.check(recipe.make_on(self.folder, workers)), None
         if again:
             path.unlink(missing_ok=True)
@@ -79,11 +79,12 @@ def data_card(frames: Frames, spec: Mapping[str, Any], system: System) -> dict[s
         "n_beads": frames.n_beads,
         "n_dims": frames.n_dims,
         "n_blocks": len(np.unique(frames.block)),
+        **({} if frames.chosen is None else {"n_chosen": int(frames.chosen.sum())}),
         "length_unit": units.length,
         "recipe": spec,
     }
     if frames.forces is not None:
         card[f"force_rms ({units.force})"] = float(np.sqrt(np.square(frames.forces, dtype=np.float64).mean()))
         if len(system.bonds):
-            card.update(assess(frames, pairs=system.bonds).card)
+            card.update(assess(frames.sample, pairs=system.bonds).card)
     return card

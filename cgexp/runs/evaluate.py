@@ -97,7 +97,7 @@ def evaluate(context: Context) -> dict[str, float]:
     result = analysis.evaluate(
         system,
         load_potential(folder.potential),
-        context.frames,
+        context.frames.sample,
         trajectory,
         0.0 if simulation is None else simulation.burn_in,
         **({} if equilibrium is None else {"equilibrium": equilibrium}),  # an analysis with a reference of its own

@@ -72,7 +72,7 @@ def write_page(
     experiment, folder, system = context.experiment, context.folder, context.experiment.system
     structures = shown = None
     if len(system.trace) and result.notes is not None:  # ensembles were compared
-        reference = context.frames if equilibrium is None else equilibrium.frames
+        reference = context.frames.sample if equilibrium is None else equilibrium.frames
         burn_in = 0.0 if experiment.simulation is None else experiment.simulation.burn_in
         draws, seed = DRAWS * experiment.analysis.n_bootstrap, experiment.analysis.seed
         run = None if equilibrium is None else equilibrium.run

@@ -209,7 +209,7 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | N
         network_of(trainer.start_from)  # refuses a folder that holds none, before anything is made
     frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if not equilibrium_of(experiment, frames):
-        experiment.analysis.check(frames)
+        experiment.analysis.check(frames.sample)
     mean_force_set(experiment.analysis, frames)
     if experiment.force:  # only now, when nothing in the config or the data stands in the way
         discard(folder, stages[0])

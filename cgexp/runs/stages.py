@@ -77,13 +77,13 @@ def fitted_prior(experiment: Experiment, frames: Frames) -> Prior:
 
 
 def frames_of_prior(experiment: Experiment, frames: Frames) -> Frames:
-    """What the prior is fitted on: the run's ``frames``, or the shipped set that prior.fitted_on names.
+    """What the prior is fitted on: the sample among the run's ``frames``, or the set that ships as prior.fitted_on.
 
     With trainer.noise they are noised once: prior and network are to make up the PMF of noised frames together. Raises
     InputError if that set is of another system.
     """
     fitted_on = experiment.prior.make().fitted_on
-    chosen = frames if fitted_on is None else load_packaged(fitted_on)
+    chosen = frames.sample if fitted_on is None else load_packaged(fitted_on)
     require_same_system(fitted_on, chosen.system, frames.system)
     return with_noise(chosen, experiment.trainer.noise, experiment.seed)
 
@@ -213,7 +213,7 @@ def simulate(context: Context, into: RunFolder | None = None) -> None:
     assert simulation is not None
     place = "simulation" if into is None else "active.proposals"
     require_time_step(experiment, Prior.load(folder.prior), context.frames, place)
-    starts = make_starts(simulation.starts, context.frames, system, simulation.n_walkers, seed)
+    starts = make_starts(simulation.starts, context.frames.sample, system, simulation.n_walkers, seed)
     potential, began = load_potential(folder.potential), time.perf_counter()
     _claim_trajectory(target.trajectory, potential)
     simulation.run(
@@ -314,7 +314,7 @@ def require_time_step(experiment: Experiment, prior: Prior, frames: Frames, plac
     simulation, system = experiment.simulation, experiment.system
     if simulation is None:
         return
-    stiffness = max(prior.stiffness() or 0.0, stiffness_of(frames, system))
+    stiffness = max(prior.stiffness() or 0.0, stiffness_of(frames.sample, system))
     problem = None if stiffness == 0.0 else time_step_problem(
         simulation.dt, stiffness, float(system.masses.min()), system.units, system.n_beads,
         simulation.integrator.overdamped_friction,

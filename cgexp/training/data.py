@@ -18,7 +18,7 @@ from cgexp.frames import Frames
 from cgexp.mapped import create
 from cgexp.training.losses import Batch
 from cgexp.training.noise import NoiseAugmentation, known_or_estimated
-from cgexp.training.split import FRAMES_A_PART, split_by_block
+from cgexp.training.split import FRAMES_A_PART, split
 
 
 class ResidentData(pl.LightningDataModule):
@@ -50,7 +50,7 @@ class ResidentData(pl.LightningDataModule):
             raise InputError("the data set has no forces: force matching needs a data set with reference forces")
         if prior_forces.shape != frames.forces.shape:
             raise ValueError(f"prior forces have shape {prior_forces.shape}, forces {frames.forces.shape}")
-        self.train_index, self.validation_index = split_by_block(frames.block, validation_fraction, seed, fold)
+        self.train_index, self.validation_index = split(frames, validation_fraction, seed, fold)
         weights = np.ones(len(frames)) if frames.weights is None else np.array(frames.weights, dtype=np.float64)
         for index in (self.train_index, self.validation_index):  # mean 1 on each side: both losses are averages
             if len(index):

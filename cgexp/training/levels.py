@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cgexp.frames import Frames
 from cgexp.training.rows import write_rows
-from cgexp.training.split import FRAMES_A_PART, split_by_block
+from cgexp.training.split import FRAMES_A_PART, split
 
 
 def loss_levels(
@@ -39,7 +39,7 @@ def untrained(
 
     prior_forces: [n_frames, n_beads, n_dims], force unit of the frames. Raises InputError if these cannot be split.
     """
-    train, validation = split_by_block(frames.block, validation_fraction, seed, fold)
+    train, validation = split(frames, validation_fraction, seed, fold)
     levels = loss_levels(frames, prior_forces, validation)
     trained = loss_levels(frames, prior_forces, train)["loss_prior_only"]
     validated = {"loss_validation": levels["loss_prior_only"]} if len(validation) else {}

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cgexp.errors import InputError
-from cgexp.frames import Frames
+from cgexp.frames import Frames, were_selected
 
 Forces = Callable[[Tensor], Tensor]
 BATCH = 4096  # frames whose prior forces are computed at once
@@ -48,10 +48,10 @@ class NoiseAugmentation:
     """
 
     def __init__(self, frames: Frames, sigma: float, prior_forces: Forces, seed: int) -> None:
-        if frames.parent is not None or frames.round is not None or _averaged(frames):
+        if were_selected(frames):
             raise InputError(
-                "trainer.noise takes the density of the frames for that of the ensemble, but frames with parent, round "
-                "or mean forces with a standard error were selected: set trainer.noise=0"
+                "trainer.noise takes the density of the frames for that of the ensemble, but frames with parent, "
+                "round, chosen or mean forces with a standard error were selected: set trainer.noise=0"
             )
         self.sigma, self.seed, self._prior_forces = sigma, seed, prior_forces
         self.scale = frames.kT / sigma  # of the noise label, force unit
@@ -96,15 +96,6 @@ def standard_noise(like: Tensor, seed: int, epoch: int) -> Tensor:
     """Standard normal numbers of the shape, type and device of ``like``, a function of (seed, epoch)."""
     rng = np.random.default_rng([seed, STREAM, epoch])
     return torch.from_numpy(rng.standard_normal(tuple(like.shape), dtype=np.float32)).to(like)
-
-
-def _averaged(frames: Frames) -> bool:
-    """Whether any label is a mean with an error: one asks for such at frames that one chose.
-
-    Exact labels (force_sem 0), as a teacher gives to all frames of its own simulation, say nothing of the frames.
-    """
-    sem = frames.force_sem
-    return sem is not None and bool((np.isfinite(sem) & (sem > 0)).any())
 
 
 def known_or_estimated(frames: Frames, explained: NDArray[np.floating]) -> NDArray[np.float64]:

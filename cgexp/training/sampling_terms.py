@@ -38,6 +38,16 @@ def require_fitting(loss: Loss, settings: Training, network: EnergyTerm) -> None
         raise InputError(f"{what} compares energies, and this model has none: choose a model with energy")
 
 
+def require_sample(loss: Loss, frames: Frames) -> None:
+    """Raise InputError if a loss takes batches for the ensemble, and some of the frames were chosen."""
+    if loss.ensembles and frames.chosen is not None:
+        raise InputError(
+            f"{' and '.join(f'loss.terms.{name}' for name in loss.ensembles)} takes the frames for a sample of the "
+            f"ensemble, but {int(frames.chosen.sum())} of them were chosen: train on all of them with loss=force or "
+            "inverse_variance, and then with this loss on the sample alone (trainer.start_from)"
+        )
+
+
 def begin_sampling(
     loss: Loss, network: EnergyTerm, prior: EnergyTerm | None, frames: Frames, seed: int, kernel: str
 ) -> None:

@@ -8,8 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.errors import InputError
+from cgexp.frames import Frames
 
 FRAMES_A_PART = 2**14
+
+
+def split(frames: Frames, fraction: float, seed: int, fold: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return indices (training, validation) into ``frames``: ``split_by_block`` of those that are a sample.
+
+    Chosen frames (Frames.chosen) are trained on, all of them. So what is held out, and with it the validation loss, is
+    the same as without them: a mean over the ensemble.
+    """
+    if frames.chosen is None:
+        return split_by_block(frames.block, fraction, seed, fold)
+    sampled = np.flatnonzero(~frames.chosen)
+    train, validation = split_by_block(frames.block[sampled], fraction, seed, fold)
+    return np.sort(np.concatenate([sampled[train], np.flatnonzero(frames.chosen)])), sampled[validation]
 
 
 def split_by_block(

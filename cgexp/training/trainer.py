@@ -35,7 +35,7 @@ from cgexp.training.losses import Loss
 from cgexp.training.module import ForceMatching
 from cgexp.training.nodes import node_rank
 from cgexp.training.noise import NoiseAugmentation
-from cgexp.training.sampling_terms import begin_sampling, require_fitting
+from cgexp.training.sampling_terms import begin_sampling, require_fitting, require_sample
 
 messages = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def fit(
     stopped it.
     """
     require_fitting(loss, settings, network)
+    require_sample(loss, frames)
     several = settings.n_processes > 1
     if several and watch is not None:
         raise InputError(f"a training that is watched, as in a search, is one process: set {ONE_PROCESS}")

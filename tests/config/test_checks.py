@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 
 from cgexp.cards import DATA
-from cgexp.config.checks import BIASED_FORCE_MAPS, all_problems, check
+from cgexp.config.checks import all_problems, check
 from cgexp.config.compose import compose
+from cgexp.config.data_checks import BIASED_FORCE_MAPS
 from cgexp.config.paths import group_options
 from cgexp.config.schema import settings
 from cgexp.errors import InputError

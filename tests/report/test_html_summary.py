@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cgexp.report.html_summary import summary, warnings
@@ -47,6 +48,12 @@ def test_data_that_are_no_equilibrium_are_said_to_be_none() -> None:
     assert "not an equilibrium ensemble" in words(notes=notes)
     assert any("no population" in text for text in warnings(facts(), METRICS, notes))
     assert warnings(facts(), METRICS, NOTES) == []
+
+
+def test_chosen_frames_are_counted() -> None:
+    chosen = frames().with_labels(chosen=np.arange(6) > 3)
+    assert "on 6 frames of some_data (" in words(frames=chosen)
+    assert ", of which 2 were chosen and are no sample of the ensemble. Of 8 epochs" in words(frames=chosen)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from cgexp.datasets.packaged import load_packaged
 from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.testing.configurations import toy_frames
-from cgexp.training.data import IndexBatches, ResidentData, drawn, split_by_block
+from cgexp.training.data import IndexBatches, ResidentData, drawn
+from cgexp.training.split import split_by_block
 
 
 def test_no_block_is_on_both_sides() -> None:

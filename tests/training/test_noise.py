@@ -226,7 +226,7 @@ def test_what_noise_does_not_go_with_is_refused(tmp_path: Path) -> None:
         {"force_sem": np.full_like(frames.coords, 0.5)},
         {"force_sem": np.broadcast_to(some, frames.coords.shape)},
     ):
-        with pytest.raises(InputError, match="frames with parent, round or mean forces with a standard error were"):
+        with pytest.raises(InputError, match="parent, round, chosen or mean forces with a standard error were"):
             trained(tmp_path, frames.with_labels(**marks), well(frames))
     NoiseAugmentation(frames.with_labels(force_sem=np.zeros_like(frames.coords)), SIGMA, none, 0)  # a teacher's
     settings, loss = Training(max_epochs=1, batch_size=100, noise=0.1), Loss({"force": MeanSquaredError()})
