@@ -10,6 +10,7 @@ from cgexp.cli.words import Words
 from cgexp.errors import InputError
 
 KEYS = ("to", "run", "outputs")
+AGAIN = "reruns"  # folder in outputs of runs made again
 
 
 def main(given: argparse.Namespace) -> int:
@@ -23,8 +24,9 @@ def main(given: argparse.Namespace) -> int:
     from cgexp.studies.query import the_one
     from cgexp.studies.rerun import changed_numbers, rerun
 
-    first = the_one(Path(words.settings.get("outputs", "outputs")), places[0])
-    again = rerun(first.path, Path(words.settings.get("to", f"rerun-{first.id}")))
+    outputs = Path(words.settings.get("outputs", "outputs"))
+    first = the_one(outputs, places[0])
+    again = rerun(first.path, Path(words.settings["to"]) if "to" in words.settings else outputs / AGAIN / first.id)
     found = changed_numbers(first.path, again)
     if not found:
         print(f"{again}: metrics, training, weights and trajectory are equal to the last digit")

@@ -132,10 +132,11 @@ def _forget_strays(node: DictConfig, overrides: Sequence[str]) -> None:
     if not chosen:
         return
     given = [override.key_or_group for override in read]
-    for group, option in {override.key_or_group: override.value() for override in chosen}.items():
-        alone = of_file(group, option)
-        if alone is None:
-            alone = _plain(_options(chosen).get(group))
+    for override in {o.key_or_group: o for o in chosen if o.value() != "none"}.values():
+        group = override.key_or_group
+        alone = of_file(group, override.value())
+        if alone is None:  # by itself, so that it is composed once for all jobs that choose it
+            alone = _plain(_options([override]).get(group))
         kept, strays = without_strays(_plain(node.get(group)), alone, given, group)
         if strays:
             log.warning(

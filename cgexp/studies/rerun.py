@@ -14,6 +14,7 @@ from cgexp.errors import InputError
 from cgexp.runs.active import run_active
 from cgexp.runs.folder import RunFolder, folder_of, require_no_links
 from cgexp.runs.pipeline import run
+from cgexp.runs.verify import verify
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.store import read_arrays
 from cgexp.studies.difference import COSTS
@@ -35,13 +36,16 @@ class Changed:
 def rerun(path: Path, outputs: Path) -> Path:
     """Make the run in ``path`` again below ``outputs`` and return its folder; one that was interrupted goes on.
 
-    Raises InputError if ``path`` holds no finished run, or ``outputs`` holds it finished already.
+    Raises InputError if ``path`` holds no finished run, or one of which a file is not as it was written, so that there is
+    nothing to compare with; or if ``outputs`` holds it finished already.
     """
     folder = RunFolder(path)
     recorded = folder.read_config()
     require_no_links(folder.path)
     if not folder.metrics.is_file() or not folder.done("evaluate"):
         raise InputError(f"{path} is not finished: finish it with `cgexp run run={path}`")
+    for _ in verify(path):
+        pass
     config = repeated(recorded, outputs)
     check(config)
     again = folder_of(config)

@@ -49,13 +49,9 @@ class Arm:
 
         folders: arm -> seed -> folder of its run, for all ``sources``; without it, their names stand for the folders.
         """
-        return [config for job, seeds in self._jobs(extra, folders) for config in compose_seeds(job, seeds)]
+        return [config for job, seeds in self.jobs(extra, folders) for config in compose_seeds(job, seeds)]
 
-    def first_config(self) -> Config | None:
-        """The config of its first run, whose siblings differ in a seed or a value; None if it has no runs."""
-        return next((compose_seeds(job, seeds[:1])[0] for job, seeds in self._jobs()), None)
-
-    def _jobs(
+    def jobs(
         self, extra: Sequence[str] = (), folders: Mapping[str, Mapping[int, str]] | None = None
     ) -> Iterator[tuple[list[str], Sequence[int]]]:
         """Overrides and seeds of its runs, a combination at a time; also a seed at a time if their folders differ."""

@@ -32,6 +32,28 @@ def test_a_run_made_again_is_equal_to_the_last_digit(
     assert "is there already" in capsys.readouterr().err
 
 
+def test_a_run_that_is_damaged_is_not_made_again(
+    finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = RunFolder(shutil.copytree(finished.path, tmp_path / "copy"))
+    monkeypatch.setattr("cgexp.studies.rerun.run", lambda config: pytest.fail("it was begun"))
+    for path in (copy.history, copy.prior):
+        kept = path.read_bytes()
+        path.write_bytes(b"")
+        with pytest.raises(InputError, match=rf"{path.name}.*cgexp run run="):
+            rerun(copy.path, tmp_path / "again")
+        path.write_bytes(kept)
+
+
+def test_it_is_made_below_outputs_unless_another_folder_is_given(
+    finished: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, asked = finished.path.parents[1], []
+    monkeypatch.setattr("cgexp.studies.rerun.rerun", lambda path, to: asked.append(to) or path)
+    assert main(["rerun", finished.path.name, f"outputs={outputs}"]) == 0
+    assert asked == [outputs / "reruns" / finished.path.name]
+
+
 def test_what_is_not_equal_is_told_with_its_size(
     finished: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

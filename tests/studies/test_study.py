@@ -63,8 +63,6 @@ def test_configs_are_those_of_every_seed_and_combination(tmp_path: Path) -> None
     assert [config["dataset"]["n_frames"] for config in arms["sizes/200"].configs()] == [200, 200]
     assert [(c["seed"], c["trainer"]["fold"]) for c in arms["folds"].configs()] == [(7, 0), (7, 1), (7, 2)]
     assert arms["by_code"].configs() == []
-    assert arms["plain"].first_config() == arms["plain"].configs()[0]
-    assert arms["by_code"].first_config() is None
 
 
 @pytest.mark.parametrize(
