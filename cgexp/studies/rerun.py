@@ -36,8 +36,8 @@ class Changed:
 def rerun(path: Path, outputs: Path) -> Path:
     """Make the run in ``path`` again below ``outputs`` and return its folder; one that was interrupted goes on.
 
-    Raises InputError if ``path`` holds no finished run, or one of which a file is not as it was written, so that there is
-    nothing to compare with; or if ``outputs`` holds it finished already.
+    Raises InputError if ``path`` holds no finished run, or one of which a file is not as it was written, which could
+    not be compared; or if ``outputs`` holds it finished already.
     """
     folder = RunFolder(path)
     recorded = folder.read_config()

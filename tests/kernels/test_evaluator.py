@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
+from functools import lru_cache
 
 import pytest
 import torch
@@ -31,7 +33,8 @@ TOLERANCE = 2e-5  # of tables, relative to the root mean square, float64
 FAST = sorted(set(CHOICES) - {"reference"})
 
 
-def peptide_prior() -> Prior:
+@lru_cache(maxsize=1)
+def _fitted_prior() -> Prior:
     terms = {
         "bonds": HarmonicBonds(), "angles": HarmonicAngles(), "dihedrals": FourierDihedrals(), "repulsion": Repulsion(),
     }  # fmt: skip
@@ -41,11 +44,22 @@ def peptide_prior() -> Prior:
     return prior
 
 
-def networks() -> dict[str, EnergyTerm]:
+@lru_cache(maxsize=1)
+def _trained_networks() -> dict[str, EnergyTerm]:
     torch.manual_seed(0)
     cgnet = CGnet(n_beads=N_BEADS, width=16, depth=2)
     fit_to(cgnet, chain_frames(50, N_BEADS))
     return {"cgschnet": small_network(N_BEADS), "trained": train(small_network(N_BEADS), 50), "cgnet": cgnet.double()}
+
+
+def peptide_prior() -> Prior:
+    """A fitted prior, which the test may change."""
+    return deepcopy(_fitted_prior())
+
+
+def networks() -> dict[str, EnergyTerm]:
+    """Networks, which the test may change."""
+    return deepcopy(_trained_networks())
 
 
 def chains(n_frames: int) -> Tensor:
