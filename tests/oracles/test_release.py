@@ -53,8 +53,10 @@ def test_frames_begin_near_their_parent_and_leave_it(labels: Labels) -> None:
     assert 5.0 < np.sqrt(np.square(frames.forces).mean()) < 60.0
 
 
-def test_order_batch_and_processes_do_not_matter(labels: Labels, tmp_path: Path) -> None:
-    backwards = replace(ORACLE, n_parallel=2).label(COORDS[[2, 0]], folder=tmp_path)
+# processes are those of every oracle of OpenMM, which test_mean_force.py begins
+@pytest.mark.parametrize("n_parallel", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_order_batch_and_processes_do_not_matter(labels: Labels, tmp_path: Path, n_parallel: int) -> None:
+    backwards = replace(ORACLE, n_parallel=n_parallel).label(COORDS[[2, 0]], folder=tmp_path)
     np.testing.assert_array_equal(backwards.frames.coords[:12], labels.frames.coords[12:])
     np.testing.assert_array_equal(backwards.frames.forces[12:], labels.frames.forces[:12])
     again = ORACLE.label(COORDS[[2, 0]], folder=tmp_path, executor=Counting(stop_after=0))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from cgexp.config.compose import compose
 from cgexp.config.paths import group_options
 from cgexp.errors import InputError
-from cgexp.report.figures import draw
+from cgexp.report.figures import SUFFIXES, draw
 from cgexp.runs.pipeline import run
 from tests.runs.small import configure, quiet
 
@@ -25,14 +25,18 @@ LITTLE_SAMPLING = [
 ]
 
 
-# PDFs take three times as long as all else of a run: those of a toy and of a peptide have all kinds of figures
-WITH_PDF = ("toy_cgnet", "chignolin_first")
+# PDFs take three times as long as all else of a run: those of a toy are drawn here, a peptide's free energy in
+# tests/report/test_figures.py; all of a peptide's are slow
+WITH_PDF = "toy_cgnet"
 # figures of these are drawn, and their files are blank: those of chignolin_first are of the same curves
 BLANK = ("chignolin_cgnet", "chignolin_cgschnet")
 
 # these ask for a file or a sequence: tests/datasets/trajectory/test_to_report.py runs them
 OF_USERS = ("own_molecule", "own_peptide", "peptide")
-READY = [name for name in group_options("experiment") if not name.startswith("active_") and name not in OF_USERS]
+ELSEWHERE = ("toy_polymer",)  # tests/systems/test_molecules.py runs it
+READY = [
+    name for name in group_options("experiment") if not name.startswith("active_") and name not in OF_USERS + ELSEWHERE
+]
 
 SAMPLED = ["trainer.use_weights=last"] + [
     f"loss.terms.relative_entropy.{key}=2" for key in ("n_replicas", "n_steps", "n_equilibration")
@@ -50,7 +54,7 @@ def test_every_experiment_runs_from_data_to_figures(
 ) -> None:
     if experiment in BLANK:
         monkeypatch.setattr("cgexp.runs.page.draw", lambda *given: dict.fromkeys(draw(*given), Figure((1, 1))))
-    overrides = [f"experiment={experiment}", f"figures={'all' if experiment in WITH_PDF else 'png'}"]
+    overrides = [f"experiment={experiment}", f"figures={'all' if experiment == WITH_PDF else 'png'}"]
     if compose(overrides)["dataset"]["name"] == "chignolin_openmm":
         pytest.importorskip("openmm")
         overrides += LITTLE_SAMPLING
@@ -62,8 +66,15 @@ def test_every_experiment_runs_from_data_to_figures(
     assert "w1_tica" in metrics or "force_rmse_relative" in metrics
     figures = {path.name for path in folder.figures.iterdir()}
     assert {"training.png", "prior_fit.png"} <= figures
-    assert ("training.pdf" in figures) == (experiment in WITH_PDF)
+    assert ("training.pdf" in figures) == (experiment == WITH_PDF)
     assert not list(folder.path.rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_every_figure_of_a_peptide_is_written_in_every_way(outputs: Path) -> None:
+    folder = run(configure(outputs, "experiment=chignolin_first", "figures=all"), say=quiet)
+    names = {path.stem for path in folder.figures.iterdir()}
+    assert {path.name for path in folder.figures.iterdir()} == {f"{n}.{s}" for n in names for s in SUFFIXES["all"]}
 
 
 @pytest.mark.parametrize("loss", group_options("loss"))

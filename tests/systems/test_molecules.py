@@ -74,11 +74,14 @@ def test_a_freely_jointed_chain_has_the_extent_of_a_random_walk() -> None:
 
 def test_the_polymer_trains_simulates_and_is_reported(tmp_path: Path) -> None:
     small = ["dataset.n_frames=2000", "dataset.n_beads=5"]
-    config = compose(["experiment=toy_polymer", "debug=fast", "figures=none", f"outputs={tmp_path}", *small])
+    config = compose(["experiment=toy_polymer", "debug=fast", "figures=png", f"outputs={tmp_path}", *small])
     check(config)
     folder = run(config, say=lambda text: None)
     metrics = json.loads(folder.metrics.read_text())
     assert {"w1_rg", "w1_end_to_end", "w1_bond", "w1_angle", "w1_dihedral", "w1_tica"} <= metrics.keys()
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert metrics["replicas_failed"] == 0
+    assert {"training.png", "prior_fit.png"} <= {path.name for path in folder.figures.iterdir()}
     assert not {name for name in metrics if "rmsd" in name or "folded" in name}
     assert "No native structure is known" in folder.report.read_text()
     frames = read_frames(next(tmp_path.glob("data/*/frames.npz")))

@@ -55,7 +55,9 @@ def test_frames_of_the_study_temperature_carry_forces_and_their_walker(tmp_path:
     assert "round trips" in PROTOCOL.facts(job)[0]
 
 
-def test_stopped_and_resumed_equals_run_through(tmp_path: Path) -> None:
+# processes are those of every protocol, which test_protocol.py begins
+@pytest.mark.parametrize("n_parallel", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_stopped_and_resumed_equals_run_through(tmp_path: Path, n_parallel: int) -> None:
     whole = sample(task(tmp_path / "whole"), PROTOCOL, progress=quiet)
 
     def stop(done: int, total: int, text: str) -> None:
@@ -64,7 +66,7 @@ def test_stopped_and_resumed_equals_run_through(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         sample(task(tmp_path / "parts"), PROTOCOL, progress=stop)
-    parts = sample(task(tmp_path / "parts"), PROTOCOL, n_parallel=2, progress=quiet)
+    parts = sample(task(tmp_path / "parts"), PROTOCOL, n_parallel, progress=quiet)
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(a.read("forces"), b.read("forces"))
 
