@@ -132,7 +132,7 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     if value == "???":
         yield f"{place} is missing a value: set {place}=<value>"
         return
-    if not PLACES.isdisjoint(signature.marks(name)) and isinstance(value, str) and not _is_short_path(value):
+    if not PLACES.isdisjoint(signature.marks(name)) and not all(map(_is_short_path, _texts(value))):
         yield f"{place}={shown(value)} is not valid: expected a path whose names have at most {LONGEST_NAME} letters"
         return
     hint = signature.parameters.get(name)
@@ -152,6 +152,10 @@ def _argument_problems(signature: Signature, place: str, name: str, value: Any) 
     elif expected:
         yield f"{place}={shown(value)} is not valid: expected {expected}"
     yield from _nested_problems(place, value, hint)
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, str)]
 
 
 def _is_short_path(path: str) -> bool:

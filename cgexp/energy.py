@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +30,17 @@ class EnergyTerm(Part, nn.Module):
 
     def fit(self, frames: Frames, system: System) -> None:
         """Adapt buffers to the training frames, which are of ``system``; the default needs nothing."""
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters that a training changes; none where there is nothing to train."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def saved_spec(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The config node that, with the state_dict, makes the term again, as it stands in a potential's file.
+
+        spec: the node that it was made of, which is the default.
+        """
+        return dict(spec)
 
     def energy(self, coords: Tensor) -> Tensor:
         """Energy of each frame: coords [n_frames, n_beads, n_dims] -> [n_frames], in the system's energy unit."""

@@ -193,6 +193,9 @@ def _active_learning(config: Config) -> Iterator[str]:
     active = config["active"]
     if active is None:
         return
+    if not fact(config["model"][TARGET], "trains", True):
+        option = config["choices"].get("model")
+        yield f"active learning trains a network in every round, and model={option} is none to train: choose another"
     for key in ("force_field", "solvent", "surface_term"):
         if key in config["dataset"] and config["dataset"][key] != (config["oracle"] or config["dataset"]).get(key):
             yield f"oracle.{key} is not dataset.{key}={config['dataset'][key]}, and labels join the data: set it so"
@@ -262,7 +265,7 @@ PHYSICS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("trainer", "scheduler"), _learning_rate_finder),
     (("dataset", "trainer"), noise_of_an_ensemble),
     (
-        ("active", "dataset", "oracle", "acquisition", "trainer", "scheduler", "simulation", "executor"),
+        ("active", "dataset", "model", "oracle", "acquisition", "trainer", "scheduler", "simulation", "executor"),
         _active_learning,
     ),
 )

@@ -109,11 +109,15 @@ def _physics(node: Any, stage: str, inside: bool = False) -> Any:
         if Mark.LATER in marks and is_default and not inside:
             continue
         if value is not None and Mark.RUN in marks:
-            value = Path(os.path.abspath(str(value))).name
+            value = [_run_name(run) for run in value] if isinstance(value, list) else _run_name(value)
         elif value is not None and Mark.CONTENT in marks:
             value = [_content(str(file)) for file in value] if isinstance(value, list) else _content(str(value))
         kept[key] = _physics(value, stage, True)
     return kept
+
+
+def _run_name(folder: Any) -> str:
+    return Path(os.path.abspath(str(folder))).name
 
 
 def _content(path: str) -> str:

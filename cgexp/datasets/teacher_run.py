@@ -20,7 +20,7 @@ from cgexp.config.recorded import parse_recorded
 from cgexp.datasets.recipe import Recipe
 from cgexp.errors import InputError
 from cgexp.frames import Frames
-from cgexp.models.potential import Potential, load_potential
+from cgexp.models.potential import POTENTIAL_FILE, Potential, load_potential
 from cgexp.progress import Progress
 from cgexp.simulation.integrators import Overdamped
 from cgexp.simulation.replicas import make_starts
@@ -31,7 +31,6 @@ from cgexp.store import read_frames, read_record, read_sealed_text
 from cgexp.systems.base import System
 
 BATCH = 1000  # configurations at once
-POTENTIAL_FILE = "potential.npz"  # of a finished run's folder
 
 
 def potential_file(path: str, group: str) -> Path:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError, did_you_mean
 from cgexp.kernels.filter_table import has_kinks
 from cgexp.kernels.fused_cgnet import FusedCGnet
@@ -20,6 +21,7 @@ from cgexp.kernels.fused_prior import AddPrior, FusedPrior, add_prior
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.sparse import sparse_evaluator
 from cgexp.kernels.table import TablePotential
+from cgexp.models.average import Average
 from cgexp.models.cgnet import CGnet
 from cgexp.models.cgschnet import CGSchNet
 from cgexp.models.layers import with_plain_weights
@@ -27,6 +29,7 @@ from cgexp.models.potential import Potential
 from cgexp.priors.prior import Prior
 
 log = logging.getLogger(__name__)
+NO_PRIOR = Prior({}, temperature=1.0)
 EVALUATION_BYTES = 256 * 2**20
 NUMBERS_A_PAIR = 3500  # that the reference of CGSchNet (3 blocks of 128 features) keeps, measured
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
@@ -47,6 +50,8 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
     if name not in CHOICES:
         raise InputError(f"unknown kernel={name}{did_you_mean(name, CHOICES)}: expected {' or '.join(CHOICES)}")
     frozen = with_plain_weights(copy.deepcopy(potential).to(coords).eval()).requires_grad_(False)
+    if isinstance(frozen, Potential) and isinstance(frozen.network, Average):
+        return _of_average(name, frozen.network, frozen.prior, coords)
     if isinstance(frozen, Potential) and frozen.conservative and not _left_to_the_reference(name, frozen):
         for choice in CHOICES[name]:
             try:
@@ -57,6 +62,22 @@ def make_evaluator(name: str, potential: nn.Module, coords: Tensor) -> Evaluate:
             if evaluate is not None:
                 return evaluate
     return cast(Evaluate, frozen.energy_and_forces)
+
+
+def _of_average(name: str, network: Average, prior: EnergyTerm, coords: Tensor) -> Evaluate:
+    """Every member by a kernel of its own, their mean, and the prior once."""
+    members = [make_evaluator(name, Potential(member, NO_PRIOR), coords) for member in network.networks]
+    of_prior = make_evaluator(name, Potential(None, prior), coords)
+
+    def energy_and_forces(coords: Tensor) -> tuple[Tensor, Tensor]:
+        energy, forces = cast(tuple[Tensor, Tensor], of_prior(coords))
+        for evaluate in members:
+            of_member = cast(tuple[Tensor, Tensor], evaluate(coords))
+            energy = energy + of_member[0] / len(members)
+            forces = forces + of_member[1] / len(members)
+        return energy, forces
+
+    return energy_and_forces
 
 
 def make_forces(name: str, potential: nn.Module, coords: Tensor) -> Callable[[Tensor], Tensor]:
@@ -115,7 +136,7 @@ def _fused(potential: Potential, coords: Tensor) -> Evaluate | None:
         return _with_prior(FusedCGSchNet(network).evaluator(), add)
     if isinstance(network, CGnet):
         return _with_prior(FusedCGnet(network).evaluator(), add)
-    alone = Potential(network, Prior({}, temperature=1.0)) if network is not None else None
+    alone = Potential(network, NO_PRIOR) if network is not None else None
     return _with_prior(_zero if alone is None else alone.energy_and_forces, add)
 
 

@@ -18,6 +18,8 @@ from cgexp.energy import EnergyTerm, negative_gradient
 from cgexp.errors import InputError
 from cgexp.store import read_arrays, write_arrays
 
+POTENTIAL_FILE = "potential.npz"  # of a finished run's folder
+
 
 class Potential(nn.Module):
     """Energy and forces of coarse-grained configurations, in the units of the system.
@@ -170,6 +172,11 @@ def save_potential(
 
 def load_potential(path: Path) -> Potential:
     """Read a potential written by save_potential, on the CPU, with the precision it was saved in, ready to evaluate."""
+    return read_potential(path)[0]
+
+
+def read_potential(path: Path) -> tuple[Potential, Mapping[str, Any]]:
+    """As ``load_potential``, with what the file says beside it: ``specs`` of its parts, and the rest of its meta."""
     arrays, meta = read_arrays(path)
     if meta.get("kind") != "potential":
         raise InputError(f"{path} holds no potential: expected the file that training writes")
@@ -183,7 +190,7 @@ def load_potential(path: Path) -> Potential:
         raise InputError(
             f"{path} does not fit the model it names (written by another version?): train again with this version"
         ) from error
-    return potential.eval()
+    return potential.eval(), meta
 
 
 def take_weights(network: EnergyTerm, source: EnergyTerm) -> list[str]:

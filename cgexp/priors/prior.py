@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Mapping
@@ -68,6 +69,18 @@ class Prior(EnergyTerm):
         for _, term in self.items():
             term.fit(frames, system)
         self.units, self.data_hash = frames.units, frames.content_hash
+
+    def agrees_with(self, other: EnergyTerm) -> bool:
+        """Whether another term is a prior of the same formulas, parameters, units and temperature.
+
+        To the precision of the other, as a potential is saved in another one than a prior.
+        """
+        if not isinstance(other, Prior):
+            return False
+        like = next((value for value in other.buffers() if value.is_floating_point()), None)
+        own = self if like is None else copy.deepcopy(self).to(like.dtype)
+        facts = [{**prior.describe(), "data_hash": None} for prior in (own, other)]
+        return facts[0] == facts[1]
 
     def left(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """The config node of this prior without the terms that ``fit`` has left out."""

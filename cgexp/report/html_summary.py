@@ -91,8 +91,9 @@ class RunFacts:
     """What a run was made of, as far as its page tells it.
 
     data: name of the data set; basin: the one that its frames are restricted to, or None. network: name of its class.
-    prior_terms: their names. fitted_on: the data set of the prior, None: the run's own. start_from: where the weights
-    began, or None. simulation: None if there was none. debug: 'none' but for a rehearsal.
+    averaged: the runs whose networks it is the mean of. prior_terms: their names. fitted_on: the data set of the prior,
+    None: the run's own. start_from: where the weights began, or None. simulation: None if there was none. debug: 'none'
+    but for a rehearsal.
     """
 
     data: str
@@ -102,6 +103,7 @@ class RunFacts:
     basin: str | None = None
     fitted_on: str | None = None
     start_from: str | None = None
+    averaged: Sequence[str] = ()
     debug: str = "none"
 
 
@@ -171,13 +173,22 @@ def _training(run: RunFacts, metrics: Metrics, frames: Frames, n_frames_prior: i
         f"{f', of which {chosen:,} were chosen and are no sample of the ensemble' if chosen else ''}"
     )
     fitted = None if n_frames_prior is None else f"fitted to {n_frames_prior:,} frames of {run.fitted_on}"
+    if run.averaged:
+        return (
+            f"The potential is the mean of the networks of {len(run.averaged)} runs ({', '.join(run.averaged)}), "
+            f"{metrics['n_parameters']:,.0f} parameters in all, {_on_top(terms, fitted)}; nothing was trained. The "
+            f"data set of the run is {data}."
+        )
     if not metrics.get("epochs"):
         text = f"The potential is a prior of {terms or 'nothing'} alone, {fitted or f'fitted to {data}'}; nothing was "
         return text + ("trained." if fitted is None else f"trained. The data set of the run is {data}.")
-    prior = f"on top of a prior of {terms}{f' {fitted}' if fitted else ''}" if terms else "without a prior"
     size = f"{metrics['n_parameters']:,.0f} parameters"
-    trained = f"{run.network} with {size}, {prior}, was trained by force matching on {data}."
+    trained = f"{run.network} with {size}, {_on_top(terms, fitted)}, was trained by force matching on {data}."
     return f"{trained} {_epochs(run.start_from, metrics)}"
+
+
+def _on_top(terms: str, fitted: str | None) -> str:
+    return f"on top of a prior of {terms}{f' {fitted}' if fitted else ''}" if terms else "without a prior"
 
 
 def _epochs(start: str | None, metrics: Metrics) -> str:

@@ -71,15 +71,15 @@ def report(config: Config) -> Iterator[str]:
     require_fitting(experiment.loss.make(), experiment.trainer, network)
     if experiment.simulation is not None:
         experiment.simulation.require_energy(network.conservative)
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    n_parameters, trains = sum(parameter.numel() for parameter in network.parameters()), bool(network.trainable())
     yield f"model      {choices.get('model')}: {n_parameters:,} parameters; prior with {len(prior.terms)} terms"
-    if n_parameters and whole is not None:
+    if trains and whole is not None:
         require_trainable(whole, experiment)
     start_from = experiment.trainer.start_from
     if start_from is not None:
         names = take_weights(network, network_of(start_from))
         yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
-    if n_parameters:
+    if trains:
         value, norm = one_step(network, experiment.loss.make(), frames)
         yield f"step       loss {value:.4g} on made-up forces, gradient norm {norm:.4g}: the double backward works"
     coords = torch.tensor(frames.coords, dtype=torch.float32)
@@ -90,7 +90,7 @@ def report(config: Config) -> Iterator[str]:
             "configurations: choose other numbers"
         )
     yield f"potential  forces {list(forces.shape)}, all finite"
-    if n_parameters:
+    if trains:
         update(experiment, network)
         require_callbacks(experiment.trainer)
     yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
@@ -165,7 +165,7 @@ def step_seconds(experiment: Experiment, network: EnergyTerm, prior: Prior, fram
     batch, simulation = experiment.trainer.batch_size, experiment.simulation
     n_walkers = 0 if simulation is None else simulation.n_walkers
     train_s, loss = 0.0, experiment.loss.make()
-    if any(True for _ in network.parameters()):
+    if network.trainable():
         tried = frames.select(np.resize(np.arange(len(frames)), min(batch, N_TRIED)))
         train_s = _seconds(lambda: one_step(network, loss, tried)) * batch / len(tried)
     if not n_walkers:

@@ -137,5 +137,6 @@ def facts_of(experiment: Experiment) -> RunFacts:
         basin=getattr(experiment.dataset, "basin", None),
         fitted_on=prior.fitted_on,
         start_from=experiment.trainer.start_from,
+        averaged=[Path(run).name for run in experiment.model.spec.get("runs", ())],
         debug=experiment.option("debug") or "none",
     )

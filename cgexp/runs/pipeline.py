@@ -205,8 +205,10 @@ def _work(experiment: Experiment, folder: RunFolder, verb: str, watch: Watch | N
     experiment.require_simulation()
     if verb != "evaluate":
         _ = trainer.device  # refuses a GPU that is not there
-    if "train" in stages and trainer.start_from is not None and not folder.done("train"):
-        network_of(trainer.start_from)  # refuses a folder that holds none, before anything is made
+    if "train" in stages and not folder.done("train"):  # folders without a network are refused before anything is made
+        experiment.model.make()
+        if trainer.start_from is not None:
+            network_of(trainer.start_from)
     frames, data_path = experiment.data_set.get(workers=experiment.executor)
     if not equilibrium_of(experiment, frames):
         experiment.analysis.check(frames.sample)

@@ -30,13 +30,13 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import STAGES, RunFolder
 from cgexp.runs.linked import claim_folder, require_own
 from cgexp.runs.sense import warn_of_rest, warn_of_training
+from cgexp.runs.untrained import keep_untrained
 from cgexp.simulation.replicas import make_starts
 from cgexp.simulation.simulation import content_hash
 from cgexp.simulation.trajectory import HEADER, Trajectory
 from cgexp.stability import time_step_problem
 from cgexp.store import file_hash, read_record, write_record
 from cgexp.training.fit import LAST, Watch
-from cgexp.training.levels import untrained
 from cgexp.training.nodes import meet, node_rank
 from cgexp.training.noise import with_noise
 
@@ -116,7 +116,6 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     experiment, frames, folder = context.experiment, context.frames, context.folder
     settings, seed = experiment.trainer, experiment.seed
     is_first = node_rank(settings) == 0  # the others only take part
-    prior_spec = prior.left(experiment.prior.spec)
     out = None if scratch is None else create(scratch / "prior_forces.npy", frames.coords.shape, np.float64)
     prior_forces = forces_of(Potential(None, prior.double()), frames.coords, experiment.kernel, out)
     torch.manual_seed(seed)
@@ -126,12 +125,9 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
         taken = take_weights(network, network_of(settings.start_from))
         own = [name for name, _ in network.named_parameters() if name not in taken]
         log.info("weights from %s, but for %s", settings.start_from, ", ".join(own) or "none")
-    if not any(True for _ in network.parameters()):
+    if not network.trainable():
         if is_first:
-            fraction, fold = settings.validation_fraction, settings.fold
-            numbers = untrained(frames, prior_forces, fraction, fold, folder.training, seed)
-            write_record(folder.training_metrics, numbers)
-            save_potential(folder.potential, Potential(None, prior.to(settings.dtype)), None, prior_spec)
+            keep_untrained(experiment, folder, frames, network, prior, prior_forces)
         return
     from cgexp.training.trainer import fit  # Lightning takes seconds to import
 
@@ -146,7 +142,8 @@ def _train(context: Context, prior: Prior, scratch: Path | None) -> None:
     numbers["n_parameters"] = float(sum(p.numel() for p in network.parameters()))
     write_record(folder.training_metrics, numbers)
     save_potential(
-        folder.potential, Potential(network, prior.to(settings.dtype)), experiment.model.spec, prior_spec,
+        folder.potential, Potential(network, prior.to(settings.dtype)), network.saved_spec(experiment.model.spec),
+        prior.left(experiment.prior.spec), system=experiment.system.name,
         weights=f"{settings.use_weights} checkpoint, epoch {numbers['checkpoint_epoch']:.0f}, kernel {kernel}",
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import write_bytes, write_json
 from cgexp.studies.results import Results, write_study_page
 from cgexp.studies.round_table import NAME, KeptRun, Key, RoundTable, keys_of
-from cgexp.studies.study import VERBS, Arm, Study, paired_seeds
+from cgexp.studies.study import VERBS, Arm, Study
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
@@ -130,9 +130,7 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
                 f"{study.folder}: arm {arm.name} needs the run of {name}, which has several for a seed: name an arm "
                 "without comma-separated values"
             )
-        pairs = paired_seeds(arm.seeds, list(by_seed))
-        assert pairs is not None  # Study.load
-        folders[name] = {own: by_seed[other] for own, other in pairs.items()}
+        folders[name] = by_seed
     configs = arm.configs(extra, folders)
     for config in configs:
         check(config)

@@ -109,17 +109,12 @@ def keys_of(study: Study, overrides: Sequence[str]) -> dict[str, list[Key | None
         configs = arm.configs(overrides)  # the names of other arms stand for their folders
         of_runs = []
         for config in configs:
-            needed = [_of_seed(ids[name], config["seed"]) for name in arm.sources]
+            needed = [one for name in arm.sources for one in arm.needed(name, ids[name], config["seed"])]
             of_runs.append((config["seed"], digest([run_id(config), *needed])))
         ids[arm.name] = dict(of_runs)
         alone = arm.verb == "active" and len(ids[arm.name]) == len(of_runs)
         keys[arm.name] = [(arm.name, seed, of_run) if alone else None for seed, of_run in of_runs]
     return keys
-
-
-def _of_seed(ids: dict[int, str], seed: int) -> str:
-    """That of the seed; of one run that serves all seeds, its own."""
-    return ids[seed] if seed in ids else next(iter(ids.values()))
 
 
 def _row(of_round: Round) -> dict[str, str]:

@@ -19,7 +19,8 @@ STUDY, EXPECTED = "study.yaml", "expected.yaml"
 STUDY_KEYS = ("title", "seeds", "verb", "common", "shared", "columns", "arms")  # shared: lists that arms refer to
 ARM_KEYS = ("label", "overrides", "seeds", "verb", "start_from", "variants", "computed")
 VERBS = ("run", "active")
-OTHER_RUN = re.compile(r"\$\{run:([^}]*)\}")  # ${run:ARM}: folder of a run of that arm; of which, see paired_seeds
+# ${run:ARM}: folder of a run of that arm; of which, see paired_seeds. ${runs:ARM}: list of the folders of all its runs
+OTHER_RUN = re.compile(r"\$\{(runs?):([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,37 @@ class Arm:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The arms whose runs this one needs: those that ``${run:ARM}`` names, each once."""
-        return tuple(dict.fromkeys(name for text in self.overrides for name in OTHER_RUN.findall(text)))
+        """The arms whose runs this one needs: those that ``${run:ARM}`` and ``${runs:ARM}`` name, each once."""
+        return tuple(dict.fromkeys([*self._named("run"), *self._named("runs")]))
+
+    @property
+    def paired_sources(self) -> tuple[str, ...]:
+        """Those of which each run needs that of its own seed: ``${run:ARM}``."""
+        return tuple(dict.fromkeys(self._named("run")))
+
+    def _named(self, kind: str) -> list[str]:
+        return [name for text in self.overrides for found, name in OTHER_RUN.findall(text) if found == kind]
+
+    def needed(self, name: str, by_seed: Mapping[int, str], seed: int) -> list[str]:
+        """What the run of a seed needs of the runs of the arm called ``name``, given for each of that arm's seeds.
+
+        ``${runs:ARM}`` needs all, ``${run:ARM}`` that of the paired seed.
+        """
+        if name in self._named("runs"):
+            return list(by_seed.values())
+        return [by_seed[self._paired(by_seed)[seed]]]
+
+    def _paired(self, by_seed: Mapping[int, str]) -> dict[int, int]:
+        pairs = paired_seeds(self.seeds, list(by_seed))
+        assert pairs is not None  # Study.load
+        return pairs
 
     def configs(
         self, extra: Sequence[str] = (), folders: Mapping[str, Mapping[int, str]] | None = None
     ) -> list[Config]:
         """The composed configs of all its runs, seed after seed for each combination.
 
-        folders: arm -> seed -> folder of its run, for all ``sources``; without it, their names stand for the folders.
+        folders: arm -> its seed -> folder of its run, for all ``sources``; without it, names stand for the folders.
         """
         return [config for job, seeds in self.jobs(extra, folders) for config in compose_seeds(job, seeds)]
 
@@ -58,11 +81,20 @@ class Arm:
         if self.computed:
             return
         for seeds in [[seed] for seed in self.seeds] if self.sources and folders else [self.seeds]:
-            own = list(self.overrides)
-            for name in self.sources:
-                folder = _quoted(folders[name][seeds[0]] if folders else name)
-                own = [text.replace(f"${{run:{name}}}", folder) for text in own]
+            own = [self._filled(text, seeds[0], folders) for text in self.overrides]
             yield from ((job, seeds) for job in expand([*own, *extra]))
+
+    def _filled(self, text: str, seed: int, folders: Mapping[str, Mapping[int, str]] | None) -> str:
+        """An override with folders in the place of the arms whose runs it names."""
+
+        def place(found: re.Match[str]) -> str:
+            kind, name = found.groups()
+            by_seed = {seed: name} if folders is None else folders[name]
+            if kind == "runs":
+                return f"[{','.join(map(_quoted, by_seed.values()))}]"
+            return _quoted(name if folders is None else by_seed[self._paired(by_seed)[seed]])
+
+        return OTHER_RUN.sub(place, text)
 
 
 @dataclass(frozen=True)
@@ -174,7 +206,7 @@ def _arms(path: Path, name: str, node: Any, study: Mapping[str, Any]) -> Iterato
 
 
 def _require_sources(path: Path, arms: Sequence[Arm]) -> None:
-    """Refuse a ``${run:ARM}`` of an arm that is none, has no runs or lacks a seed."""
+    """Refuse a ``${run:ARM}`` or ``${runs:ARM}`` of an arm that is none, has no runs or lacks a seed."""
     known = {arm.name: arm for arm in arms}
     for arm, name in ((one, source) for one in arms for source in one.sources):
         if name not in known:
@@ -183,7 +215,7 @@ def _require_sources(path: Path, arms: Sequence[Arm]) -> None:
             )
         if known[name].computed:
             raise InputError(f"{path}: arm {arm.name} needs runs of {name}, which has no runs")
-        if paired_seeds(arm.seeds, known[name].seeds) is None:
+        if name in arm.paired_sources and paired_seeds(arm.seeds, known[name].seeds) is None:
             raise InputError(
                 f"{path}: arm {arm.name} has seeds {list(arm.seeds)} but {name}, whose runs it needs, has "
                 f"{list(known[name].seeds)}: give it no others, or as many, all of them others"

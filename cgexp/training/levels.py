@@ -33,16 +33,18 @@ def loss_levels(
 
 
 def untrained(
-    frames: Frames, prior_forces: NDArray[np.floating], validation_fraction: float, fold: int, folder: Path, seed: int
-) -> dict[str, float]:
-    """The numbers of ``fit`` for the prior alone, on the same split of the frames; writes a history of one row.
+    frames: Frames, prior_forces: NDArray[np.floating], forces: NDArray[np.floating], validation_fraction: float,
+    fold: int, folder: Path, seed: int,
+) -> dict[str, float]:  # fmt: skip
+    """The numbers of ``fit`` for a model that is not trained, on the same split of the frames; a history of one row.
 
-    prior_forces: [n_frames, n_beads, n_dims], force unit of the frames. Raises InputError if these cannot be split.
+    prior_forces, forces: of the prior alone and of the whole model, [n_frames, n_beads, n_dims], force unit of the
+    frames. Raises InputError if these cannot be split.
     """
     train, validation = split(frames, validation_fraction, seed, fold)
     levels = loss_levels(frames, prior_forces, validation)
-    trained = loss_levels(frames, prior_forces, train)["loss_prior_only"]
-    validated = {"loss_validation": levels["loss_prior_only"]} if len(validation) else {}
+    trained, held_out = (loss_levels(frames, forces, index)["loss_prior_only"] for index in (train, validation))
+    validated = {"loss_validation": held_out} if len(validation) else {}
     row = {"epoch": 0, "step": 0, "lr": 0.0, "objective": trained, "loss_train_running": trained, "seconds": 0.0}
     write_rows(folder / "history.csv", [row | validated])
     return {"loss_train": trained, **validated, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}

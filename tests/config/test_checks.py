@@ -28,6 +28,7 @@ FILES = {
         PEPTIDE,
         "dataset.n_beads=10",
     ],
+    "average": ["model.runs=[outputs/toy_cgnet/0123456789]"],
     "peptide_file": ["dataset.path=frames.npz"],
     "teacher": ["dataset.path=outputs/chignolin_first/0123456789"],
     "toy_teacher": ["dataset.path=outputs/toy_cgnet/0123456789"],

@@ -11,7 +11,8 @@ from cgexp.config.compose import compose
 from cgexp.config.paths import group_options
 from cgexp.energy import EnergyTerm
 
-OPTIONS = [(group, option) for group in ("model", "prior") for option in group_options(group)]
+# model=average is made of runs: tests/runs/test_average.py
+OPTIONS = [(group, name) for group in ("model", "prior") for name in group_options(group) if name != "average"]
 
 TERM = "cgexp.energy.EnergyTerm"
 

@@ -56,6 +56,14 @@ def test_chosen_frames_are_counted() -> None:
     assert ", of which 2 were chosen and are no sample of the ensemble. Of 8 epochs" in words(frames=chosen)
 
 
+def test_a_mean_of_networks_was_not_trained() -> None:
+    text = words(facts=facts(averaged=["one", "two"]), metrics={**METRICS, "epochs": 0.0})
+    assert text.startswith(
+        "The potential is the mean of the networks of 2 runs (one, two), 44,800 parameters in all, on top of a prior "
+        "of bonds, angles and repulsion; nothing was trained. The data set of the run is 6 frames of some_data (a test;"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

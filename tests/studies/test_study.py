@@ -116,6 +116,21 @@ def test_an_arm_takes_the_folder_of_another_arms_run(tmp_path: Path) -> None:
     assert arms["next"].configs()[0]["trainer"]["start_from"].endswith("/plain")  # as the check of a study's form does
 
 
+def test_an_arm_takes_the_folders_of_all_runs_of_another(tmp_path: Path) -> None:
+    arm = "  mean: {label: mean, seeds: [5], overrides: [model=average, 'model.runs=${runs:plain}']}\n"
+    study = Study.load("mine", make(tmp_path, STUDY + arm))
+    mean = study.arms[-1]
+    assert (mean.sources, mean.paired_sources) == (("plain",), ())
+    assert [[one.name for one in level if one.name == "mean"] for level in study.levels()] == [[], ["mean"]]
+    (config,) = mean.configs(folders={"plain": {1: "/a/one", 2: "/a/it's, 2"}})
+    assert config["model"]["runs"] == ["/a/one", "/a/it's, 2"]
+    assert mean.needed("plain", {1: "one", 2: "two"}, 5) == ["one", "two"]
+    (unknown,) = mean.configs()  # before the runs are there, the arm's name stands for them
+    assert [Path(run).name for run in unknown["model"]["runs"]] == ["plain"]
+    with pytest.raises(InputError, match="did you mean 'plain'"):
+        Study.load("mine", make(tmp_path / "wrong", STUDY + arm.replace("runs:plain", "runs:plane")))
+
+
 def test_the_verb_is_that_of_the_study_or_the_arm(tmp_path: Path) -> None:
     text = STUDY.replace("seeds: [1, 2]", "seeds: [1, 2]\nverb: active").replace(
         "{label: plain,", "{label: plain, verb: run,"
