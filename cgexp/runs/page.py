@@ -37,7 +37,9 @@ def draw_figures(
     wanted, folder = context.experiment.figures, context.folder
     if not SUFFIXES[wanted]:
         return {}
-    curves = {**result.curves, "training": _history(context, metrics)}
+    curves = dict(result.curves)
+    if context.frames.forces is not None:
+        curves["training"] = _history(context, metrics)
     curves["prior_fit"] = Prior.load(folder.prior).fit_quality(frames_of_prior(context.experiment, context.frames))
     figures = draw(curves, analysis.figures)
     return {name: save(figure, folder.figures, name, SUFFIXES[wanted])[0] for name, figure in figures.items()}

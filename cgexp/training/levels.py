@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ def loss_levels(
 ) -> dict[str, float]:
     """The losses (force^2) of predicting no force and of the prior alone, which tell what a loss means.
 
-    On the validation frames where there are some, so that they compare with ``loss_validation``.
+    On the validation frames where there are some, so that they compare with ``loss_validation``. None of frames that
+    have no forces.
     """
     forces, weights = frames.forces, frames.weights
     index = validation_index if len(validation_index) else np.arange(len(frames))
-    assert forces is not None
+    if forces is None:
+        return {}
     squares: dict[str, list[NDArray[np.floating]]] = {"zero_force": [], "prior_only": []}
     for first in range(0, len(index), FRAMES_A_PART):
         part = index[first : first + FRAMES_A_PART]
@@ -42,9 +45,13 @@ def untrained(
     frames. Raises InputError if these cannot be split.
     """
     train, validation = split(frames, validation_fraction, seed, fold)
-    levels = loss_levels(frames, prior_forces, validation)
-    trained, held_out = (loss_levels(frames, forces, index)["loss_prior_only"] for index in (train, validation))
-    validated = {"loss_validation": held_out} if len(validation) else {}
+    numbers = loss_levels(frames, prior_forces, validation)
+    if numbers:  # there are forces
+        numbers["loss_train"] = loss_levels(frames, forces, train)["loss_prior_only"]
+        if len(validation):
+            numbers["loss_validation"] = loss_levels(frames, forces, validation)["loss_prior_only"]
+    trained = numbers.get("loss_train", math.nan)
     row = {"epoch": 0, "step": 0, "lr": 0.0, "objective": trained, "loss_train_running": trained, "seconds": 0.0}
+    validated = {name: numbers[name] for name in ("loss_validation",) if name in numbers}
     write_rows(folder / "history.csv", [row | validated])
-    return {"loss_train": trained, **validated, **levels, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
+    return {**numbers, "checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}

@@ -17,6 +17,8 @@ from cgexp.runs.folder import RunFolder
 from cgexp.runs.load import load
 from cgexp.runs.pipeline import run
 from cgexp.runs.stages import network_of
+from cgexp.testing.configurations import toy_frames
+from cgexp.training.levels import untrained
 
 
 def test_energy_and_forces_are_zero() -> None:
@@ -27,6 +29,13 @@ def test_energy_and_forces_are_zero() -> None:
     assert not energy.any()
     assert not gradient.any()
     assert list(NoNetwork().parameters()) == []
+
+
+def test_frames_without_forces_have_no_losses(tmp_path: Path) -> None:
+    frames, forces = toy_frames(40).with_labels(forces=None), np.zeros((40, 1, 1))
+    numbers = untrained(frames, forces, forces, 0.1, 0, tmp_path, seed=0)
+    assert numbers == {"checkpoint_epoch": 0.0, "epochs": 0.0, "train_seconds": 0.0}
+    assert (tmp_path / "history.csv").is_file()
 
 
 @pytest.fixture(scope="module")
