@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import ot
 import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from scipy.stats import norm, wasserstein_distance
+from scipy.stats import gaussian_kde, norm, wasserstein_distance
 
 from cgexp.analysis import divergences as d
 
@@ -77,9 +78,25 @@ def test_w1_in_the_plane_respects_weights_and_thins_both_sides_alike(rng: np.ran
 def test_w1_of_densities_is_near_the_shift_and_respects_weights(rng: np.random.Generator) -> None:
     a = rng.normal(size=(3000, 2))
     assert d.wasserstein_2d_kde(a, a + np.array([1.5, 0.0])) == pytest.approx(1.5, rel=0.02)
-    assert d.wasserstein_2d_kde(a, a) == pytest.approx(0.0, abs=1e-9)
+    assert d.wasserstein_2d_kde(a, a) == 0.0
+    assert d.wasserstein_2d_kde(a, a[::-1]) == pytest.approx(0.0, abs=1e-9)
     left = (a[:, 0] < 0).astype(float)
     assert d.wasserstein_2d_kde(a, a, left) == pytest.approx(norm.pdf(0) * 2, rel=0.15)  # E|x| of the normal
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_w1_of_densities_is_that_of_scipys_densities_on_the_whole_grid(
+    rng: np.random.Generator, weighted: bool
+) -> None:
+    a = rng.normal(size=(400, 2)) @ np.array([[1.0, 0.8], [0.0, 0.3]])  # correlated
+    b = np.concatenate([rng.normal(size=(200, 2)) - 2.0, 0.1 * rng.normal(size=(100, 2)) + 3.0]).astype(np.float32)
+    weights = rng.random(400) ** 4 if weighted else None
+    low, high = np.min([a.min(0), b.min(0)], axis=0), np.max([a.max(0), b.max(0)], axis=0)
+    ends = low - 0.1 * (high - low), high + 0.1 * (high - low)
+    grid = np.stack(np.meshgrid(*np.linspace(*ends, 25).T, indexing="ij")).reshape(2, -1)
+    p, q = gaussian_kde(a.T, weights=weights)(grid), gaussian_kde(b.T.astype(np.float64))(grid)
+    whole = ot.emd2(p / p.sum(), q / q.sum(), cdist(grid.T, grid.T))
+    assert d.wasserstein_2d_kde(a, b, weights) == pytest.approx(whole, rel=1e-12)
 
 
 def test_points_on_one_line_span_no_plane(rng: np.random.Generator) -> None:
