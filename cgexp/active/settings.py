@@ -52,6 +52,10 @@ class ActiveLearning(Part):
     stop_metric: str | None = None
     stop_patience: PositiveInt = 2
 
+    def proposes_apart(self, number: int) -> bool:
+        """Whether a simulation of its own proposes the candidates of round ``number``, not the one that judges."""
+        return self.arm == "learning" and (number > 0 or bool(self.proposals))
+
 
 def stop_reason(
     settings: ActiveLearning, rounds: Sequence[Round], metrics: Mapping[str, float], coverage: float

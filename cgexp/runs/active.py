@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cgexp.active.loop import Loop
 from cgexp.active.round import Round
-from cgexp.active.rounds import ROUNDS, RoundFolder, data_of, initial_data, rounds_of
+from cgexp.active.rounds import ROUNDS, data_of, initial_data, rounds_of
 from cgexp.config.compose import Config
 from cgexp.errors import InputError
 from cgexp.frames import Frames
@@ -20,9 +20,10 @@ from cgexp.runs.active_figures import draw_rounds
 from cgexp.runs.active_stages import RoundStages
 from cgexp.runs.data import DataSet
 from cgexp.runs.experiment import Experiment
-from cgexp.runs.folder import PROPOSALS, STAGES, RunFolder, folder_of
+from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.pipeline import at_work, recording, relative
 from cgexp.runs.resolve import check_same_data
+from cgexp.runs.rounds import damaged_rounds
 from cgexp.runs.stages import proposing, remove
 from cgexp.store import write_bytes, write_json
 from cgexp.training.nodes import require_one_node
@@ -44,7 +45,7 @@ def run_active(config: Config, say: Say = print) -> RunFolder:
     if config["run"] is not None:
         raise InputError("cgexp active goes on with its own run: leave out run=, or give trainer.start_from=<folder>")
     folder = folder_of(config)
-    if all(folder.done(stage) for stage in OWN) and not damaged_rounds(folder) and not config["force"]:
+    if all(folder.done(stage) for stage in OWN) and not damaged_rounds(folder, config) and not config["force"]:
         say(f"{folder.path}: finished, skipped; force=true runs it again")
         return folder
     with at_work(folder, config, say):
@@ -77,7 +78,7 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         discard(folder)
     if (folder.path / ROUNDS).is_dir():
         check_same_data(folder, frames.content_hash)
-    for place in (place for place in damaged_rounds(folder) if place.record.is_file()):
+    for place in (place for place in damaged_rounds(folder, experiment.config) if place.record.is_file()):
         log.warning("%s: a stage is missing or changed, which is done again", place.path)
         place.record.unlink()  # so that the loop goes through its stages
     with recording(experiment, folder, frames, relative(data_path), "active") as tracker:
@@ -93,31 +94,6 @@ def _work(experiment: Experiment, folder: RunFolder, say: Say) -> None:
         write_json(folder.metrics, final_metrics(rounds))
         for stage in OWN:
             provenance.note(folder, stage, experiment.kernel)
-
-
-def damaged_rounds(folder: RunFolder) -> list[RoundFolder]:
-    """The rounds that lack a file or of which a stage is not as it was left.
-
-    Raises InputError if what they record of their stages is damaged.
-    """
-    rounds = [RoundFolder(folder.path, number) for number in range(len(list((folder.path / ROUNDS).glob("*"))))]
-    return [
-        place
-        for place in rounds
-        if not all(path.is_file() for path in place.files) or place.lost_answers() or not _is_whole(place.path)
-    ]
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether all stages of a round, of its ensemble and of its proposals, and their configs, are as they were left."""
-    main, proposals = RunFolder(path), path / PROPOSALS
-    members = [RunFolder(member) for member in sorted((path / "ensemble").glob("*"))]
-    if not all(member.has_config() for member in members):
-        return False
-    expected = [(main, STAGES), *((member, STAGES[:2]) for member in members)]
-    if proposals.is_dir():
-        expected.append((RunFolder.inside(proposals), ("simulate",)))
-    return all(place.done(stage) for place, stages in expected for stage in stages)
 
 
 def final_metrics(rounds: Sequence[Round]) -> dict[str, float]:

@@ -76,8 +76,7 @@ class RoundStages:
 
     def _proposals(self, place: RunFolder, number: int) -> RunFolder:
         """Where the simulation is that proposes candidates."""
-        one = self.settings.arm != "learning" or (number == 0 and not self.settings.proposals)
-        return place if one else RunFolder.inside(place.path / PROPOSALS)
+        return RunFolder.inside(place.path / PROPOSALS) if self.settings.proposes_apart(number) else place
 
     def _context(self, number: int, member: int, place: RunFolder, frames: Frames) -> Context:
         """What the stages need; config and hash of the data are written down first."""

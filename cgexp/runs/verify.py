@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from cgexp.active.rounds import ROUNDS, RoundFolder
-from cgexp.active.workers import Answers
 from cgexp.config.identity import run_id
 from cgexp.datasets.teacher_run import data_file
 from cgexp.errors import InputError, sentence_of
 from cgexp.runs.folder import PROPOSALS, STAGES, RunFolder, command, is_run, require_no_links
 from cgexp.runs.linked import MARK
+from cgexp.runs.rounds import missing_in_rounds
 from cgexp.simulation.trajectory import HEADER
 from cgexp.store import read_arrays, read_frames, read_record
 
@@ -53,7 +52,7 @@ def verify(path: Path) -> Iterator[str]:
             except InputError as error:
                 damaged.append(sentence_of(error))
         damaged += _unlike_record(folder)
-    damaged += _missing_in_rounds(folders[0])
+    damaged += missing_in_rounds(folders[0])
     if damaged:
         raise InputError(
             f"{path} is not as it was written: {'; '.join(dict.fromkeys(damaged))}; "
@@ -101,30 +100,6 @@ def _unlike_record(folder: RunFolder) -> Iterator[str]:
             yield f"{', '.join(lost)} of stage {stage} in {folder.path}: missing, or not as recorded"
         elif other := folder.changed(stage, "made_of"):
             yield f"stage {stage} in {folder.path} was made from another {', '.join(other)}"
-
-
-def _missing_in_rounds(folder: RunFolder) -> Iterator[str]:
-    """Files that rounds of active learning must hold and do not: all rounds of a finished run, or all but the last."""
-    n_rounds = len(list((folder.path / ROUNDS).glob("*")))
-    try:
-        is_finished = "evaluate" in folder.read_provenance()["stages"]
-        n_models = folder.read_config()["active"]["n_models"] if n_rounds else 1
-    except (InputError, TypeError, KeyError):
-        return  # said before
-    for place in (RoundFolder(folder.path, number) for number in range(n_rounds - (not is_finished))):
-        models = (place.path, *(place.path / "ensemble" / str(member) for member in range(1, n_models)))
-        proposals = [one for one in (place.path / PROPOSALS,) if one.is_dir()]
-        needed = [*place.files, *(RunFolder(one).provenance for one in (*models, *proposals))]
-        needed += [Answers(place.labels).path(index) for index in _lost_answers(place)]
-        if lost := [str(path.relative_to(place.path)) for path in needed if not path.is_file()]:
-            yield f"{', '.join(lost)} in {place.path}: missing"
-
-
-def _lost_answers(place: RoundFolder) -> list[int]:
-    try:
-        return place.lost_answers()
-    except InputError:
-        return []  # of what is added, which was said to be damaged
 
 
 def _done(folder: RunFolder) -> list[str]:

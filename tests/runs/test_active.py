@@ -21,10 +21,11 @@ from cgexp.config.identity import run_id
 from cgexp.errors import InputError
 from cgexp.priors.prior import Prior
 from cgexp.runs import active_stages
-from cgexp.runs.active import damaged_rounds, frames_of, run_active
+from cgexp.runs.active import frames_of, run_active
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder
 from cgexp.runs.pipeline import run
+from cgexp.runs.rounds import damaged_rounds
 from cgexp.runs.verify import verify
 from cgexp.simulation.trajectory import Trajectory
 from cgexp.training.history import ArrayCheckpointIO
@@ -105,6 +106,26 @@ def test_a_check_names_each_file_that_a_round_has_lost(finished: RunFolder) -> N
                 list(verify(finished.path))
         finally:
             path.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "again"),
+    [
+        ("rounds/01/proposals", r"proposals/provenance\.json in .*rounds/01: missing", [1]),
+        ("rounds/02", r"provenance\.json in .*rounds/02: missing", [2]),
+        ("rounds", r"provenance\.json in .*rounds/00: missing", [0, 1, 2]),
+    ],
+)
+def test_a_whole_folder_that_is_lost_is_named_and_made_again(
+    finished: RunFolder, tmp_path: Path, name: str, named: str, again: list[int]
+) -> None:
+    (finished.path / name).rename(tmp_path / "away")
+    try:
+        with pytest.raises(InputError, match=named):
+            list(verify(finished.path))
+        assert [place.number for place in damaged_rounds(finished, finished.read_config())] == again
+    finally:
+        (tmp_path / "away").rename(finished.path / name)
 
 
 def test_a_finished_run_is_skipped(outputs: Path, finished: RunFolder) -> None:
@@ -224,7 +245,7 @@ def test_an_ensemble_serves_the_rules_that_ask_for_one(tmp_path: Path) -> None:
     assert members[0].prior.read_bytes() == members[1].prior.read_bytes()
     assert members[0].potential.read_bytes() != members[1].potential.read_bytes()
     members[1].config.unlink()
-    assert [place.number for place in damaged_rounds(folder)] == [0]
+    assert [place.number for place in damaged_rounds(folder, folder.read_config())] == [0]
     run_active(configure(tmp_path, *overrides), quiet)
     assert members[1].has_config()
     shutil.rmtree(members[1].path)
