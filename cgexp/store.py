@@ -91,16 +91,24 @@ def write_record(path: Path, content: Mapping[str, Any]) -> None:
     write_json(path, {**content, SEAL: seal_of(content)})
 
 
-def read_record(path: Path, *keys: str) -> dict[str, Any]:
+def read_record(
+    path: Path, *keys: str, must_be_sealed: Callable[[Mapping[str, Any]], bool] = lambda content: False
+) -> dict[str, Any]:
     """The content of a file of ``write_record``; one without a checksum, as older versions wrote it, with a warning.
 
-    Raises InputError if it is missing, damaged, edited, or holds no JSON object with these keys.
+    must_be_sealed: whether content without a checksum cannot be of an older version. Raises InputError if the file is
+    missing, damaged, edited, or holds no JSON object with these keys.
     """
     content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object: delete it and run the stage that writes it again")
-    seal = content.pop(SEAL, None)
-    if seal is None:
+    is_sealed, seal = SEAL in content, content.pop(SEAL, None)
+    if not is_sealed and must_be_sealed(content):
+        raise InputError(
+            f"{path} was edited (its checksum, the key '{SEAL}', is gone): delete it and run the stage that writes it "
+            "again"
+        )
+    if not is_sealed:
         tell_unsealed()
     elif seal != seal_of(content):
         raise InputError(
@@ -135,14 +143,20 @@ def write_sealed_text(path: Path, text: str) -> None:
     write_bytes(path, f"{TEXT_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode())
 
 
-def read_sealed_text(path: Path) -> str:
+def read_sealed_text(path: Path, must_be_sealed: Callable[[], bool] = lambda: False) -> str:
     """The text of ``write_sealed_text`` without its first line, or one without a checksum, with a warning.
 
-    Raises InputError if it is damaged or edited; OSError as usual.
+    must_be_sealed: whether a text without a checksum cannot be of an older version. Raises InputError if it is damaged
+    or edited; OSError as usual.
     """
     content = Path(path).read_text(encoding="utf-8", errors="replace")
     first, _, text = content.partition("\n")
     if not first.startswith(TEXT_SEAL):
+        if must_be_sealed():
+            raise InputError(
+                f"{path} was edited (its first line, '{TEXT_SEAL.strip()}' and a checksum, is gone): restore it, or "
+                "give the command again that made it"
+            )
         tell_unsealed()
         return content
     if first.removeprefix(TEXT_SEAL) != hashlib.sha256(text.encode()).hexdigest():

@@ -171,6 +171,13 @@ class RunFolder:
         except InputError:
             return False
 
+    def has_checksums(self) -> bool:
+        """Whether all stages here were done by a version that writes checksums into what it reads back."""
+        try:
+            return self.provenance.is_file() and _has_checksums(self.read_provenance())
+        except InputError:
+            return False
+
     def has_config(self) -> bool:
         """Whether the config is there, as it was written."""
         try:
@@ -185,7 +192,7 @@ class RunFolder:
     def read_config(self) -> Config:
         """The config this run was made with."""
         try:
-            config = parse_recorded(read_sealed_text(self.config), self.config)
+            config = parse_recorded(read_sealed_text(self.config, self.has_checksums), self.config)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{self.path} is not a run: it has no config.yaml; give the folder that `cgexp run` printed"
@@ -248,12 +255,18 @@ class RunFolder:
 
     def read_provenance(self) -> dict[str, Any]:
         """provenance.json. Raises InputError if it is missing, damaged or something else."""
-        content = read_record(self.provenance, DATA, "stages")
+        content = read_record(self.provenance, DATA, "stages", must_be_sealed=_has_checksums)
         if not isinstance(content["stages"], dict) or not all(isinstance(s, dict) for s in content["stages"].values()):
             raise InputError(f"{self.provenance} holds no record of stages: delete it and run again")
         if not isinstance(content[DATA], dict) or not {"content_hash", "path"} <= content[DATA].keys():
             raise InputError(f"{self.provenance} holds no record of the data: delete it and run again")
         return content
+
+
+def _has_checksums(provenance: Mapping[str, Any]) -> bool:
+    """Whether a record of stages names the hashes of all their files, as those do that carry a checksum."""
+    stages = provenance.get("stages")
+    return isinstance(stages, dict) and bool(stages) and all("files" in stage for stage in stages.values())
 
 
 def _are_texts(value: object) -> bool:

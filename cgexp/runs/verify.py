@@ -71,7 +71,7 @@ def _readers(folder: RunFolder) -> Iterator[Callable[[], object]]:
         yield folder.read_config
     for name in RECORDS:
         if (folder.path / name).is_file():
-            yield partial(read_record, folder.path / name)
+            yield partial(read_record, folder.path / name, must_be_sealed=lambda _: folder.has_checksums())
     for place in (folder.path, folder.training, folder.trajectory, folder.path / "labels"):
         for pattern in ARRAYS:
             yield from (partial(read_arrays, path) for path in sorted(place.glob(pattern)))

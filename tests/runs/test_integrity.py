@@ -21,7 +21,8 @@ from cgexp.runs import provenance
 from cgexp.runs.folder import STAGES, RunFolder, require_no_links
 from cgexp.runs.linked import claim_folder
 from cgexp.runs.pipeline import run
-from cgexp.store import read_record, write_frames
+from cgexp.runs.verify import verify
+from cgexp.store import read_json, read_record, write_frames, write_json
 from tests.runs.small import configure, quiet, without_costs
 from tests.runs.test_own_frames import peptide_file
 
@@ -50,6 +51,32 @@ def change_one_digit(path: Path) -> None:
     text = path.read_text()
     at = next(i for i in range(len(text) // 2, len(text)) if text[i] in "12345678")
     path.write_text(text[:at] + str(int(text[at]) + 1) + text[at + 1 :])
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "train/made_of.json", "trajectory/simulation.json", "config.yaml"])
+@pytest.mark.parametrize("change", ["renamed", "null", "gone"])
+def test_a_checksum_that_was_edited_is_damage_and_no_older_version(copy: RunFolder, name: str, change: str) -> None:
+    path = copy.path / name
+    if name == "config.yaml":
+        seal, _, text = path.read_text().partition("\n")
+        path.write_text({"renamed": seal.replace("256", "265"), "null": "# sha256: ", "gone": ""}[change] + "\n" + text)
+    else:
+        content = read_json(path)
+        seal = content.pop("sha256")
+        changed = {"renamed": {"sha265": seal}, "null": {"sha256": None}, "gone": {}}[change]
+        write_json(path, content | changed)
+    with pytest.raises(InputError, match=rf"{name} was (damaged or )?edited|{name}.* missing, or not as recorded"):
+        list(verify(copy.path))
+
+
+def test_a_run_of_an_older_version_has_no_checksums(copy: RunFolder) -> None:
+    record = {key: value for key, value in read_json(copy.provenance).items() if key != "sha256"}
+    for made in record["stages"].values():
+        del made["files"], made["made_of"]
+    write_json(copy.provenance, record)
+    copy.config.write_text(copy.config.read_text().partition("\n")[2])
+    assert copy.done("evaluate")
+    assert copy.has_config()
 
 
 TEXTS = ("prior.json", "train/metrics.json", "train/history.csv", "simulation.json", "metrics.json", "config.yaml")
