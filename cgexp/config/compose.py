@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgexp.config import schema
@@ -13,6 +15,7 @@ from cgexp.config.composed import composed, of_file
 from cgexp.config.open_facts import fill_in
 from cgexp.config.overrides import (
     ENVIRONMENT,
+    PLACE,
     SERVER,
     for_hydra,
     forgiving,
@@ -78,6 +81,7 @@ def compose_node(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str | 
         _forget_strays(node, overrides)
         _require_own_workers(node, choices, overrides)
         _require_own_server(node, choices, overrides)
+        _require_own_place(node, overrides)
         _lay_on(node, choices, written)
         return node, choices
 
@@ -302,6 +306,19 @@ def _require_own_server(node: DictConfig, choices: Mapping[str, str | None], ove
         raise InputError(
             f"{SERVER}={shown(address)} is set by a config file, which cannot have results sent elsewhere: say "
             f"{SERVER}=<address> on the command line, or {SERVER}=null"
+        )
+
+
+def _require_own_place(node: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise InputError if a config file has runs and data written outside the working directory."""
+    place = _plain(node.get("outputs"))
+    if not isinstance(place, str) or any(o.lstrip("+").startswith(f"{PLACE}=") for o in overrides):
+        return  # what is no text, the check refuses
+    here = Path.cwd()
+    if not Path(os.path.normpath(here / place)).is_relative_to(here):
+        raise InputError(
+            f"{PLACE}={shown(place)} is set by a config file, which cannot have anything written outside the working "
+            f"directory: say {PLACE}=<folder> on the command line"
         )
 
 

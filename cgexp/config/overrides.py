@@ -15,6 +15,7 @@ LONGEST_KEY = 200  # letters
 LAUNCHER = "hydra/launcher"  # the group of what extra packages bring
 ONLY_SAID = ("parts", "executor", "launcher", "hydra")  # which code runs, and where: for a command line alone to say
 SERVER = "logger.tracking_uri"  # where results are sent: likewise
+PLACE = "outputs"  # where runs and data are written: likewise, but for folders of the working directory
 NO_FIRST_LINE = "the experiment file lacks its first line: begin it with '# @package _global_'"
 
 
@@ -60,6 +61,11 @@ def require_of_a_file(overrides: Sequence[str], place: str) -> None:
         if (key := re.split(r"[./@=]", override.lstrip("+~ "))[0].strip()) in ONLY_SAID:
             raise InputError(
                 f"{place} sets {key}, which no file may: it says which code runs, or where; give it on the command line"
+            )
+        if key == PLACE:
+            raise InputError(
+                f"{place} sets {PLACE}, which no list of runs may: it says where they are written; give it on the "
+                "command line"
             )
         if key == "logger" and SERVER.partition(".")[2] in override:  # also of a logger that is written out
             raise InputError(

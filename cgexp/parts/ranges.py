@@ -34,6 +34,17 @@ Depth = Annotated[int, Gt(0), Le(1000), doc("a positive integer up to 1000")]  #
 Seed = Annotated[int, Ge(0), Lt(2**31), doc("an integer >= 0 and below 2^31")]
 
 
+def is_weight(value: float) -> bool:
+    """Whether a term of a loss is switched off, or weighs so much that float32 holds its gradients and their squares.
+
+    Adam adds 1e-8 to their root: what is far below does nothing.
+    """
+    return value == 0 or 1e-8 <= value <= 1e8
+
+
+Weight = Annotated[float, Predicate(is_weight), doc("a number from 1e-8 to 1e8, or 0")]
+
+
 def is_plain(name: str) -> bool:
     """Whether a name is good for a file: letters, digits and ``. _ + = -``, not beginning with a dot."""
     return not name.startswith(".") and all(c.isascii() and (c.isalnum() or c in "._+=-") for c in name)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cgexp.errors import InputError
-from cgexp.parts.ranges import NonNegative, Positive
+from cgexp.parts.ranges import Positive, Weight
 from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 
@@ -22,7 +22,7 @@ class Circulation(Penalty):
     Costs eight force evaluations a step.
     """
 
-    def __init__(self, weight: NonNegative = 1.0, side: Positive = 0.1) -> None:
+    def __init__(self, weight: Weight = 1.0, side: Positive = 0.1) -> None:
         super().__init__(weight)
         self.side = side
 

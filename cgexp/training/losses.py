@@ -17,7 +17,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.models.potential import Potential
 from cgexp.parts.part import Part
-from cgexp.parts.ranges import NonNegative, Positive
+from cgexp.parts.ranges import Positive, Weight
 
 ForceField = Callable[[Tensor], Tensor]  # coords [n, n_beads, n_dims] -> forces, differentiable in the parameters
 
@@ -68,7 +68,7 @@ class LossTerm(Part):
 
     needs_force_sem = False
 
-    def __init__(self, weight: NonNegative = 1.0) -> None:
+    def __init__(self, weight: Weight = 1.0) -> None:
         self.weight = weight
 
     def prepare(self, frames: Batch) -> None:
@@ -175,7 +175,7 @@ class InverseVariance(ErrorTerm):
 
     needs_force_sem = True
 
-    def __init__(self, weight: NonNegative = 1.0, floor: Positive = 0.1) -> None:
+    def __init__(self, weight: Weight = 1.0, floor: Positive = 0.1) -> None:
         super().__init__(weight)
         self.floor = floor
         self._scale = 1.0  # s^2
@@ -201,7 +201,7 @@ class InverseVariance(ErrorTerm):
 class Huber(ErrorTerm):
     """Huber loss of the force error: squared below ``delta`` (force unit), linear above (robust to outliers)."""
 
-    def __init__(self, weight: NonNegative = 1.0, delta: Positive = 10.0) -> None:
+    def __init__(self, weight: Weight = 1.0, delta: Positive = 10.0) -> None:
         super().__init__(weight)
         self.delta = delta
 

@@ -15,7 +15,7 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.evaluator import Evaluate, make_evaluator
 from cgexp.models.potential import Potential
-from cgexp.parts.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt
+from cgexp.parts.ranges import NonNegativeInt, Positive, PositiveInt, Weight
 from cgexp.simulation.health import HealthCheck
 from cgexp.simulation.integrators import Bath, Integrator, State
 from cgexp.simulation.replicas import Replicas, choose_starts, keep_alive
@@ -53,7 +53,7 @@ class RelativeEntropy(EnsembleTerm):
         self,
         integrator: Integrator,
         dt: Positive,
-        weight: NonNegative = 1.0,
+        weight: Weight = 1.0,
         n_replicas: PositiveInt = 256,
         n_steps: PositiveInt = 100,
         n_equilibration: NonNegativeInt = 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cgexp.parts.ranges import NonNegative, Positive
+from cgexp.parts.ranges import Positive, Weight
 from cgexp.training.losses import Batch, ForceField, Penalty, random_directions
 
 
@@ -18,7 +18,7 @@ class Smoothness(Penalty):
     ripples of the force are damped. Costs two more force evaluations a step.
     """
 
-    def __init__(self, weight: NonNegative = 1.0e-3, length: Positive = 0.1) -> None:
+    def __init__(self, weight: Weight = 1.0e-3, length: Positive = 0.1) -> None:
         super().__init__(weight)
         self.length = length
 

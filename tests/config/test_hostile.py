@@ -39,6 +39,9 @@ FILES = [
     "dataset: {name: .hidden}",
     "dataset: {name: '${oc.env:HOME}'}",
     "outputs: '${oc.env:HOME}/made'",
+    "outputs: ../made",
+    "outputs: outputs/../../made",
+    "outputs: /elsewhere/made",
     "model: {width: '${oc.${kernel}:HOME}'}",
     "model: {_target_: os.system}",
     "model: {_target_: cgexp.store.os.system}",
@@ -137,7 +140,8 @@ def test_every_place_has_a_kind(name: str) -> None:
         ("seed=9223372036854775808", "below 2^31"),
         ("prior.terms.wall.force_constant=1e300", "up to 1e+30"),
         ("prior.terms.wall.force_constant=1e-300", "from 1e-30"),
-        ("loss.terms.force.weight=1e300", ">= 0"),
+        ("loss.terms.force.weight=1e300", "from 1e-8 to 1e8, or 0"),
+        ("loss.terms.force.weight=1e-30", "from 1e-8 to 1e8, or 0"),
         ("simulation.dt=nan", "positive number"),
         ("optimizer.betas=[0.9,1.5]", "below 1"),
         ("optimizer.maximize=true", "unknown key"),
@@ -165,6 +169,7 @@ SWEPT = [
     "launcher: slurm",
     "hydra.launcher.setup: '[touch x]'",
     "logger.tracking_uri: 'http://elsewhere.org'",
+    "outputs: ../made",
 ]
 OF_LAUNCHER = [
     'launcher: {partition: "a\\ntouch made\\n"}',
@@ -174,12 +179,24 @@ OF_LAUNCHER = [
 ]
 
 
+def test_a_file_names_folders_of_the_working_directory_and_the_user_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _experiment(tmp_path, monkeypatch, "outputs: mine/../runs")
+    assert compose(["experiment=hostile"])["outputs"] == "mine/../runs"
+    assert compose(["experiment=hostile", "outputs=../elsewhere"])["outputs"] == "../elsewhere"
+    (tmp_path / "conf" / "experiment" / "hostile.yaml").write_text(f"{HEAD}outputs: ../elsewhere\n")
+    with pytest.raises(InputError, match=r"outputs=\.\./elsewhere is set by a config file"):
+        compose(["experiment=hostile"])
+    assert compose(["experiment=hostile", "outputs=/tmp"])["outputs"] == "/tmp"
+
+
 @pytest.mark.parametrize("text", SWEPT)
 def test_values_that_a_file_lists_for_a_sweeper_are_the_files_word(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _experiment(tmp_path, monkeypatch, f"hydra: {{mode: MULTIRUN, sweeper: {{params: {{{text}}}}}}}")
-    with pytest.raises(InputError, match="no file may"):
+    with pytest.raises(InputError, match=r"no (file|list of runs) may"):
         jobs_of(["experiment=hostile"])
 
 

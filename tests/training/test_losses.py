@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -140,3 +142,10 @@ def test_a_penalty_needs_the_kernel_and_a_term_has_one_of_two_kinds() -> None:
         Loss({"force": MeanSquaredError(), "twelve": Twelve()})(predicted, batch)
     with pytest.raises(TypeError, match=r"loss\.terms\.odd is a LossTerm: expected an ErrorTerm, a Penalty or an"):
         Loss({"force": MeanSquaredError(), "odd": LossTerm()})
+
+
+@pytest.mark.parametrize("weight", [1e-30, -1.0, 1e9, math.nan])
+def test_a_weight_of_which_float32_keeps_nothing_is_refused(weight: float) -> None:
+    with pytest.raises(InputError, match="from 1e-8 to 1e8, or 0"):
+        MeanSquaredError(weight=weight)
+    assert MeanSquaredError(weight=1e-6).weight == 1e-6

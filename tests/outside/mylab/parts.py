@@ -16,7 +16,7 @@ from cgexp.analysis.toy import ToyAnalysis
 from cgexp.datasets.toy_data import ExactSamples
 from cgexp.energy import EnergyTerm
 from cgexp.oracles.toy import ToyOracle
-from cgexp.parts.ranges import ExecutionOnly, NonNegative, Positive, PositiveInt, Size
+from cgexp.parts.ranges import ExecutionOnly, Positive, PositiveInt, Size, Weight
 from cgexp.priors.wall import HarmonicWall
 from cgexp.systems.toy import ToyPotential
 from cgexp.training.losses import Batch, ErrorTerm
@@ -60,7 +60,7 @@ class Wall(HarmonicWall):
 class Quartic(ErrorTerm):
     """error^2 + stiffness error^4."""
 
-    def __init__(self, weight: NonNegative = 1.0, stiffness: Positive = 0.01) -> None:
+    def __init__(self, weight: Weight = 1.0, stiffness: Positive = 0.01) -> None:
         super().__init__(weight)
         self.stiffness = stiffness
 
