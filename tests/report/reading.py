@@ -26,6 +26,7 @@ class Reading:
             "RunHistoryKeys": self._run,
             "RunParquetHistory": self._scanned_history,
             "HistoryPage": self._page,
+            "SampledHistoryPage": self._page_of_keys,
             "RunOutputArtifacts": self._made,
             "RunInputArtifacts": self._used,
         }
@@ -54,13 +55,21 @@ class Reading:
         return {"project": {"run": {"sampledHistory": found}}}
 
     def _scanned_history(self, runName: str, **_: Any) -> Any:
-        """No row is in a file of its own yet, which is all that a scan of some keys alone would read."""
+        """No row is in a file of its own yet: the client asks for pages of all rows, or of those with some keys."""
         history = {"parquetUrls": [], "liveData": self.server.runs[runName].rows}
         return {"project": {"run": {"parquetHistory": history}}}
 
     def _page(self, run: str, minStep: int, maxStep: int, **_: Any) -> Any:
         rows = [row for row in self.server.runs[run].rows if minStep <= row["_step"] < maxStep]
         return {"project": {"run": {"history": [json.dumps(row) for row in rows]}}}
+
+    def _page_of_keys(self, run: str, spec: str, **_: Any) -> Any:
+        """The rows that have all keys of a scan, and the step."""
+        asked = json.loads(spec)
+        keys = dict.fromkeys(["_step", *asked["keys"]])
+        rows = [row for row in self.server.runs[run].rows if asked["minStep"] <= row["_step"] < asked["maxStep"]]
+        found = [{key: row[key] for key in keys} for row in rows if row.keys() >= keys.keys()]
+        return {"project": {"run": {"sampledHistory": [found]}}}
 
     def _made(self, run: str, **_: Any) -> Any:
         return _artifacts(one for one in self.server.artifacts.values() if one.run == run)
