@@ -103,12 +103,7 @@ def read_record(
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object: delete it and run the stage that writes it again")
     is_sealed, seal = SEAL in content, content.pop(SEAL, None)
-    if not is_sealed and must_be_sealed(content):
-        raise InputError(
-            f"{path} was edited (its checksum, the key '{SEAL}', is gone): delete it and run the stage that writes it "
-            "again"
-        )
-    if not is_sealed:
+    if not is_sealed and not must_be_sealed(content):
         tell_unsealed()
     elif seal != seal_of(content):
         raise InputError(
@@ -146,17 +141,11 @@ def write_sealed_text(path: Path, text: str) -> None:
 def read_sealed_text(path: Path, must_be_sealed: Callable[[], bool] = lambda: False) -> str:
     """The text of ``write_sealed_text`` without its first line, or one without a checksum, with a warning.
 
-    must_be_sealed: whether a text without a checksum cannot be of an older version. Raises InputError if it is damaged
-    or edited; OSError as usual.
+    must_be_sealed: as in ``read_record``. Raises InputError if it is damaged or edited; OSError as usual.
     """
     content = Path(path).read_text(encoding="utf-8", errors="replace")
     first, _, text = content.partition("\n")
-    if not first.startswith(TEXT_SEAL):
-        if must_be_sealed():
-            raise InputError(
-                f"{path} was edited (its first line, '{TEXT_SEAL.strip()}' and a checksum, is gone): restore it, or "
-                "give the command again that made it"
-            )
+    if not first.startswith(TEXT_SEAL) and not must_be_sealed():
         tell_unsealed()
         return content
     if first.removeprefix(TEXT_SEAL) != hashlib.sha256(text.encode()).hexdigest():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import cgexp
 from cgexp.cli.main import main
@@ -108,12 +107,12 @@ def test_keys_are_set_taken_away_and_put_back() -> None:
 
 def test_somebody_elses_config_is_not_resolved(home: Path, tmp_path: Path) -> None:
     shutil.copytree(run_of(home).path, tmp_path / "outputs" / "mine" / "run")
-    path = tmp_path / "outputs" / "mine" / "run" / "config.yaml"
-    config = yaml.safe_load(path.read_text())
+    folder = RunFolder(tmp_path / "outputs" / "mine" / "run")
+    config = folder.read_config()
     config["dataset"]["notes"] = "${oc.env:HOME}"
-    path.write_text(yaml.safe_dump(config))
+    folder.write_config(config)
     with pytest.raises(InputError, match="holds the interpolation"):
-        compose_on(RunFolder(path.parent).read_config(), ["analysis.n_bins=20"])
+        compose_on(folder.read_config(), ["analysis.n_bins=20"])
 
 
 @pytest.mark.parametrize(
