@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 NAME = "W&B"
 INIT_TIMEOUT_S = 15.0
+INIT_TIMEOUT = "WANDB_INIT_TIMEOUT"  # seconds, in the environment: W&B's own name
 LONGEST_TAG, LONGEST_NAME = 64, 128  # letters that W&B takes
 INTERRUPTED = 130  # exit code
 REMOVALS, PAUSE_S = 5, 0.2  # of the files of an earlier opening
@@ -196,6 +197,11 @@ def open_wandb(settings: WandbSettings, described: Described, folder: Path) -> I
                     tell_lost(NAME, error)
 
 
+def _limits() -> dict[str, Any]:
+    """How long W&B may take to begin a run, unless the user has said so, as on a slow network."""
+    return {} if INIT_TIMEOUT in os.environ else {"init_timeout": INIT_TIMEOUT_S}
+
+
 def _remove(opening: Path) -> None:
     """Remove the files of an earlier opening; W&B's own process may still write its log there."""
     for _ in range(REMOVALS):
@@ -265,7 +271,7 @@ def _start(settings: WandbSettings, described: Described, folder: Path) -> Any:
         "tags": list(dict.fromkeys(tag[:LONGEST_TAG] for tag in settings.all_tags(described))),
         "config": dict(described.config),
         "dir": str(folder),
-        "settings": wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
+        "settings": wandb.Settings(silent=True, console="off", **_limits()),
     }
     if mode == "online":
         try:

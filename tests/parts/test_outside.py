@@ -49,7 +49,7 @@ def test_a_run_and_what_comes_after(workplace: Path, monkeypatch: pytest.MonkeyP
         _ = cgexp.load(folder).potential
     assert main(["evaluate", f"run={folder}", "force=true"]) == 2  # the folder's own word counts for nothing
     assert "not allowed" in capsys.readouterr().err
-    assert main(["evaluate", f"run={folder}", "force=true", "figures=png", STATED]) == 0
+    assert main(["evaluate", f"run={folder}", "force=true", "figures=none", STATED]) == 0
     assert cgexp.load(folder).potential.forces(np_coords()).equal(before)
 
 

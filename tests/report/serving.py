@@ -17,6 +17,7 @@ import pytest
 from tests.report.server import Server
 
 KEY = "0" * 40  # as long as those of W&B
+PATIENT = {"WANDB_INIT_TIMEOUT": "120", "WANDB_X_SERVICE_WAIT": "120"}  # seconds, of a busy machine
 
 
 class Quiet(ThreadingHTTPServer):
@@ -99,7 +100,8 @@ def use_server(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Server]:
         variables = {"MODE": "online", "BASE_URL": served.url, "API_KEY": KEY, "X_DISABLE_STATS": "true"}
         for name, value in {**variables, "X_DISABLE_MACHINE_INFO": "true", "DISABLE_GIT": "true"}.items():
             monkeypatch.setenv(f"WANDB_{name}", value)
+        for name, value in PATIENT.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("HOME", str(home))
-        monkeypatch.setattr("cgexp.report.wandb.INIT_TIMEOUT_S", 120.0)  # of a busy machine
         yield served
         wandb.teardown()

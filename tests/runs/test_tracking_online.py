@@ -18,7 +18,7 @@ from cgexp.runs import pipeline
 from cgexp.runs.pipeline import run
 from tests.report.offline import read
 from tests.report.server import Server
-from tests.report.serving import use_server
+from tests.report.serving import PATIENT, use_server
 from tests.runs.small import quiet
 from tests.runs.test_tracking import configure
 
@@ -45,7 +45,7 @@ def command(arguments: dict[str, Any]) -> list[str]:
 def test_a_run_that_an_agent_begins_is_the_agents_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 
-    variables = {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": "sweep", "WANDB_PROJECT": "theirs"}
+    variables = {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": "sweep", "WANDB_PROJECT": "theirs", **PATIENT}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     words = command(ARGUMENTS)
@@ -73,6 +73,7 @@ def test_the_file_of_a_sweep_is_one_that_wandb_takes(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_an_agent_of_wandb_runs_what_its_sweep_says(server: Server, tmp_path: Path) -> None:
     file = yaml.safe_load(SWEEP.read_text(encoding="utf-8"))
     file["command"] += [*FAST, f"outputs={tmp_path / 'outputs'}"]
@@ -83,7 +84,7 @@ def test_an_agent_of_wandb_runs_what_its_sweep_says(server: Server, tmp_path: Pa
         for seed in (1, 2)
     ]
     agent = [sys.executable, "-m", "wandb", "agent", "--count", "2", "lab/cgexp/swept"]
-    done = subprocess.run(agent, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=dict(os.environ))
+    done = subprocess.run(agent, cwd=tmp_path, capture_output=True, text=True, timeout=1200, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert server.runs.keys() == {"job1", "job2"}
     for job in server.runs.values():
