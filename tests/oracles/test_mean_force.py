@@ -107,6 +107,7 @@ def test_order_batch_and_duplicates_do_not_matter(labels: Labels) -> None:
     assert mixed.cost_s < mixed.extra["seconds"].sum()  # a duplicate is labelled once
 
 
+@pytest.mark.slow  # executors are tried below, and processes with OpenMM in tests/all_atom/sampling/test_protocol.py
 def test_two_processes_give_the_same_labels_as_one(labels: Labels) -> None:
     assert_same(replace(ORACLE, n_parallel=2).label(COORDS), labels)
 

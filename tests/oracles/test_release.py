@@ -53,7 +53,7 @@ def test_frames_begin_near_their_parent_and_leave_it(labels: Labels) -> None:
     assert 5.0 < np.sqrt(np.square(frames.forces).mean()) < 60.0
 
 
-# processes are those of every oracle of OpenMM, which test_mean_force.py begins
+# processes with OpenMM are begun by tests/all_atom/sampling/test_protocol.py
 @pytest.mark.parametrize("n_parallel", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_order_batch_and_processes_do_not_matter(labels: Labels, tmp_path: Path, n_parallel: int) -> None:
     backwards = replace(ORACLE, n_parallel=n_parallel).label(COORDS[[2, 0]], folder=tmp_path)
