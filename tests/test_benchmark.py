@@ -17,12 +17,14 @@ from cgexp.errors import InputError
 from cgexp.geometry import distances, pair_list
 from cgexp.kernels.kernel import Kernel
 from cgexp.models.cgschnet import CGSchNet
+from cgexp.store import read_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import benchmark  # noqa: E402
 import large_data  # noqa: E402
+import near_pairs  # noqa: E402
 from benchmarks import clock, lightning, limits, peers, report, subject, training  # noqa: E402
 from benchmarks.dense import DenseCGSchNet  # noqa: E402
 from benchmarks.result import EXTRA, ROW, Result, growth  # noqa: E402
@@ -173,6 +175,25 @@ def test_large_data_are_measured_part_by_part(capsys: pytest.CaptureFixture[str]
         "load", "fit the prior", "forces of the prior", "first training step",
     ]  # fmt: skip
     assert all(line.endswith("GB") for line in lines[1:])
+
+
+def test_a_validation_is_measured_beside_the_eager_network(capsys: pytest.CaptureFixture[str]) -> None:
+    large_data.main(["--validation", "--frames", "20", "--beads", "5", "--rounds", "1"])
+    assert "ms a frame, ratio" in capsys.readouterr().out
+
+
+def test_frames_are_written_as_trajectories(tmp_path: Path) -> None:
+    large_data.main(["--frames", "40", "--beads", "5", "--write", str(tmp_path / "frames.npz")])
+    written = read_frames(tmp_path / "frames.npz")
+    assert (len(written), written.n_beads, len(set(written.block))) == (40, 5, 10)
+    assert written.time_ps is not None
+    assert list(written.time_ps[:5]) == [0.0, 10.0, 20.0, 30.0, 0.0]
+
+
+def test_near_pairs_are_measured_beside_all_and_none() -> None:
+    line = near_pairs.measure(6, 2, 5.0, 1)
+    assert line.startswith("6 beads, ")
+    assert line.count("ratio") == 3
 
 
 def test_threads_are_put_back(found: dict[str, Any]) -> None:

@@ -49,12 +49,17 @@ def schnet_training(n_beads: int, batch: int, network: Mapping[str, Any], n_para
     A layer on the beads is multiplied six times: forward; force adjoint (dE/dx); tangent of the forward pass in the
     direction of the force error; second adjoint; and two outer products that make the gradient of its weights.
     """
-    products = 6.0 * _node_layers(n_beads, batch, network)
+    products = products_on_beads(n_beads, batch, network)
     # A convolution is its own adjoint, so it is done in each of the four passes.
     convolutions = 4.0 * _convolutions(n_beads, batch, network)
     # Traffic: Adam reads parameter, gradient and two moments and writes three of them; frames are read once.
     traffic = 7.0 * FLOAT * n_parameters + 2.0 * FLOAT * 3 * n_beads * batch
     return Work(products + convolutions + _knots_training(network), traffic)
+
+
+def products_on_beads(n_beads: int, batch: int, network: Mapping[str, Any]) -> float:
+    """Operations of a training step in the six products of each layer on the beads."""
+    return 6.0 * _node_layers(n_beads, batch, network)
 
 
 def schnet_simulation(n_beads: int, n_replicas: int, network: Mapping[str, Any], n_parameters: int = 0) -> Work:

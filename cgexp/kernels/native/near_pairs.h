@@ -72,33 +72,30 @@ template <class T> class NearPairs {
 
     // The passes are those of AllPairs.
     void convolve(int64_t, const T* table, Rows<T> y, T* m) const {
-        for_beads([&](auto q, int64_t b, int64_t i, int64_t f) {
+        for_beads<4, 2>(m, [&](auto q, int64_t b, int64_t i, int64_t f) {
             constexpr int Q = decltype(q)::value;
+            const Bead bead(*this, table, b, i, f);
             const T* y_b = y.of(b) + f;
             T* m_b = m + b * n_row() + f;
-            vec<T> sums[Q], own[Q];
-            load<Q>(m_b + i * s.n_filters, sums), load<Q>(y_b + i * s.n_filters, own);
-            for (int64_t p = first(b, i); p < first(b, i + 1); p++) {
-                const int64_t j = second[p] * s.n_filters;
-                const T *at_p = rows(table, p) + f, *wp = w + 4 * p;
+            vec<T> sums[Q], y_i[Q];
+            load<Q>(m_b + bead.own, sums), load<Q>(y_b + bead.own, y_i);
+            for (int64_t p = bead.first; p < bead.last; p++) {
+                const int64_t j = bead.other(p);
+                const T* rows = bead.rows(p);
+                const Weights value(bead.w + 4 * p);
 #pragma GCC unroll 4
                 for (int k = 0; k < Q; k++) {
                     const int64_t c = k * WIDTH<T>;
-                    vec<T> g = corners(at_p + c, wp);
+                    const vec<T> g = value.of(rows + c, bead.width);
                     sums[k] += g * at(y_b + j + c);
-                    at(m_b + j + c) += g * own[k];
+                    at(m_b + j + c) += g * y_i[k];
                 }
             }
-            store<Q>(sums, m_b + i * s.n_filters);
-        }, m);
+            store<Q>(sums, m_b + bead.own);
+        });
     }
     void adjoint(int64_t, const T* table, Rows<T> y, const T* m, T* y_bar) {
-        if (y_bar) clear(y_bar);
-        for (int64_t b = 0; b < n_frames; b++)
-            for (int64_t i = 0; i < s.n_beads; i++)
-                for (int64_t p = first(b, i); p < first(b, i + 1); p++)
-                    y_bar ? adjoint_of<true>(p, i, table, y.of(b), m + b * n_row(), y_bar + b * n_row())
-                          : adjoint_of<false>(p, i, table, y.of(b), m + b * n_row(), nullptr);
+        y_bar ? adjoint_of<true>(table, y, m, y_bar) : adjoint_of<false>(table, y, m, nullptr);
     }
     void tangent(int64_t, const T* table, const T* a, Rows<T> y, T* m) const {
         a ? tangent_of<true>(table, a, y, m) : tangent_of<false>(table, m, y, m);
@@ -119,15 +116,30 @@ template <class T> class NearPairs {
 
     int64_t n_row() const { return s.n_beads * s.n_filters; }
     int64_t first(int64_t b, int64_t i) const { return b * capacity + begin[b * (s.n_beads + 1) + i]; }
-    template <class Pointer> Pointer rows(Pointer table, int64_t p) const {
-        return table + 2 * int64_t(knot[p]) * s.n_filters;
-    }
-    // The sum of weights times the four rows of the table that a pair reads.
-    vec<T> corners(const T* row, const T* weight) const {
-        return weight[0] * at(row) + weight[1] * at(row + s.n_filters) + weight[2] * at(row + 2 * s.n_filters) +
-               weight[3] * at(row + 3 * s.n_filters);
-    }
-    void clear(T* rows) const { std::memset(rows, 0, sizeof(T) * n_frames * n_row()); }
+
+    // What the loop over the pairs of a bead needs, as values of its own: a store of features could change any that is
+    // read from memory, as far as the compiler knows.
+    struct Bead {
+        const int64_t width, first, last, own;
+        const int32_t *second, *knot;
+        const T *table, *w, *dw;
+        Bead(const NearPairs& n, const T* table, int64_t b, int64_t i, int64_t f)
+            : width(n.s.n_filters), first(n.first(b, i)), last(n.first(b, i + 1)), own(i * width), second(n.second),
+              knot(n.knot), table(table + f), w(n.w), dw(n.dw) {}
+        int64_t other(int64_t p) const { return second[p] * width; }
+        int64_t row(int64_t p) const { return 2 * int64_t(knot[p]) * width; }
+        const T* rows(int64_t p) const { return table + row(p); }
+    };
+    // Weights of the four rows of the table that a pair reads.
+    struct Weights {
+        vec<T> w0, w1, w2, w3;
+        explicit Weights(const T* w, T factor = 1)
+            : w0(all(factor * w[0])), w1(all(factor * w[1])), w2(all(factor * w[2])), w3(all(factor * w[3])) {}
+        static vec<T> all(T x) { return x - vec<T>{}; }
+        vec<T> of(const T* row, int64_t width) const {
+            return w0 * at(row) + w1 * at(row + width) + w2 * at(row + 2 * width) + w3 * at(row + 3 * width);
+        }
+    };
     template <int Q> static void load(const T* from, vec<T> (&to)[Q]) {
         for (int k = 0; k < Q; k++) to[k] = at(from + k * WIDTH<T>);
     }
@@ -135,92 +147,113 @@ template <class T> class NearPairs {
         for (int k = 0; k < Q; k++) at(to + k * WIDTH<T>) = from[k];
     }
 
-    // Clears `out` and calls what(Q, frame, bead, f) for features f to f + Q vectors, whose sums stay in registers.
-    template <class What> void for_beads(const What& what, T* out) const {
-        clear(out);
+    // Clears `out` (unless it is null) and calls what(Q, frame, bead, f) for features f to f + Q vectors, whose sums stay
+    // in registers. Q is the first of MOST and LESS, or 1, that is left to the end of the row.
+    template <int MOST, int LESS, class What> void for_beads(T* out, const What& what) const {
+        if (out) std::memset(out, 0, sizeof(T) * n_frames * n_row());
         for (int64_t b = 0; b < n_frames; b++)
             for (int64_t i = 0; i < s.n_beads; i++) {
                 if (first(b, i) == first(b, i + 1)) continue;
-                int64_t f = 0;
-                for (; f + 4 * WIDTH<T> <= s.n_filters; f += 4 * WIDTH<T>) what(std::integral_constant<int, 4>(), b, i, f);
-                for (; f < s.n_filters; f += WIDTH<T>) what(std::integral_constant<int, 1>(), b, i, f);
+                int64_t f = features<MOST>(b, i, 0, what);
+                f = features<LESS>(b, i, f, what);
+                features<1>(b, i, f, what);
             }
     }
-    template <bool WITH_Y_BAR>
-    void adjoint_of(int64_t p, int64_t i, const T* table, const T* y, const T* m, T* y_bar) {
-        const T *row = rows(table, p), *wp = w + 4 * p, *dp = dw + 4 * p;
-        const int64_t a = i * s.n_filters, c = second[p] * s.n_filters;
-        vec<T> total{};
-        for (int64_t f = 0; f < s.n_filters; f += WIDTH<T>) {
-            vec<T> m_i = at(m + a + f), m_j = at(m + c + f);
-            total += (m_i * at(y + c + f) + m_j * at(y + a + f)) * corners(row + f, dp);
-            if (WITH_Y_BAR) {
-                vec<T> g = corners(row + f, wp);
-                at(y_bar + a + f) += g * m_j;
-                at(y_bar + c + f) += g * m_i;
+    template <int Q, class What> int64_t features(int64_t b, int64_t i, int64_t f, const What& what) const {
+        for (; f + Q * WIDTH<T> <= s.n_filters; f += Q * WIDTH<T>) what(std::integral_constant<int, Q>(), b, i, f);
+        return f;
+    }
+    template <bool WITH_Y_BAR> void adjoint_of(const T* table, Rows<T> y, const T* m, T* y_bar) {
+        for_beads<8, 4>(y_bar, [&](auto q, int64_t b, int64_t i, int64_t f) {
+            constexpr int Q = decltype(q)::value;
+            const Bead bead(*this, table, b, i, f);
+            const T *y_b = y.of(b) + f, *m_b = m + b * n_row() + f;
+            T *out = y_bar + b * n_row() + f, *along = u;
+            vec<T> sums[Q], y_i[Q], m_i[Q];
+            load<Q>(y_b + bead.own, y_i), load<Q>(m_b + bead.own, m_i);
+            if (WITH_Y_BAR) load<Q>(out + bead.own, sums);
+            for (int64_t p = bead.first; p < bead.last; p++) {
+                const int64_t j = bead.other(p);
+                const T* rows = bead.rows(p);
+                const Weights value(bead.w + 4 * p), slope(bead.dw + 4 * p);
+                vec<T> total{};
+#pragma GCC unroll 8
+                for (int k = 0; k < Q; k++) {
+                    const int64_t c = k * WIDTH<T>;
+                    const vec<T> m_j = at(m_b + j + c);
+                    total += (m_i[k] * at(y_b + j + c) + m_j * y_i[k]) * slope.of(rows + c, bead.width);
+                    if (WITH_Y_BAR) {
+                        const vec<T> g = value.of(rows + c, bead.width);
+                        sums[k] += g * m_j;
+                        at(out + j + c) += g * m_i[k];
+                    }
+                }
+                along[p] += sum<T>(total);
             }
-        }
-        u[p] += sum<T>(total);
+            if (WITH_Y_BAR) store<Q>(sums, out + bead.own);
+        });
     }
     template <bool WITH_A> void tangent_of(const T* table, const T* a, Rows<T> y, T* m) const {
-        for_beads([&](auto q, int64_t b, int64_t i, int64_t f) {
+        for_beads<4, 2>(m, [&](auto q, int64_t b, int64_t i, int64_t f) {
             constexpr int Q = decltype(q)::value;
-            const T *y_b = y.of(b) + f, *a_b = a + b * n_row() + f;
+            const Bead bead(*this, table, b, i, f);
+            const T *y_b = y.of(b) + f, *a_b = a + b * n_row() + f, *moves = move;
             T* m_b = m + b * n_row() + f;
             vec<T> sums[Q], y_i[Q], a_i[Q];
-            load<Q>(m_b + i * s.n_filters, sums), load<Q>(y_b + i * s.n_filters, y_i);
-            load<Q>(a_b + i * s.n_filters, a_i);
-            for (int64_t p = first(b, i); p < first(b, i + 1); p++) {
-                const int64_t j = second[p] * s.n_filters;
-                const T *at_p = rows(table, p) + f, *wp = w + 4 * p, *dp = dw + 4 * p;
+            load<Q>(m_b + bead.own, sums), load<Q>(y_b + bead.own, y_i), load<Q>(a_b + bead.own, a_i);
+            for (int64_t p = bead.first; p < bead.last; p++) {
+                const int64_t j = bead.other(p);
+                const T* rows = bead.rows(p);
+                const Weights value(bead.w + 4 * p), slope(bead.dw + 4 * p, moves[p]);
 #pragma GCC unroll 4
                 for (int k = 0; k < Q; k++) {
                     const int64_t c = k * WIDTH<T>;
-                    vec<T> d = move[p] * corners(at_p + c, dp);
+                    const vec<T> d = slope.of(rows + c, bead.width);
                     vec<T> to_i = d * at(y_b + j + c), to_j = d * y_i[k];
                     if (WITH_A) {
-                        vec<T> g = corners(at_p + c, wp);
+                        const vec<T> g = value.of(rows + c, bead.width);
                         to_i += g * at(a_b + j + c), to_j += g * a_i[k];
                     }
                     sums[k] += to_i;
                     at(m_b + j + c) += to_j;
                 }
             }
-            store<Q>(sums, m_b + i * s.n_filters);
-        }, m);
+            store<Q>(sums, m_b + bead.own);
+        });
     }
     template <bool WITH_Y_DOT>
     void second_of(const T* table, Rows<T> y, const T* y_dot, const T* m, const T* m_tilde, T* y_tilde,
                    T* gradient) const {
-        for_beads([&](auto q, int64_t b, int64_t i, int64_t f) {
+        for_beads<2, 2>(y_tilde, [&](auto q, int64_t b, int64_t i, int64_t f) {
             constexpr int Q = decltype(q)::value;
-            const int64_t n = b * n_row() + f, own = i * s.n_filters;
-            const T *y_b = y.of(b) + f, *yd = y_dot + n, *m_b = m + n, *mt = m_tilde + n;
-            T* out = y_tilde + n;
+            const Bead bead(*this, table, b, i, f);
+            const int64_t n = b * n_row() + f, width = bead.width;
+            const T *y_b = y.of(b) + f, *yd = y_dot + n, *m_b = m + n, *mt = m_tilde + n, *moves = move;
+            T *out = y_tilde + n, *gradient_f = gradient + f;
             vec<T> sums[Q], y_i[Q], yd_i[Q], m_i[Q], mt_i[Q];
-            load<Q>(out + own, sums), load<Q>(y_b + own, y_i), load<Q>(yd + own, yd_i), load<Q>(m_b + own, m_i);
-            load<Q>(mt + own, mt_i);
-            for (int64_t p = first(b, i); p < first(b, i + 1); p++) {
-                const int64_t j = second[p] * s.n_filters;
-                const T *at_p = rows(table, p) + f, *wp = w + 4 * p, *dp = dw + 4 * p;
-                T* to = rows(gradient, p) + f;
-                T by_slope[4];
-                for (int corner = 0; corner < 4; corner++) by_slope[corner] = move[p] * dp[corner];
+            load<Q>(out + bead.own, sums), load<Q>(y_b + bead.own, y_i), load<Q>(yd + bead.own, yd_i);
+            load<Q>(m_b + bead.own, m_i), load<Q>(mt + bead.own, mt_i);
+            for (int64_t p = bead.first; p < bead.last; p++) {
+                const int64_t j = bead.other(p);
+                const T* rows = bead.rows(p);
+                T* to = gradient_f + bead.row(p);
+                const Weights value(bead.w + 4 * p), slope(bead.dw + 4 * p, moves[p]);
 #pragma GCC unroll 4
                 for (int k = 0; k < Q; k++) {
                     const int64_t c = k * WIDTH<T>;
-                    vec<T> y_j = at(y_b + j + c), m_j = at(m_b + j + c), mt_j = at(mt + j + c);
-                    vec<T> value = corners(at_p + c, wp), slope = corners(at_p + c, by_slope);
-                    sums[k] += value * mt_j + slope * m_j;
-                    at(out + j + c) += value * mt_i[k] + slope * m_i[k];
+                    const vec<T> y_j = at(y_b + j + c), m_j = at(m_b + j + c), mt_j = at(mt + j + c);
+                    const vec<T> g_p = value.of(rows + c, width), d_p = slope.of(rows + c, width);
+                    sums[k] += g_p * mt_j + d_p * m_j;
+                    at(out + j + c) += g_p * mt_i[k] + d_p * m_i[k];
                     vec<T> h = m_i[k] * y_j + m_j * y_i[k], g = mt_i[k] * y_j + mt_j * y_i[k];
                     if (WITH_Y_DOT) g += m_i[k] * at(yd + j + c) + m_j * yd_i[k];
-#pragma GCC unroll 4
-                    for (int corner = 0; corner < 4; corner++)
-                        at(to + corner * s.n_filters + c) += wp[corner] * g + by_slope[corner] * h;
+                    at(to + c) += value.w0 * g + slope.w0 * h;
+                    at(to + width + c) += value.w1 * g + slope.w1 * h;
+                    at(to + 2 * width + c) += value.w2 * g + slope.w2 * h;
+                    at(to + 3 * width + c) += value.w3 * g + slope.w3 * h;
                 }
             }
-            store<Q>(sums, out + own);
-        }, y_tilde);
+            store<Q>(sums, out + bead.own);
+        });
     }
 };

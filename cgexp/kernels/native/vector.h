@@ -33,10 +33,13 @@ template <class T> constexpr int WIDTH = Vector<T>::width;
 template <class T> inline vec<T>& at(T* p) { return *reinterpret_cast<vec<T>*>(p); }
 template <class T> inline const vec<T>& at(const T* p) { return *reinterpret_cast<const vec<T>*>(p); }
 
+// Halves are added until one number is left: fewer steps wait for each other than one by one.
 template <class T> inline T sum(vec<T> v) {
-    T total = 0;
-    for (int i = 0; i < WIDTH<T>; i++) total += v[i];
-    return total;
+    T part[WIDTH<T>];
+    at(part) = v;
+    for (int n = WIDTH<T> / 2; n; n /= 2)
+        for (int i = 0; i < n; i++) part[i] += part[i + n];
+    return part[0];
 }
 
 // Hands out parts of one block of memory. Without a block it only counts, which tells how large the block must be.
