@@ -315,7 +315,7 @@ def _require_own_place(node: DictConfig, overrides: Sequence[str]) -> None:
     if not isinstance(place, str) or any(o.lstrip("+").startswith(f"{PLACE}=") for o in overrides):
         return  # what is no text, the check refuses
     here = Path.cwd()
-    if not Path(os.path.normpath(here / place)).is_relative_to(here):
+    if "${" in place or not Path(os.path.normpath(here / place)).is_relative_to(here):
         raise InputError(
             f"{PLACE}={shown(place)} is set by a config file, which cannot have anything written outside the working "
             f"directory: say {PLACE}=<folder> on the command line"

@@ -42,6 +42,7 @@ FILES = [
     "outputs: ../made",
     "outputs: outputs/../../made",
     "outputs: /elsewhere/made",
+    "outputs: '${logger.notes}'\nlogger: {notes: /elsewhere/made}",
     "model: {width: '${oc.${kernel}:HOME}'}",
     "model: {_target_: os.system}",
     "model: {_target_: cgexp.store.os.system}",
