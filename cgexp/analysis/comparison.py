@@ -36,18 +36,31 @@ NAME = "w1_tica_sliced"
 Array = NDArray[np.float64]
 
 
-class SlicedWasserstein:
-    """W1 between points a [n, 2] and b [m, 2]; their projections are sorted once, for any weights afterwards."""
+@dataclass(frozen=True)
+class Projected:
+    """Points [n, 2] along each of N_DIRECTIONS. order: ascending, [n]; places: where they are, in that order, [n]."""
 
-    def __init__(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> None:
+    order: list[NDArray[np.int32]]
+    places: list[Array]
+
+    @classmethod
+    def of(cls, points: NDArray[np.floating]) -> Projected:
+        """Project and sort them: what costs most, and can be kept for points that are compared several times."""
         angles = (np.arange(N_DIRECTIONS) + 0.5) * np.pi / N_DIRECTIONS
-        points = np.concatenate([a, b]).astype(np.float64)
+        along = [points.astype(np.float64) @ [np.cos(angle), np.sin(angle)] for angle in angles]
+        order = [np.argsort(places).astype(np.int32) for places in along]
+        return cls(order, [places[chosen] for places, chosen in zip(along, order, strict=True)])
+
+
+class SlicedWasserstein:
+    """W1 between points a [n, 2] and b [m, 2] for any weights of them."""
+
+    def __init__(self, a: Projected, b: Projected) -> None:
         self._order, self._gaps = [], []
-        for direction in np.stack([np.cos(angles), np.sin(angles)], axis=1):
-            projected = points @ direction
-            order = np.argsort(projected)
-            self._order.append(order.astype(np.int32))
-            self._gaps.append(np.diff(projected[order]))
+        for a_order, a_places, b_order, b_places in zip(a.order, a.places, b.order, b.places, strict=True):
+            before = np.searchsorted(a_places, b_places)
+            self._order.append(np.insert(a_order, before, len(a_order) + b_order))
+            self._gaps.append(np.diff(np.insert(a_places, before, b_places)))
 
     def __call__(self, a_weights: Array, b_weights: Array) -> float:
         """The distance for weights [n] and [m] >= 0 of any positive sums, in the unit of the points."""
@@ -68,12 +81,14 @@ def sliced_metrics(
     rng: np.random.Generator,
     name: str = NAME,
     redraw_reference: bool = False,
+    projected: Projected | None = None,
 ) -> dict[str, float]:
     """``w1_tica_sliced`` of all frames of both sides, and its error from the units of the model.
 
-    redraw_reference: draw the units of the reference too, each side its own.
+    redraw_reference: draw the units of the reference too, each side its own. projected: the reference's plane, where it
+    is at hand.
     """
-    distance = SlicedWasserstein(reference.tica, model.tica)
+    distance = SlicedWasserstein(projected or Projected.of(reference.tica), Projected.of(model.tica))
     sides = [_Side(reference, redraw_reference), _Side(model, True)]
 
     def measure(everything: bool) -> dict[str, float]:
@@ -178,7 +193,11 @@ class Bins:
     def counts(self, name: str, values: Values, weights: Weights) -> NDArray[np.floating]:
         """Weights in each bin of one coordinate [n_frames] of an observable, [n_bins]."""
         edges = self.observables[name]
-        return np.histogram(np.clip(values, edges[0], edges[-1]), edges, weights=weights)[0]
+        ends = (edges[0], edges[-1])
+        values = np.clip(values, *ends)
+        if weights is None:  # numpy then finds equal bins by a division; given their edges, it sorts the values
+            return np.histogram(values, len(edges) - 1, ends)[0]
+        return np.histogram(values, edges, weights=weights)[0]
 
 
 def compare(

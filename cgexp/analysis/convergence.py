@@ -15,6 +15,7 @@ from cgexp.analysis.bootstrap import RULE_OF_THREE, UnitMeans, bootstrap_sem, no
 from cgexp.analysis.comparison import (
     NAME,
     Bins,
+    Projected,
     compare_contacts,
     exact_distance,
     kde_distance,
@@ -109,9 +110,10 @@ def convergence_curve(
     before = replicas.time - float(np.median(np.diff(replicas.time)))  # a frame is saved at the end of its stretch
     distances: list[tuple[float, float]] = []
     fractions: list[tuple[float, float, float]] = []
+    projected = Projected.of(reference.tica)
     for first, last in pairwise(edges):
         window = replicas.window(first, last)
-        distance = sliced_metrics(reference, window, n_bootstrap, rng)
+        distance = sliced_metrics(reference, window, n_bootstrap, rng, projected=projected)
         distances.append((distance[NAME], distance.get(f"{NAME}_sem", np.nan)))
         if not reference.has_native:
             continue

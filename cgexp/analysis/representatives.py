@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_sem, not_below_runs
-from cgexp.systems.metric import superposed_rmsd
+from cgexp.systems.metric import mutual_rmsd, superposed_rmsd
 from cgexp.systems.peptide import BASINS, basin_of
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def medoid(ca: NDArray[np.floating], weights: Array, n_max: int = N_MEDOID) -> t
         cumulated = np.cumsum(weights)
         drawn = np.searchsorted(cumulated, (np.arange(n_max) + 0.5) / n_max * cumulated[-1])
         weights = np.ones(n_max)
-    mean_rmsd = superposed_rmsd(ca[drawn], ca[drawn]) @ weights / weights.sum()
+    mean_rmsd = mutual_rmsd(ca[drawn]) @ weights / weights.sum()
     best = int(mean_rmsd.argmin())
     return int(drawn[best]), float(mean_rmsd[best])
 

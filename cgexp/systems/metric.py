@@ -23,6 +23,16 @@ def superposed_rmsd(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
     return np.concatenate(parts) if parts else np.zeros((0, len(right)))
 
 
+def mutual_rmsd(coords: NDArray[np.floating]) -> Array:
+    """``superposed_rmsd`` of each of coords [n, n_beads, 3] to each, every pair once: [n, n], zero on the diagonal."""
+    centred, (first, second) = _centred(coords), np.triu_indices(len(coords), 1)
+    covariance = np.einsum("nbi,mbj->nmij", centred, centred, optimize=True)[first, second]
+    sizes = np.square(centred).sum(axis=(1, 2))
+    found = np.zeros((len(coords), len(coords)))
+    found[first, second] = _least_rmsd(covariance, sizes[first] + sizes[second], centred.shape[1])
+    return found + found.T
+
+
 def _centred(coords: NDArray[np.floating]) -> Array:
     coords = np.asarray(coords, dtype=np.float64)
     return coords - coords.mean(axis=1, keepdims=True)

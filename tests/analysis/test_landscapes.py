@@ -121,3 +121,13 @@ def test_the_error_of_a_weighted_reference_is_the_spread_of_repeated_ones() -> N
     spread = np.std([one.reference for one in repeated], axis=0)
     error = np.mean([one.reference_sem for one in repeated], axis=0)
     assert np.mean(error / spread) == pytest.approx(1.0, abs=0.12)
+
+
+def test_counts_of_a_bin_are_numpys_to_its_very_edges() -> None:
+    edges = np.linspace(-0.1, 0.7, 51)
+    values = np.concatenate([edges, np.nextafter(edges, 9.0), np.nextafter(edges, -9.0)]).clip(edges[0], edges[-1])
+    bins = Bins({"bond": edges}, (edges, edges))
+    expected = np.histogram(values, edges)[0]
+    np.testing.assert_array_equal(bins.counts("bond", np.append(values, [-5.0, 5.0]), None)[1:-1], expected[1:-1])
+    assert bins.counts("bond", np.append(values, [-5.0, 5.0]), None).sum() == len(values) + 2
+    np.testing.assert_allclose(bins.counts("bond", values, np.ones(len(values))), expected)

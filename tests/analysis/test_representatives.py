@@ -13,7 +13,7 @@ from cgexp.analysis.representatives import (
     representatives,
     short_trajectory,
 )
-from cgexp.systems.metric import superposed, superposed_rmsd
+from cgexp.systems.metric import mutual_rmsd, superposed, superposed_rmsd
 from cgexp.systems.peptide import BASINS, Peptide
 
 NATIVE = Peptide().native()
@@ -41,6 +41,13 @@ def test_superposed_leaves_the_rmsd_that_the_system_measures_and_makes_no_mirror
     left = np.sqrt(np.square(superposed(moved, NATIVE) - NATIVE).sum(axis=-1).mean(axis=-1))
     np.testing.assert_allclose(left, superposed_rmsd(moved, NATIVE[None])[:, 0], atol=1e-9)
     assert left[-1] > 1.0
+
+
+def test_mutual_rmsd_is_that_of_every_pair() -> None:
+    coords = np.random.default_rng(0).normal(size=(7, 5, 3))
+    np.testing.assert_allclose(mutual_rmsd(coords), superposed_rmsd(coords, coords), rtol=1e-12, atol=1e-6)
+    assert not mutual_rmsd(coords).diagonal().any()
+    assert mutual_rmsd(coords[:1]).tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize("n_points", [2, 10])
