@@ -53,24 +53,30 @@ class Projected:
 
 
 class SlicedWasserstein:
-    """W1 between points a [n, 2] and b [m, 2] for any weights of them."""
+    """W1 of points a [n, 2] with weights [n] >= 0 from points b [m, 2], for any weights of these.
 
-    def __init__(self, a: Projected, b: Projected) -> None:
-        self._order, self._gaps = [], []
-        for a_order, a_places, b_order, b_places in zip(a.order, a.places, b.order, b.places, strict=True):
-            before = np.searchsorted(a_places, b_places)
-            self._order.append(np.insert(a_order, before, len(a_order) + b_order))
-            self._gaps.append(np.diff(np.insert(a_places, before, b_places)))
+    F_a is kept at all n + m places along a direction. F_b, which has a step at each point of b, is repeated from one
+    step to the next.
+    """
 
-    def __call__(self, a_weights: Array, b_weights: Array) -> float:
-        """The distance for weights [n] and [m] >= 0 of any positive sums, in the unit of the points."""
-        masses = np.concatenate([a_weights / a_weights.sum(), -b_weights / b_weights.sum()])
-        sums, distances = np.empty_like(masses), []  # one array for all directions: new ones take longer than the sums
-        for order, gaps in zip(self._order, self._gaps, strict=True):
-            np.take(masses, order, out=sums, mode="clip")  # which needs no copy; all places are inside
-            np.cumsum(sums, out=sums)
-            np.abs(sums, out=sums)
-            distances.append(sums[:-1] @ gaps)
+    def __init__(self, a: Projected, a_weights: Array, b: Projected) -> None:
+        self._order, self._of_a, self._gaps, self._until_next = b.order, [], [], []
+        for order, places, b_places in zip(a.order, a.places, b.places, strict=True):
+            reached = np.cumsum(np.append(0.0, a_weights[order])) / a_weights.sum()
+            before = np.searchsorted(places, b_places)  # how many of a lie before each of b
+            self._of_a.append(np.insert(reached[1:], before, reached[before]))
+            self._gaps.append(np.diff(np.insert(places, before, b_places)))
+            steps = before + np.arange(len(before))
+            self._until_next.append(np.diff(steps, prepend=0, append=len(places) + len(before)))
+
+    def __call__(self, b_weights: Array) -> float:
+        """The distance for weights [m] >= 0 of any positive sum, in the unit of the points."""
+        masses, distances = b_weights / b_weights.sum(), []
+        for order, of_a, gaps, until_next in zip(self._order, self._of_a, self._gaps, self._until_next, strict=True):
+            difference = np.repeat(np.cumsum(np.append(0.0, masses[order])), until_next)
+            difference -= of_a
+            np.abs(difference, out=difference)
+            distances.append(difference[:-1] @ gaps)
         return float(np.mean(distances))
 
 
@@ -88,12 +94,17 @@ def sliced_metrics(
     redraw_reference: draw the units of the reference too, each side its own. projected: the reference's plane, where it
     is at hand.
     """
-    distance = SlicedWasserstein(projected or Projected.of(reference.tica), Projected.of(model.tica))
     sides = [_Side(reference, redraw_reference), _Side(model, True)]
+    planes = projected or Projected.of(reference.tica), Projected.of(model.tica)
+    whole = SlicedWasserstein(planes[0], sides[0].weights, planes[1]) if sides[0].weights.any() else None
 
     def measure(everything: bool) -> dict[str, float]:
-        weights = [side.weights if everything else side.redrawn(rng) for side in sides]
-        return {name: distance(*weights)} if all(side.any() for side in weights) else {}
+        of_reference, of_model = (side.weights if everything else side.redrawn(rng) for side in sides)
+        if whole is None or not (of_reference.any() and of_model.any()):
+            return {}
+        redrawn = redraw_reference and not everything
+        distance = SlicedWasserstein(planes[0], of_reference, planes[1]) if redrawn else whole
+        return {name: distance(of_model)}
 
     n_units = min(side.n_units for side in sides if side.redraw)
     sem = bootstrap_sem(lambda _: measure(False), n_units, n_bootstrap, rng)

@@ -11,8 +11,12 @@ from cgexp.analysis.divergences import wasserstein_2d
 from tests.analysis.ensembles import ensemble_of
 
 
+def weighted(a: np.ndarray, b: np.ndarray, a_weights: np.ndarray, b_weights: np.ndarray) -> float:
+    return SlicedWasserstein(Projected.of(a), a_weights, Projected.of(b))(b_weights)
+
+
 def plain(a: np.ndarray, b: np.ndarray) -> float:
-    return SlicedWasserstein(Projected.of(a), Projected.of(b))(np.ones(len(a)), np.ones(len(b)))
+    return weighted(a, b, np.ones(len(a)), np.ones(len(b)))
 
 
 @pytest.mark.parametrize("shift", [(3.0, 0.0), (1.0, -2.0), (0.0, 0.5)])
@@ -31,7 +35,7 @@ def test_equals_the_mean_of_one_dimensional_distances_over_directions() -> None:
         return float(wasserstein_distance(a @ direction, b @ direction, wa, wb))
 
     few = np.mean([along((k + 0.5) * np.pi / N_DIRECTIONS) for k in range(N_DIRECTIONS)])
-    assert SlicedWasserstein(Projected.of(a), Projected.of(b))(wa, wb) == pytest.approx(few, rel=1e-12)
+    assert weighted(a, b, wa, wb) == pytest.approx(few, rel=1e-12)
     assert np.mean([along(angle) for angle in np.linspace(0.0, np.pi, 501)]) == pytest.approx(few, rel=5e-3)
 
 
@@ -39,9 +43,9 @@ def test_a_weighted_point_counts_as_copies_and_the_exact_distance_bounds_it() ->
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=(40, 2)), rng.normal(loc=0.3, size=(40, 2))
     copies = rng.integers(0, 4, size=40)
-    weighted = SlicedWasserstein(Projected.of(a), Projected.of(b))(copies.astype(float), np.ones(40))
-    assert weighted == pytest.approx(plain(np.repeat(a, copies, axis=0), b), rel=1e-9)
-    assert weighted != pytest.approx(plain(a, b), rel=1e-3)
+    counted = weighted(a, b, copies.astype(float), np.ones(40))
+    assert counted == pytest.approx(plain(np.repeat(a, copies, axis=0), b), rel=1e-9)
+    assert counted != pytest.approx(plain(a, b), rel=1e-3)
     assert plain(a, b) <= 2.0 / np.pi * wasserstein_2d(a, b, n_samples=40, rng=rng) * (1 + 1e-3)
 
 
