@@ -21,7 +21,7 @@ LABELS = {
     "instantaneous": "57,600\ninstantaneous",
     "mean_force": "180\nmean forces",
     "mean_force_short": "180, a tenth\nof the steps",
-}  # arms of equal oracle time
+}  # arms whose labels differ
 # an arm, and what its error is compared with, seed by seed
 PAIRS = (
     *((f"map/{name}", "map/optimal") for name in ("slice", "constraint_group", "residue")),
