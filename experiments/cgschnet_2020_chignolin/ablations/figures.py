@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_interval
-from cgexp.datasets.packaged import load_packaged
 from cgexp.report.side_by_side_figures import learning_figure, points_figure
 from cgexp.runs.load import Run
-from cgexp.runs.stages import forces_of
+from cgexp.studies.mean_forces import mean_force_rmse_rest
 from cgexp.studies.results import Results
 
 METRIC, UNIT = "mean_force_rmse", "kcal/mol/Å"
@@ -86,11 +85,4 @@ def _learning(results: Results, arm: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _on_the_rest(run: Run) -> float:
-    """``mean_force_rmse`` on the configurations of the set that the arms of mean forces were not trained on."""
-    frames = load_packaged(SET)
-    taken = np.linspace(0, len(frames) - 1, N_TRAINED_ON).round().astype(int)
-    rest = frames.select(np.setdiff1d(np.arange(len(frames)), taken))
-    assert rest.forces is not None
-    assert rest.force_sem is not None
-    error = forces_of(run.potential.double(), rest.coords) - rest.forces
-    return float(np.sqrt(np.mean(error**2 - rest.force_sem.astype(np.float64) ** 2)))
+    return mean_force_rmse_rest(run, SET, N_TRAINED_ON)
