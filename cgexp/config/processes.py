@@ -7,14 +7,17 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from cgexp.executor.process import end_with
 
 THREADS = "OMP_NUM_THREADS"
+LOOK_AGAIN_S = 0.5  # how soon an interruption that was thrown away is raised again
 
 
 def is_told_threads() -> bool:
@@ -149,12 +152,52 @@ def threads_for(n_beads: int) -> Iterator[None]:
 
 @contextmanager
 def ends_on_terminate() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C, within: launchers then end the processes that they have begun."""
+    """SIGTERM is as Ctrl-C, within: launchers then end the processes that they have begun.
+
+    What it raises leaves this context for sure: where it is thrown away on its way (Python ignores what is raised in a
+    ``__del__`` or a callback of C), it is raised again within a second, and at the end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    termination = _Termination()
+    before = signal.signal(signal.SIGTERM, termination)
     try:
         yield
+        termination.raise_what_was_kept()
     finally:
+        termination.is_over.set()
         signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """What SIGTERM raises: a class of our own, since only such can be referred to weakly."""
+
+
+class _Termination:
+    """A handler of SIGTERM that raises, and looks whether what it has raised is still on its way."""
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+        self._main = threading.get_ident()
+        self._raised: weakref.ref[_Terminated] | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        raise self._new()  # no name for it here: the traceback holds this frame, which would then hold it
+
+    def _new(self) -> _Terminated:
+        terminated, is_first = _Terminated(), self._raised is None
+        self._raised = weakref.ref(terminated)
+        if is_first:
+            threading.Thread(target=self._look_again, name="looks-after-sigterm", daemon=True).start()
+        return terminated
+
+    def _look_again(self) -> None:
+        while not self.is_over.wait(LOOK_AGAIN_S):
+            if self._raised is not None and self._raised() is None:
+                signal.pthread_kill(self._main, signal.SIGTERM)  # which ends a system call that waits, too
+
+    def raise_what_was_kept(self) -> None:
+        """Raise KeyboardInterrupt if SIGTERM has come: somebody holds what was raised, but does not pass it on."""
+        if self._raised is not None:
+            raise KeyboardInterrupt

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from cgexp.config import processes
 from cgexp.config.processes import ends_on_terminate, threads_for
 
 CHILD = "import os, sys, time; from cgexp.config.processes import serve; serve(os.getppid(), sys.argv[1] == 'told'); print(os.getpid(), os.environ.get('OMP_NUM_THREADS'), flush=True); time.sleep(60)"  # fmt: skip  # noqa: E501
@@ -99,6 +101,59 @@ def test_sigterm_is_as_ctrl_c_and_means_what_it_did_afterwards() -> None:
     with pytest.raises(KeyboardInterrupt), ends_on_terminate():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_is_not_lost_where_python_ignores_what_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminated:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    ignored: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_type.__name__))
+    monkeypatch.setattr(processes, "LOOK_AGAIN_S", 0.02)
+
+    def work() -> None:
+        Terminated()
+        time.sleep(20)
+        raise AssertionError("went on as if there had been no SIGTERM")
+
+    _is_interrupted(work)
+    assert ignored == ["_Terminated"]
+
+
+def test_sigterm_that_somebody_keeps_ends_what_it_was_meant_for() -> None:
+    kept = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            kept.append(error)
+
+    _is_interrupted(work)
+    assert kept
+
+
+def test_what_tidies_up_after_sigterm_is_not_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise SystemExit(1) from None  # as Lightning answers
+        finally:
+            time.sleep(0.1)
+            done.append("tidied up")
+
+    monkeypatch.setattr(processes, "LOOK_AGAIN_S", 0.01)
+    _is_interrupted(work, SystemExit)
+    assert done
+
+
+def _is_interrupted(work: Callable[[], None], by: type[BaseException] = KeyboardInterrupt) -> None:
+    with pytest.raises(by), ends_on_terminate():
+        work()
 
 
 @pytest.mark.parametrize(("told", "n_beads", "expected"), [(None, 1, 1), (None, 10, 3), ("2", 1, 3)])
