@@ -26,8 +26,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RoundsOfQuantity:
-    """A quantity in each round. resolution: a level below which nothing can be told, or None. log: of its axis.
+    """A quantity in each round. log: of its axis.
 
+    resolution: a level below which nothing can be told, or None. reference: what the reference has, or None.
     arms: label -> its value and the ends of its interval, [n_rounds] each.
     """
 
@@ -36,6 +37,13 @@ class RoundsOfQuantity:
     log: bool
     resolution: float | None
     arms: Mapping[str, Interval]
+    reference: float | None = None
+
+    @property
+    def levels(self) -> dict[str, tuple[float, str]]:
+        """Name of a level -> where it is, and the style of its line."""
+        levels = {"resolution": (self.resolution, ":"), "reference": (self.reference, "--")}
+        return {name: (level, style) for name, (level, style) in levels.items() if level is not None}
 
 
 @styled
@@ -49,8 +57,8 @@ def rounds_figure(curves: Sequence[RoundsOfQuantity]) -> Figure:
             panel.plot(rounds, value, "o-", ms=4, color=colour, label=label if len(curve.arms) > 1 else None)
             if low is not None and high is not None:
                 panel.fill_between(rounds, low, high, color=colour, alpha=0.2, lw=0)
-        if curve.resolution is not None:
-            panel.axhline(curve.resolution, color=COLOURS["reference"], lw=1.0, ls=":", label="resolution")
+        for name, (level, style) in curve.levels.items():
+            panel.axhline(level, color=COLOURS["reference"], lw=1.0, ls=style, label=name)
         if curve.log:
             make_log(panel.yaxis)
         else:
@@ -84,8 +92,8 @@ def arms_figure(curves: Sequence[RoundsOfQuantity], against: str) -> Figure:
                 panel.plot(range(len(value)), value, "o-", ms=3, color=colour)
                 if low is not None and high is not None:
                     panel.fill_between(range(len(value)), low, high, color=colour, alpha=0.2, lw=0)
-            if curve.resolution is not None:
-                panel.axhline(curve.resolution, color=COLOURS["reference"], lw=1.0, ls=":")
+            for level, style in curve.levels.values():
+                panel.axhline(level, color=COLOURS["reference"], lw=1.0, ls=style)
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             if row == 0:
                 panel.set_title("\n".join(wrap(label, 20)), fontsize="small")
@@ -95,11 +103,9 @@ def arms_figure(curves: Sequence[RoundsOfQuantity], against: str) -> Figure:
         first.set_ylim(bottom=0.0)
         first.set_ylabel("\n".join(wrap(axis_label(curve.name, curve.unit), 24)), fontsize="small")
     lines = [Line2D([], [], color="0.55", marker="o", ms=3)]
-    names = [against]
-    if any(curve.resolution is not None for curve in curves):
-        lines.append(Line2D([], [], color=COLOURS["reference"], lw=1.0, ls=":"))
-        names.append("resolution")
-    figure.legend(lines, names, loc="outside upper center", ncols=2)
+    styles = {name: style for curve in curves for name, (_, style) in curve.levels.items()}
+    lines += [Line2D([], [], color=COLOURS["reference"], lw=1.0, ls=style) for style in styles.values()]
+    figure.legend(lines, [against, *styles], loc="outside upper center", ncols=3)
     return figure
 
 

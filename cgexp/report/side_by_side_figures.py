@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cgexp.report.style import COLOURS, SERIES, axis_label, legend_columns, panels, styled
+from cgexp.report.style import COLOURS, SERIES, axis_label, legend_columns, panels, show_break, styled
 
 Array = NDArray[np.float64]
 CHAIN = "viridis"  # of beads along a chain, first to last
@@ -142,6 +142,7 @@ def learning_figure(
     for (label, level), style in zip(levels.items(), ("--", ":", "-."), strict=False):
         axes.axhline(level, ls=style, color=COLOURS["reference"], lw=1.0, label=label)
     axes.set(xscale="log", xlabel="training frames", ylabel=axis_label(quantity, unit))
+    show_break(axes)
     axes.legend()
     return figure
 
@@ -179,6 +180,7 @@ def points_figure(
         axes.axhline(level[1], ls="--", color=COLOURS["reference"], lw=1.0, label=level[0])
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_ylabel(axis_label(quantity, unit))
+    show_break(axes)
     entries = labels if level is None else [*labels, level[0]]
     figure.legend(loc="outside upper center", ncols=min(4, legend_columns(figure, entries)))
     return figure

@@ -121,3 +121,11 @@ def share_legend(figure: Figure, axes: Sequence[Axes], n_used: int, n_columns: i
         panel.set_axis_off()
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=n_columns)
+
+
+def show_break(axes: Axes) -> None:
+    """Mark a vertical axis that leaves zero out by two strokes at its lower end."""
+    low, high = axes.get_ylim()
+    if low > 0.0 or high < 0.0:
+        place: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
+        axes.plot([0.0, 0.0], [0.04, 0.07], ls="", marker=[(-1.0, -0.5), (1.0, 0.5)], ms=8, color="black", **place)

@@ -95,11 +95,18 @@ def round_curves(arms: Mapping[str, Sequence[Sequence[Round]]], units: str) -> l
         tables = {label: _values(runs, metric) for label, runs in arms.items()}
         shown = {label: mean_and_interval(values) for label, values in tables.items() if values.size}
         if len(shown) == len(arms) and any(value.any() for value, _, _ in shown.values()):
-            last = [rounds[-1].metrics.get(f"{metric}_resolution") for runs in arms.values() for rounds in runs]
-            told = [value for value in last if value is not None]
-            resolution = float(np.mean(told)) if len(told) == len(last) else None
-            quantities.append(RoundsOfQuantity(name, unit_of(metric, units), log, resolution, shown))
+            reference = _level(arms, f"{metric}_reference")
+            # of a quantity that the reference has itself the resolution is a difference, and no level of its axis
+            resolution = _level(arms, f"{metric}_resolution") if reference is None else None
+            quantities.append(RoundsOfQuantity(name, unit_of(metric, units), log, resolution, shown, reference))
     return quantities
+
+
+def _level(arms: Mapping[str, Sequence[Sequence[Round]]], metric: str) -> float | None:
+    """The mean of a metric over the last rounds of all runs; None where one lacks it."""
+    last = [rounds[-1].metrics.get(metric) for runs in arms.values() for rounds in runs]
+    told = [value for value in last if value is not None]
+    return float(np.mean(told)) if len(told) == len(last) else None
 
 
 def pmf_curve(system: ToyPotential, arms: Mapping[str, tuple[Path, Sequence[Round], Frames]]) -> PmfRounds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from cgexp.report.active_figures import (
     pmf_rounds_figure,
     rounds_figure,
 )
+from cgexp.runs.active_figures import round_curves
+
+ARMS = dict.fromkeys(("none", "far"), ([3.0, 2.0], None, None))
 
 
 def curve(**changed: Any) -> RoundsOfQuantity:
@@ -45,6 +49,21 @@ def test_arms_have_panels_of_their_own_beside_one_of_them() -> None:
     assert len(figure.axes) == 4
     assert [axes.get_title() for axes in figure.axes] == ["random", "far", "", ""]
     assert all(len(axes.lines) == 3 and axes.get_ylim()[0] == 0.0 for axes in figure.axes)
+
+
+def test_what_the_reference_has_is_a_line_of_its_own() -> None:
+    quantities = [curve(), curve(resolution=None, reference=0.4)]
+    for figure in (rounds_figure(quantities), arms_figure([replace(one, arms=ARMS) for one in quantities], "none")):
+        assert [axes.lines[-1].get_ydata()[0] for axes in figure.axes if axes.axison] == [0.5, 0.4]
+        assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["resolution", "reference"]
+
+
+def test_a_resolution_is_no_level_of_what_the_reference_has_itself() -> None:
+    metrics = {"folded_fraction": 0.2, "folded_fraction_reference": 0.4, "folded_fraction_resolution": 0.02}
+    done = Mock(metrics=metrics, numbers=lambda: {**metrics, "w1_tica": 1.0})
+    (w1, folded) = round_curves({"": [[done, done]]}, "molecular")
+    assert (w1.name, w1.reference, w1.resolution) == ("W1 in the TICA plane", None, None)
+    assert (folded.name, folded.reference, folded.resolution) == ("folded fraction", 0.4, None)
 
 
 @pytest.mark.parametrize("labels", [("a",), ("a", "b")])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cgexp.analysis.curves import Distribution
-from cgexp.report.side_by_side_figures import Lines, lines_figure, points_figure
+from cgexp.report.side_by_side_figures import Lines, learning_figure, lines_figure, points_figure
 from cgexp.studies import side_by_side
 
 X = np.linspace(0.0, 1.0, 5)
@@ -48,3 +48,14 @@ def test_a_legend_of_many_long_names_stays_within_its_figure() -> None:
         (legend,) = figure.legends
         box, whole = legend.get_window_extent(), figure.bbox
         assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+
+
+@pytest.mark.parametrize(("lowest", "n_marks"), [(2.5, 1), (0.0, 0)])
+def test_an_axis_that_leaves_zero_out_is_seen_to_be_broken(lowest: float, n_marks: int) -> None:
+    values = np.array([[lowest, 2.6], [2.7, 2.8]])
+    points = points_figure({"a": {"one": values[0].tolist()}, "b": {"one": values[1].tolist()}}, "error", "")
+    curves = learning_figure({"one": (np.array([10.0, 100.0]), values)}, "error", "", {})
+    for axes in (*points.axes, *curves.axes):
+        marks = [line for line in axes.lines if line.get_transform() == axes.transAxes]
+        assert len(marks) == n_marks
+        assert axes.get_ylim()[0] > 0.0 or not marks
