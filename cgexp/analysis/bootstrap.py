@@ -57,7 +57,8 @@ def mean_and_sem(
     totals = np.bincount(unit, weights)
 
     def mean(units: NDArray[np.intp]) -> dict[str, float]:
-        return {"mean": float(sums[units].sum() / totals[units].sum())}
+        total = totals[units].sum()
+        return {"mean": float(sums[units].sum() / total)} if total > 0.0 else {}
 
     everything = np.arange(len(sums))
     return mean(everything)["mean"], bootstrap_sem(mean, len(sums), n_bootstrap, rng).get("mean")

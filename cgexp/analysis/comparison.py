@@ -226,7 +226,7 @@ def compare(
 
 def kde_distance(a: Ensemble, b: Ensemble) -> dict[str, float]:
     """``w1_tica_kde``, as in arXiv:2510.17187; nothing if a side lies on a line."""
-    if not (spans_plane(a.tica) and spans_plane(b.tica)):
+    if not (spans_plane(a.tica, a.weights) and spans_plane(b.tica, b.weights)):
         return {}
     return {"w1_tica_kde": wasserstein_2d_kde(a.tica, b.tica, a.weights, b.weights)}
 

@@ -15,6 +15,7 @@ Weights = NDArray[np.floating] | None
 KL_FLOOR = 1e-6  # smallest probability of a bin (arXiv:2510.17187)
 KDE_GRID = 25  # points along each axis (arXiv:2510.17187)
 KDE_REACH = 6.5  # exp(-u^2) beyond it is below 1e-18
+KDE_RESOLVED = 1e-6  # of the mass of a sample: a smaller largest density is that of kernels between points of the grid
 KDE_MARGIN = 0.1  # the grid reaches this fraction of the range beyond the samples, on each side
 N_DRAWS = 8  # random choices of frames that an exact W1 is averaged over: one of weighted frames varies by 15 %
 EMD_ITERATIONS = 1_000_000  # POT's default of 1e5 is too few for some thousands of points
@@ -113,9 +114,11 @@ def _density_on_grid(
 
     The kernel has the points' covariance times n_effective^(-1/3) (Scott's rule in the plane), as in
     scipy.stats.gaussian_kde. In coordinates u, v in which it is exp(-u^2 - v^2), u depends on x alone, and each x of
-    the grid takes only the points whose u is within KDE_REACH.
+    the grid takes only the points whose u is within KDE_REACH. Samples so narrow that the grid has no point among them
+    have the mass where the density is largest, although it is not a number that double precision holds.
     """
     points, weights = np.asarray(points, dtype=np.float64), _normalised(weights, len(points))
+    points, weights = points[weights > 0.0], weights[weights > 0.0]
     scott = np.square(weights).sum() ** (1.0 / 3.0)
     (x_of_u, _), (y_of_u, y_of_v) = np.linalg.cholesky(2.0 * scott * np.cov(points.T, aweights=weights))
     order = np.argsort(points[:, 0])
@@ -127,12 +130,21 @@ def _density_on_grid(
         v = (axes[1][:, None] - (y[first:last] + y_of_u * u)) / y_of_v
         np.multiply(v, -v, out=v)
         row[:] = np.exp(v, out=v) @ (mass[first:last] * np.exp(-(u**2)))
+    if density.max() < KDE_RESOLVED:
+        for row, at in zip(density, axes[0], strict=True):  # by logarithms
+            u = (at - x) / x_of_u
+            v = (axes[1][:, None] - (y + y_of_u * u)) / y_of_v
+            row[:] = np.logaddexp.reduce(np.log(mass) - u**2 - v**2, axis=1)
+        density = np.exp(density - density.max())
     return density / density.sum()
 
 
-def spans_plane(points: NDArray[np.floating]) -> bool:
-    """Whether points [n, 2] have a kernel density estimate: they are not all on one line."""
-    return len(points) > 2 and bool(np.linalg.matrix_rank(np.cov(np.asarray(points, dtype=np.float64).T)) == 2)
+def spans_plane(points: NDArray[np.floating], weights: Weights = None) -> bool:
+    """Whether points [n, 2] have a kernel density estimate: those of any weight are not all on one line."""
+    points = np.asarray(points, dtype=np.float64)
+    if weights is not None:
+        points, weights = points[weights > 0.0], weights[weights > 0.0]
+    return len(points) > 2 and bool(np.linalg.matrix_rank(np.cov(points.T, aweights=weights)) == 2)
 
 
 def js_divergence(p: ArrayLike, q: ArrayLike) -> float:

@@ -99,11 +99,23 @@ def test_w1_of_densities_is_that_of_scipys_densities_on_the_whole_grid(
     assert d.wasserstein_2d_kde(a, b, weights) == pytest.approx(whole, rel=1e-12)
 
 
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-5, 1e-7])
+def test_samples_between_two_points_of_the_grid_are_no_perfect_match(rng: np.random.Generator, width: float) -> None:
+    """As of a simulation that has not left its start."""
+    a, still = rng.normal(size=(400, 2)), np.array([0.31, -0.17])
+    b = still + width * rng.normal(size=(300, 2))
+    assert d.wasserstein_2d_kde(a, b) == pytest.approx(cdist(a, [still]).mean(), rel=0.1)  # a is on a grid, b at a point
+
+
 def test_points_on_one_line_span_no_plane(rng: np.random.Generator) -> None:
     assert d.spans_plane(rng.normal(size=(5, 2)))
     assert not d.spans_plane(np.ones((5, 2)))
     assert not d.spans_plane(np.outer(np.arange(5.0), [1.0, 2.0]))
     assert not d.spans_plane(np.eye(2))
+    points = rng.normal(size=(5, 2))
+    assert d.spans_plane(points, np.array([1.0, 2.0, 0.0, 0.0, 3.0]))
+    for weights in ([0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 2.0]):  # of a weight they are on one
+        assert not d.spans_plane(points, np.array(weights))
 
 
 def test_js_is_in_nats_and_not_its_root() -> None:
