@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -32,7 +33,20 @@ log = logging.getLogger(__name__)
 NO_PRIOR = Prior({}, temperature=1.0)
 EVALUATION_BYTES = 256 * 2**20
 NUMBERS_A_PAIR = 3500  # that the reference of CGSchNet (3 blocks of 128 features) keeps, measured
+NUMBERS_A_COORDINATE = 4  # of coordinates and forces, in the precision given and in that computed in
 Evaluate = Callable[[Tensor], tuple[Tensor | None, Tensor]]  # coords -> energy [n] (None: non-conservative), forces
+
+
+@dataclass(frozen=True)
+class InBlocks:
+    """An evaluator in C++: of however many frames, it keeps what a few take, beside the forces that it returns."""
+
+    evaluate: Evaluate
+
+    def __call__(self, coords: Tensor) -> tuple[Tensor | None, Tensor]:
+        return self.evaluate(coords)
+
+
 # For each name, what is tried before the reference; compiling for a simulation would take longer than many of them.
 CHOICES: dict[str, tuple[str, ...]] = {
     "reference": (), "compiled": (), "table": ("table",), "sparse": ("sparse",),
@@ -77,15 +91,17 @@ def _of_average(name: str, network: Average, prior: EnergyTerm, coords: Tensor) 
             forces = forces + of_member[1] / len(members)
         return energy, forces
 
-    return energy_and_forces
+    in_blocks = all(isinstance(evaluate, InBlocks) for evaluate in (of_prior, *members))
+    return InBlocks(energy_and_forces) if in_blocks else energy_and_forces
 
 
 def make_forces(name: str, potential: nn.Module, coords: Tensor) -> Callable[[Tensor], Tensor]:
     """Forces of any number of frames by the kernel called ``name``, a part at a time: see ``make_evaluator``.
 
-    The parts are so large that the reference, which keeps what reverse mode needs, takes about EVALUATION_BYTES.
+    The parts are so large that the kernel takes about EVALUATION_BYTES: see ``frames_at_a_time``.
     """
-    evaluate, size = make_evaluator(name, potential, coords), frames_at_a_time(coords)
+    evaluate = make_evaluator(name, potential, coords)
+    size = frames_at_a_time(evaluate, coords)
 
     def forces(many: Tensor) -> Tensor:
         return torch.cat([evaluate(part)[1] for part in many.split(size)])
@@ -101,19 +117,24 @@ def forces_of(
     Not finite where the potential's are not. out: where they are written, as to a file; None: to memory.
     """
     like = torch.as_tensor(np.array(coords[:1], dtype=np.float64))
-    forces, size = make_forces(name, potential, like), frames_at_a_time(like)
+    evaluate = make_evaluator(name, potential, like)
+    size = frames_at_a_time(evaluate, like)
     found = np.empty(coords.shape) if out is None else out
     for first in range(0, len(coords), size):  # converted a part at a time: coordinates may fill the memory
         part = torch.from_numpy(np.array(coords[first : first + size], dtype=np.float64))
-        found[first : first + size] = forces(part).numpy()
+        found[first : first + size] = evaluate(part)[1].numpy()
     return found
 
 
-def frames_at_a_time(coords: Tensor) -> int:
-    """How many frames like coords [n_frames, n_beads, n_dims] the reference evaluates within EVALUATION_BYTES."""
-    n_beads = coords.shape[1]
+def frames_at_a_time(evaluate: Evaluate, coords: Tensor) -> int:
+    """How many frames like coords [n_frames, n_beads, n_dims] to evaluate in a call, for EVALUATION_BYTES.
+
+    Reverse mode keeps numbers of every pair and frame; an evaluator ``InBlocks`` only takes and returns coordinates.
+    """
+    n_beads, n_dims = coords.shape[1:]
     n_pairs = max(1, n_beads * (n_beads - 1) // 2)
-    return max(1, EVALUATION_BYTES // (n_pairs * NUMBERS_A_PAIR * coords.element_size()))
+    numbers = n_beads * n_dims * NUMBERS_A_COORDINATE if isinstance(evaluate, InBlocks) else n_pairs * NUMBERS_A_PAIR
+    return max(1, EVALUATION_BYTES // (numbers * coords.element_size()))
 
 
 def _left_to_the_reference(name: str, potential: Potential) -> bool:
@@ -130,14 +151,19 @@ def _fused(potential: Potential, coords: Tensor) -> Evaluate | None:
     if coords.device.type != "cpu":
         return None
     network, prior = potential.network, potential.prior
-    add = FusedPrior(prior, coords.dtype).add if isinstance(prior, Prior) else add_prior(prior)
+    fused_prior = FusedPrior(prior, coords.dtype) if isinstance(prior, Prior) else None
+    add = add_prior(prior) if fused_prior is None else fused_prior.add
     if isinstance(network, CGSchNet):
         # without coords its table covers all distances, see TablePotential
-        return _with_prior(FusedCGSchNet(network).evaluator(), add)
-    if isinstance(network, CGnet):
-        return _with_prior(FusedCGnet(network).evaluator(), add)
-    alone = Potential(network, NO_PRIOR) if network is not None else None
-    return _with_prior(_zero if alone is None else alone.energy_and_forces, add)
+        evaluate: Evaluate = FusedCGSchNet(network).evaluator()
+    elif isinstance(network, CGnet):
+        evaluate = FusedCGnet(network).evaluator()
+    elif network is None:
+        evaluate = _zero
+    else:
+        return _with_prior(Potential(network, NO_PRIOR).energy_and_forces, add)
+    whole = _with_prior(evaluate, add)
+    return InBlocks(whole) if fused_prior is not None and fused_prior.is_native else whole
 
 
 def _zero(coords: Tensor) -> tuple[Tensor, Tensor]:

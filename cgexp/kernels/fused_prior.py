@@ -120,6 +120,11 @@ class FusedPrior:
         self._others = [_through_autograd(term, dtype) for term in terms if type(term) not in KINDS]
         self._workspace = torch.empty(0, dtype=torch.uint8)
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the C++ source knows all terms."""
+        return not self._others
+
     def add(self, coords: Tensor, energy: Tensor, forces: Tensor) -> None:
         """Add the prior's to energy [n_frames] and forces, in place; coords and forces [n_frames, n_beads, n_dims].
 

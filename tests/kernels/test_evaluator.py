@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from cgexp.energy import EnergyTerm
 from cgexp.errors import InputError
 from cgexp.kernels import evaluator
-from cgexp.kernels.evaluator import CHOICES, make_evaluator
+from cgexp.kernels.evaluator import CHOICES, InBlocks, make_evaluator
 from cgexp.kernels.fused_prior import DistanceTerms
 from cgexp.kernels.native_library import NoNativeKernel
 from cgexp.kernels.table import TablePotential
+from cgexp.models.average import Average
 from cgexp.models.cgnet import CGnet
 from cgexp.models.direct_force import DirectForce
 from cgexp.models.potential import Potential
@@ -184,8 +185,12 @@ def test_modules_that_are_no_potential_and_kernels_that_are_none() -> None:
 @pytest.mark.parametrize("name", ["cgschnet", "cgnet"])
 def test_many_frames_are_taken_a_part_at_a_time(kernel: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     potential, coords = Potential(networks()[name], peptide_prior()).double(), chains(23)
-    monkeypatch.setattr(evaluator, "EVALUATION_BYTES", 5 * 15 * evaluator.NUMBERS_A_PAIR * 8)  # of 15 pairs
-    assert evaluator.frames_at_a_time(coords) == 5
+    evaluate = make_evaluator(kernel, potential, coords)
+    fused = kernel in ("fused", "auto")
+    # of 15 pairs, or of 6 beads in three dimensions
+    numbers = 18 * evaluator.NUMBERS_A_COORDINATE if fused else 15 * evaluator.NUMBERS_A_PAIR
+    monkeypatch.setattr(evaluator, "EVALUATION_BYTES", 5 * numbers * 8)
+    assert evaluator.frames_at_a_time(evaluate, coords) == 5
     expected = potential.forces(coords)
     assert relative(evaluator.make_forces(kernel, potential, coords[:1])(coords), expected) < TOLERANCE
     found = evaluator.forces_of(potential, coords.numpy(), kernel)
@@ -193,6 +198,27 @@ def test_many_frames_are_taken_a_part_at_a_time(kernel: str, name: str, monkeypa
     assert evaluator.forces_of(potential, coords[:0].numpy(), kernel).shape == (0, N_BEADS, 3)
 
 
-def test_a_part_holds_a_frame_at_least() -> None:
-    assert evaluator.frames_at_a_time(torch.zeros(1, 5000, 3)) == 1
-    assert evaluator.frames_at_a_time(torch.zeros(1, 1, 2)) > 1000
+def test_a_part_holds_a_frame_at_least_of_reverse_mode_and_thousands_of_the_fused_kernel() -> None:
+    potential = Potential(None, Prior({}, temperature=300.0))
+    reference, fused = (make_evaluator(kernel, potential, torch.zeros(1, 1, 3)) for kernel in ("reference", "fused"))
+    assert evaluator.frames_at_a_time(reference, torch.zeros(1, 5000, 3)) == 1
+    assert evaluator.frames_at_a_time(reference, torch.zeros(1, 1, 2)) > 1000
+    assert evaluator.frames_at_a_time(fused, torch.zeros(1, 300, 3)) > 10_000
+
+
+def test_what_goes_through_autograd_is_counted_as_reverse_mode() -> None:
+    """A term of a prior or a network that no C++ source knows may keep numbers of every pair."""
+
+    class OwnBonds(HarmonicBonds):
+        """Of another class, as of another package."""
+
+    prior, coords = peptide_prior(), chains(3)
+    known = Potential(networks()["cgschnet"], prior)
+    average = Potential(Average([networks()["cgschnet"], networks()["cgnet"]]), prior)
+    other = chain_frames(100, N_BEADS)
+    own = Prior({"bonds": OwnBonds()}, other.temperature)
+    own.fit(other, system_of(other))
+    partly = Potential(Average([networks()["cgschnet"]]), own)
+    kinds = [isinstance(make_evaluator("auto", one.double(), coords), InBlocks) for one in (known, average, partly)]
+    assert kinds == [True, True, False]
+    assert not isinstance(make_evaluator("auto", Potential(networks()["cgnet"], own).double(), coords), InBlocks)
