@@ -104,7 +104,7 @@ def test_samples_between_two_points_of_the_grid_are_no_perfect_match(rng: np.ran
     """As of a simulation that has not left its start."""
     a, still = rng.normal(size=(400, 2)), np.array([0.31, -0.17])
     b = still + width * rng.normal(size=(300, 2))
-    assert d.wasserstein_2d_kde(a, b) == pytest.approx(cdist(a, [still]).mean(), rel=0.1)  # a is on a grid, b at a point
+    assert d.wasserstein_2d_kde(a, b) == pytest.approx(cdist(a, [still]).mean(), rel=0.1)
 
 
 def test_points_on_one_line_span_no_plane(rng: np.random.Generator) -> None:
