@@ -56,7 +56,7 @@ OF_STUDIES = {
     **OWN_OPTIONS,
     "--experiments": ("store", "the folder in which experiments lie, if not ./experiments"),
     "--update": ("store_true", "keep figures, numbers and the README's table in the experiment's folder"),
-    "--resume": ("store_true", "do not run again what its rounds.csv holds"),
+    "--resume": ("store_true", "do not run again what its runs.csv and rounds.csv hold"),
 }
 OF_NUMBERS = {"--json": ("store_true", "print JSON")}
 OF_LISTS = {

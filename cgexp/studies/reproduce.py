@@ -17,8 +17,6 @@ from types import ModuleType
 import numpy as np
 from matplotlib.figure import Figure
 
-from cgexp.active.round import Round
-from cgexp.active.rounds import rounds_of
 from cgexp.config.checks import check
 from cgexp.config.compose import Config
 from cgexp.config.identity import digest
@@ -36,10 +34,10 @@ from cgexp.runs.pipeline import run
 from cgexp.runs.provenance import code_version
 from cgexp.runs.resolve import resolve
 from cgexp.runs.sweeps import sweep_folder
-from cgexp.store import write_bytes, write_json
-from cgexp.studies.results import Results, write_study_page
-from cgexp.studies.round_table import NAME, KeptRun, Key, RoundTable, keys_of
+from cgexp.store import read_json, write_bytes, write_json
+from cgexp.studies.results import Drawn, Results, write_study_page
 from cgexp.studies.study import VERBS, Arm, Study
+from cgexp.studies.tables import Elsewhere, Kept, KeptRun, Key, keep, kept_runs, keys_of
 
 log = logging.getLogger(__name__)
 Say = Callable[[str], None]
@@ -53,9 +51,10 @@ def reproduce(
     """Do all of it; return whether every expected number was found within its bounds.
 
     extra: overrides for every run, and ``launcher=`` for where they run. With ``update`` figures, numbers and the
-    README's table are also written into the experiment's folder, where they are kept; and so is rounds.csv, row by row
-    as runs of active learning finish. With ``resume`` runs that rounds.csv holds are not run again, wherever they were
-    made. Raises InputError, and the first error of a run when all others have finished.
+    README's table are also written into the experiment's folder, where they are kept; so are runs.csv and, of active
+    learning, rounds.csv, row by row as runs finish. With ``resume`` runs that these hold are not run again, wherever
+    they were made; figures and numbers that need their folders stay as they are kept, and are named. Raises InputError,
+    and the first error of a run when all others have finished.
     """
     overrides, settings = _with_defaults(extra)
     changed = [o for o in overrides if not o.startswith(NO_PHYSICS)]
@@ -72,18 +71,19 @@ def reproduce(
     # results of another study than the one that is kept do not replace its own
     place = Path(some["outputs"]) / "reproduced" / (study.name + (f"-{digest(changed)}" if changed else ""))
     require_writable(place)
-    keys = keys_of(study, overrides) if any(arm.verb == "active" for arm in study.arms) else {}
-    kept = _kept(study, keys) if resume else {}
+    keys = keys_of(study, overrides)
+    kept = kept_runs(study, keys) if resume else {}
     if kept:
-        say(f"{len(kept)} runs are known from {study.folder / NAME}")
-    work = _Work(study, by_arm, overrides, keys, kept, study.folder / NAME if update else None)
+        say(f"{len(kept)} runs are known from {study.folder}")
+    work = _Work(study, by_arm, overrides, keys, kept, study.folder if update else None)
     _run_missing(work, settings, say)
+    work.keep()
     runs = {arm.name: [work.run(*one) for one in work.keyed(arm)] for arm in study.arms}
     _name_other_code(runs, say)
     results = Results(study, runs, place / "work")
     say("drawing the figures")
     numbers = results.numbers()
-    drawn = _draw(code, results, numbers)
+    drawn = _draw(code, results, numbers, say)
     table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
     for folder, suffixes in ((place, ("png", "pdf")), *([(study.folder, ("png",))] if update else [])):
         for name, figure in drawn.items():
@@ -141,49 +141,43 @@ def _configs_of(arm: Arm, study: Study, extra: Sequence[str], known: Mapping[str
 class _Work:
     """What is to be done, and what is known of it.
 
-    by_arm: arm -> configs of its runs. overrides: for every run. keys: arm -> keys of its runs in the table of rounds.
-    kept: the runs that need not be done. table: where finished rounds are added, or None.
+    by_arm: arm -> configs of its runs. overrides: for every run. keys: arm -> keys of its runs in the tables. kept: the
+    runs that need not be done. tables: folder of the tables to which finished runs are added, or None.
     """
 
     study: Study
     by_arm: dict[str, list[Config]]
     overrides: Sequence[str]
-    keys: Mapping[str, Sequence[Key | None]]
-    kept: Mapping[Key, Sequence[Round]]
-    table: Path | None
+    keys: Mapping[str, Sequence[Key]]
+    kept: Mapping[Key, Kept]
+    tables: Path | None
 
-    def keyed(self, arm: Arm) -> list[tuple[Config, Key | None]]:
-        """The configs of an arm, each with its key in the table of rounds."""
+    def keyed(self, arm: Arm) -> list[tuple[Config, Key]]:
+        """The configs of an arm, each with its key in the tables."""
         configs = self.by_arm.get(arm.name, [])
-        return list(zip(configs, self.keys.get(arm.name, [None] * len(configs)), strict=True))
+        return list(zip(configs, self.keys[arm.name] if configs else (), strict=True))
 
-    def missing(self, arm: Arm) -> dict[Path, tuple[Config, Key | None]]:
+    def missing(self, arm: Arm) -> dict[Path, tuple[Config, Key]]:
         """Folder -> config and key of the runs that have not finished here, and are not kept."""
-        found = {}
-        for config, key in self.keyed(arm):
-            folder = _place(config)
-            if _finished(folder, arm.verb):
-                if self.table and key:  # by an earlier call
-                    RoundTable(self.table).add(key, rounds_of(folder.path))
-            elif key not in self.kept:
-                found[folder.path] = config, key
-        return found
+        return {
+            folder.path: (config, key)
+            for config, key in self.keyed(arm)
+            if not _finished(folder := _place(config), arm.verb) and key not in self.kept
+        }
 
-    def run(self, config: Config, key: Key | None) -> Run:
+    def keep(self) -> None:
+        """Add all runs that have finished here to the tables: also those of an earlier call, or of several arms."""
+        for arm in self.study.arms if self.tables else ():
+            for config, key in self.keyed(arm):
+                if self.tables and _finished(folder := _place(config), arm.verb):
+                    keep(self.tables, key, folder, arm.verb)
+
+    def run(self, config: Config, key: Key) -> Run:
         """The run of a config, from its folder if it is here."""
         folder = _place(config)
-        if key is None or key not in self.kept or folder.metrics.is_file():
+        if key not in self.kept or folder.metrics.is_file():
             return Run(folder)
-        rounds = self.kept[key]
-        return KeptRun(folder, composed=config, rounds=rounds, final=_active().final_metrics(rounds))
-
-
-def _kept(study: Study, keys: Mapping[str, Sequence[Key | None]]) -> dict[Key, list[Round]]:
-    """The finished runs of the study's table of rounds."""
-    if not (study.folder / NAME).is_file():
-        raise InputError(f"there is nothing to resume from: {study.folder / NAME} is missing; leave out --resume")
-    now = {key for of_arm in keys.values() for key in of_arm}
-    return {key: rounds for key, rounds in RoundTable(study.folder / NAME).finished().items() if key in now}
+        return KeptRun(folder, composed=config, rounds=self.kept[key].rounds, final=self.kept[key].metrics)
 
 
 def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
@@ -196,14 +190,14 @@ def _run_missing(work: _Work, settings: Sequence[str], say: Say) -> None:
             if arm.sources:  # the name of a run depends on its teacher's content, which is known only now
                 by_arm[arm.name] = _configs_of(arm, study, work.overrides, by_arm)
         for verb in VERBS:
-            missing: dict[Path, tuple[Config, Key | None]] = {}
+            missing: dict[Path, tuple[Config, Key]] = {}
             for arm in level:
                 missing |= work.missing(arm) if arm.verb == verb else {}
             if missing:
                 say(f"{len(missing)} runs to do: {' '.join(settings)}")
                 folders = {_place(config).path for configs in by_arm.values() for config in configs}
-                keys = {str(path): key for path, (_, key) in missing.items() if key}
-                job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.table, keys)
+                keys = {str(path): key for path, (_, key) in missing.items()}
+                job = _Job([str(path) for path in sorted(folders)], time.time(), verb, work.tables, keys)
                 own = [o for o in settings if not o.startswith("hydra")]  # a job's config names its launcher, too
                 todo = [[*own, *config["overrides"]] for config, _ in missing.values()]
                 outputs = Path(next(iter(missing.values()))[0]["outputs"])
@@ -227,7 +221,7 @@ def _finished(folder: RunFolder, verb: str) -> bool:
 class _Job:
     """One run, silent but for a line that counts the finished ones; can be sent to another process.
 
-    table: where the rounds of finished runs are added, under the key of the run's folder.
+    tables: folder of the tables to which finished runs are added, under the key of the run's folder.
     """
 
     def __init__(
@@ -235,18 +229,18 @@ class _Job:
         folders: Sequence[str],
         began: float,
         verb: str = "run",
-        table: Path | None = None,
+        tables: Path | None = None,
         keys: Mapping[str, Key] | None = None,
     ) -> None:
         self.folders, self.began, self.total, self.verb = list(folders), began, len(folders), verb
-        self.table, self.keys = table, dict(keys or {})
+        self.tables, self.keys = tables, dict(keys or {})
         self.done_before = self._done()
 
     def __call__(self, config: Config) -> None:
         with only_from(logging.WARNING):
             folder = (_active().run_active if self.verb == "active" else run)(config, say=lambda text: None)
-        if self.table and str(folder.path) in self.keys:
-            RoundTable(self.table).add(self.keys[str(folder.path)], rounds_of(folder.path))
+        if self.tables and str(folder.path) in self.keys:
+            keep(self.tables, self.keys[str(folder.path)], folder, self.verb)
         done, elapsed = self._done(), time.time() - self.began
         left = elapsed / max(done - self.done_before, 1) * (self.total - done)
         text = f"{done}/{self.total} runs, {duration(elapsed)} so far, about {duration(left)} left"
@@ -284,12 +278,32 @@ def load_code(folder: Path, part: str | None = None) -> ModuleType:
     return code
 
 
-def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]]) -> Mapping[str, Figure]:
-    """The experiment's figures; its own numbers are added to ``numbers``."""
-    if hasattr(code, "numbers"):
-        numbers |= {name: [float(v) for v in values] for name, values in code.numbers(results).items()}
-    figures: Mapping[str, Figure] = code.figures(results)
-    return figures
+def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]], say: Say) -> dict[str, Figure]:
+    """The experiment's figures; its own numbers are added to ``numbers``.
+
+    What needs the folder of a run that is on another machine is left out: a figure as it is kept, numbers as kept.
+    """
+    own = getattr(code, "numbers", None)
+    try:
+        numbers |= {} if own is None else {name: [float(v) for v in values] for name, values in own(results).items()}
+    except Elsewhere as error:
+        kept = results.study.folder / "numbers.json"
+        say(f"{error}; numbers that need it are those of {kept}, not computed again")
+        numbers |= {name: values for name, values in read_json(kept).items() if name not in numbers}
+    drawn, missing = {}, []
+    try:
+        figures: Drawn = code.figures(results)
+    except Elsewhere as error:
+        say(f"{error}; no figure is drawn again")
+        return {}
+    for name, figure in figures.items():
+        try:
+            drawn[name] = figure() if callable(figure) else figure
+        except Elsewhere:
+            missing.append(name)
+    if missing:
+        say(f"not drawn again, since they need folders of runs that are on another machine: {', '.join(missing)}")
+    return drawn
 
 
 def _name_other_code(runs: Mapping[str, Sequence[Run]], say: Say) -> None:

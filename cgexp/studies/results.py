@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.active.round import Round
@@ -24,10 +25,12 @@ from cgexp.report.html_study import RunOfStudy, StudyContent, study_page
 from cgexp.runs.load import Run
 from cgexp.runs.provenance import code_version
 from cgexp.store import read_arrays, write_arrays, write_bytes
-from cgexp.studies.round_table import NAME, KeptRun
 from cgexp.studies.study import Arm, Study
+from cgexp.studies.tables import Elsewhere, KeptRun
 
 Arrays = Mapping[str, NDArray[Any]]
+# name -> figure, or what draws it: where it needs the folder of a run that is on another machine, it is left out
+Drawn = Mapping[str, Figure | Callable[[], Figure]]
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class Results:
         runs = self.by_arm[self.arm(arm).name]
         for run in runs:
             if isinstance(run, KeptRun):
-                raise InputError(
-                    f"the figures of {self.study.name} need the folder of {arm}, seed {run.config['seed']}, which only "
-                    f"{NAME} knows: leave out --resume"
+                raise Elsewhere(
+                    f"the results of {self.study.name} need the folder of {arm}, seed {run.config['seed']}, which is "
+                    "on another machine: leave out --resume"
                 )
         return runs
 

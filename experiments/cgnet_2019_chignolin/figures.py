@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
 from cgexp.report.side_by_side_figures import (
     cross_validation_figure,
     landscapes_figure,
@@ -11,12 +9,13 @@ from cgexp.report.side_by_side_figures import (
     points_figure,
     structures_figure,
 )
-from cgexp.studies.results import Results
+from cgexp.studies.results import Drawn, Results
 from cgexp.studies.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
 from cgexp.systems.peptide import BASINS
 
 MODELS = ("prior_2019", "cgnet_2019", "prior", "cgnet")
 TUNED = {"architecture": "hidden layers x units", "lipschitz": "largest spectral norm"}
+ALONG, POOLED = ("ic1", "ic2"), ("rmsd", "end_to_end", "rg")
 BANDS = "bands: standard deviation over runs; of the reference, standard error"
 
 
@@ -34,15 +33,13 @@ def numbers(results: Results) -> dict[str, list[float]]:
     return found
 
 
-def figures(results: Results) -> dict[str, Figure]:
-    """Name -> figure."""
-    along = lines(results, MODELS, ("ic1", "ic2"))
-    pooled = densities(results, MODELS, ("rmsd", "end_to_end", "rg"))
+def figures(results: Results) -> Drawn:
+    """Name -> figure, or what draws it from the folders of the runs."""
     return {
-        "free_energy_landscapes": landscapes_figure(landscapes(results, MODELS)),
-        "free_energies": lines_figure(along, "free energy", "kT", BANDS),
-        "distributions": lines_figure(pooled, "density", "", BANDS),
-        "structures": structures_figure(*medoids(results, MODELS)),
+        "free_energy_landscapes": lambda: landscapes_figure(landscapes(results, MODELS)),
+        "free_energies": lambda: lines_figure(lines(results, MODELS, ALONG), "free energy", "kT", BANDS),
+        "distributions": lambda: lines_figure(densities(results, MODELS, POOLED), "density", "", BANDS),
+        "structures": lambda: structures_figure(*medoids(results, MODELS)),
         "mean_forces": points_figure(_mean_forces(results), "RMSE against mean forces", "kcal/mol/Å"),
         "cross_validation": cross_validation_figure(
             {name: held_out(results, arm) for arm, name in TUNED.items()}, "(kcal/mol/Å)²"

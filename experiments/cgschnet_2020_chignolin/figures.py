@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
 from cgexp.report.side_by_side_figures import (
     cross_validation_figure,
     landscapes_figure,
@@ -11,7 +9,7 @@ from cgexp.report.side_by_side_figures import (
     points_figure,
     structures_figure,
 )
-from cgexp.studies.results import Results
+from cgexp.studies.results import Drawn, Results
 from cgexp.studies.side_by_side import basin_shares, densities, held_out, landscapes, lines, medoids
 from cgexp.systems.peptide import BASINS
 
@@ -27,6 +25,7 @@ DISTANCES = {
     "tica": "plane of the ICs", "rmsd": "RMSD", "end_to_end": "end to end", "rg": "radius of gyration",
     "angle": "angles", "dihedral": "dihedrals",
 }  # fmt: skip
+ALONG, POOLED = ("ic1", "ic2"), ("rmsd", "end_to_end", "rg")
 BANDS = "bands: standard deviation over runs; of the reference, standard error"
 
 
@@ -50,16 +49,14 @@ def numbers(results: Results) -> dict[str, list[float]]:
     return found
 
 
-def figures(results: Results) -> dict[str, Figure]:
-    """Name -> figure."""
-    along = lines(results, MODELS, ("ic1", "ic2"))
-    pooled = densities(results, MODELS, ("rmsd", "end_to_end", "rg"))
+def figures(results: Results) -> Drawn:
+    """Name -> figure, or what draws it from the folders of the runs."""
     return {
         "ensembles": points_figure(_over_resolution(results), "W1 / distance of the reference's runs", "", ONE),
-        "free_energy_landscapes": landscapes_figure(landscapes(results, MODELS)),
-        "free_energies": lines_figure(along, "free energy", "kT", BANDS),
-        "distributions": lines_figure(pooled, "density", "", BANDS),
-        "structures": structures_figure(*medoids(results, MODELS)),
+        "free_energy_landscapes": lambda: landscapes_figure(landscapes(results, MODELS)),
+        "free_energies": lambda: lines_figure(lines(results, MODELS, ALONG), "free energy", "kT", BANDS),
+        "distributions": lambda: lines_figure(densities(results, MODELS, POOLED), "density", "", BANDS),
+        "structures": lambda: structures_figure(*medoids(results, MODELS)),
         "mean_forces": points_figure(_mean_forces(results), "RMSE against mean forces", "kcal/mol/Å"),
         "cross_validation": cross_validation_figure(
             {name: held_out(results, arm) for arm, name in TUNED.items()}, "(kcal/mol/Å)²"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cgexp.analysis.bootstrap import mean_and_interval
 from cgexp.report.side_by_side_figures import learning_figure, points_figure
 from cgexp.runs.load import Run
 from cgexp.studies.mean_forces import mean_force_rmse_rest
-from cgexp.studies.results import Results
+from cgexp.studies.results import Drawn, Results
 
 METRIC, UNIT = "mean_force_rmse", "kcal/mol/Å"
 SET, N_TRAINED_ON = "chignolin_mean_force", 180
@@ -48,11 +47,10 @@ def _difference(arm: str, by_seed: NDArray[np.float64]) -> dict[str, list[float]
     return {name: by_seed.tolist(), f"{name}_low": [float(low)], f"{name}_high": [float(high)]}
 
 
-def figures(results: Results) -> dict[str, Figure]:
-    """Name -> figure."""
+def figures(results: Results) -> Drawn:
+    """Name -> figure, or what draws it from the folders of the runs."""
     prior = float(results.values("learning/57600", f"{METRIC}_prior_only").mean())
     curves = {label: _learning(results, arm) for label, arm in (("CGSchNet", "learning"), ("CGnet", "cgnet_learning"))}
-    labels = {name: {"CGSchNet": [_on_the_rest(run) for run in results.runs(arm)]} for arm, name in LABELS.items()}
     hand = "reference", float(results.values("prior_terms/all", "handedness_reference").mean())
     return {
         "learning": learning_figure(curves, "RMSE against mean forces", UNIT, {"prior only": prior}),
@@ -60,8 +58,12 @@ def figures(results: Results) -> dict[str, Figure]:
         "prior_terms": points_figure(_variants(results, "prior_terms"), "RMSE against mean forces", UNIT),
         "handedness": points_figure(_variants(results, "prior_terms", "handedness"), "handedness", "", hand),
         "noise": points_figure(_noise(results), "RMSE against mean forces", UNIT),
-        "labels": points_figure(labels, "RMSE against other mean forces", UNIT),
+        "labels": lambda: points_figure(_labels(results), "RMSE against other mean forces", UNIT),
     }
+
+
+def _labels(results: Results) -> dict[str, dict[str, Sequence[float]]]:
+    return {name: {"CGSchNet": [_on_the_rest(run) for run in results.runs(arm)]} for arm, name in LABELS.items()}
 
 
 def _variants(results: Results, arm: str, metric: str = METRIC) -> dict[str, dict[str, Sequence[float]]]:

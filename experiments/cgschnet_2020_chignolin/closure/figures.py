@@ -15,7 +15,7 @@ from cgexp.runs.evaluate import teacher_equilibrium
 from cgexp.runs.experiment import Experiment
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
-from cgexp.studies.results import Results
+from cgexp.studies.results import Drawn, Results
 
 STUDENTS = ("student", "student_relative_entropy", "noisy_student", "noisy_student_relative_entropy", "prior")
 DISTANCES = ("w1_tica", "w1_rmsd", "w1_end_to_end", "w1_rg", "w1_dihedral", "w1_angle", "w1_bond")
@@ -36,9 +36,9 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
     return found
 
 
-def figures(results: Results) -> dict[str, Figure]:
-    """Name -> figure."""
-    return {"distances": _distances(results), "free_energies": _free_energies(results)}
+def figures(results: Results) -> Drawn:
+    """Name -> figure, or what draws it from the folders of the runs."""
+    return {"distances": _distances(results), "free_energies": lambda: _free_energies(results)}
 
 
 def _distances(results: Results) -> Figure:

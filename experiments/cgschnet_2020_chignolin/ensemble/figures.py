@@ -4,6 +4,7 @@ judged by the other run."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from cgexp.datasets.equilibrium import load_equilibrium
 from cgexp.runs.load import Run
 from cgexp.studies.gains import gains_figure, paired_gain
 from cgexp.studies.mean_forces import mean_force_rmse_rest
-from cgexp.studies.results import Results
+from cgexp.studies.results import Drawn, Results
 
 BASE = "base"
 REFERENCE, N_SAMPLES = "chignolin_reference", 1000
@@ -68,11 +69,13 @@ def _to_runs(runs: Sequence[Run]) -> Values:
     return found
 
 
-def figures(results: Results) -> dict[str, Figure]:
-    """Name -> figure."""
-    return {
-        metric: gains_figure(_gains(results, metric), f"gain in {metric}", unit) for metric, unit in METRICS.items()
-    }
+def figures(results: Results) -> Drawn:
+    """Name -> figure, or what draws it from the folders of the runs."""
+    return {metric: partial(_figure, results, metric) for metric in METRICS}
+
+
+def _figure(results: Results, metric: str) -> Figure:
+    return gains_figure(_gains(results, metric), f"gain in {metric}", METRICS[metric])
 
 
 def _gains(results: Results, metric: str) -> dict[str, dict[str, list[float]]]:

@@ -9,8 +9,8 @@ import pytest
 
 from cgexp.active.round import Round
 from cgexp.errors import InputError
-from cgexp.studies.round_table import RoundTable, keys_of
 from cgexp.studies.study import Study
+from cgexp.studies.tables import RoundTable, RunTable, keys_of
 from tests.active.fakes import round_with
 
 FIRST, SECOND = ("plain", 1, "aa"), ("plain", 2, "bb")
@@ -46,10 +46,20 @@ def test_a_run_without_all_its_rounds_is_not_finished(tmp_path: Path) -> None:
     assert table.finished() == {}
 
 
+def test_metrics_of_runs_come_out_as_they_went_in(tmp_path: Path) -> None:
+    table = RunTable(tmp_path / "runs.csv")
+    assert table.finished() == {}
+    table.add(SECOND, {"w1_x": 0.25, "replicas_failed": 0.0})
+    table.add(FIRST, {"w1_x": 3.0})
+    table.add(("plain", 2, "cc"), {"w1_x": 0.5})
+    assert table.finished() == {FIRST: {"w1_x": 3.0}, ("plain", 2, "cc"): {"w1_x": 0.5}}
+
+
 def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "rounds.csv").write_text("what,is\nthis,1\n")
-    with pytest.raises(InputError, match="is no table of rounds"):
-        RoundTable(tmp_path / "rounds.csv").finished()
+    for name, what, table in (("rounds.csv", "rounds", RoundTable), ("runs.csv", "runs", RunTable)):
+        (tmp_path / name).write_text("what,is\nthis,1\n")
+        with pytest.raises(InputError, match=f"is no table of {what}"):
+            table(tmp_path / name).finished()
 
 
 STUDY = """
@@ -79,8 +89,14 @@ def keys(folder: Path, *changes: tuple[str, str], overrides: tuple[str, ...] = (
 def test_runs_have_keys_if_their_seed_tells_them_apart(tmp_path: Path) -> None:
     found = keys(tmp_path)
     assert [key[:2] for key in found["plain"]] == [("plain", 1), ("plain", 2)]
-    assert found["twice"] == [None] * 4
-    assert found["teacher"] == [None]
+    assert [key[:2] for key in found["twice"]] == [
+        ("twice [0]", 1),
+        ("twice [0]", 2),
+        ("twice [1]", 1),
+        ("twice [1]", 2),
+    ]
+    assert [key[:2] for key in found["teacher"]] == [("teacher", 5)]
+    assert len({key[2] for key in found["twice"]}) == 4
     assert len({key[2] for arm in ("plain", "student") for key in found[arm]}) == 4
 
 
