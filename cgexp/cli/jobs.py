@@ -91,7 +91,9 @@ def check_one(config: Config) -> None:
     if config["run"] is not None:
         for line in verify(Path(config["run"])):
             print(line)
-    for line in report(resolve(config)[0]):
+    resolved, *folders = resolve(config)
+    runs = [folder for folder in folders if config["run"] is not None and folder is not None]
+    for line in report(resolved, next((folder for folder in runs if folder.done("train")), None)):
         print(line)
 
 

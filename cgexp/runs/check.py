@@ -21,10 +21,12 @@ from cgexp.errors import InputError
 from cgexp.frames import Frames
 from cgexp.kernels.choose import make_kernel
 from cgexp.messages import only_from
-from cgexp.models.potential import Potential, take_weights
+from cgexp.models.potential import Potential, load_potential, take_weights
+from cgexp.parts.sources import fact
 from cgexp.priors.prior import Prior
 from cgexp.runs.evaluate import equilibrium_of
 from cgexp.runs.experiment import Experiment
+from cgexp.runs.folder import RunFolder
 from cgexp.runs.needs import in_words, warn
 from cgexp.runs.stages import fitted_prior, network_of, require_same_system
 from cgexp.systems.base import System
@@ -41,8 +43,11 @@ N_TRIED = 512  # configurations of a step whose time is measured
 N_STEPS = 100  # of the training that a scheduler is tried with
 
 
-def report(config: Config) -> Iterator[str]:
-    """Yield lines that say what was checked; raises InputError where a part cannot be built."""
+def report(config: Config, trained: RunFolder | None = None) -> Iterator[str]:
+    """Yield lines that say what was checked; raises InputError where a part cannot be built.
+
+    trained: the folder of a run whose training is done, which needs the runs no more that it began with.
+    """
     choices = config["choices"]
     yield f"config     ok: {', '.join(f'{group}={option}' for group, option in choices.items())}"
     experiment = Experiment.of(config)
@@ -65,8 +70,7 @@ def report(config: Config) -> Iterator[str]:
     if whole is not None and not equilibrium_of(experiment, whole):
         experiment.analysis.check(whole.sample)
     prior = prior_of(experiment, given, frames)
-    network = experiment.model.make()
-    network.fit(frames, system)
+    network = made_network(experiment, trained, frames)
     require_processes(experiment)
     require_fitting(experiment.loss.make(), experiment.trainer, network)
     if experiment.simulation is not None:
@@ -76,7 +80,7 @@ def report(config: Config) -> Iterator[str]:
     if trains and whole is not None:
         require_trainable(whole, experiment)
     start_from = experiment.trainer.start_from
-    if start_from is not None:
+    if start_from is not None and trained is None:
         names = take_weights(network, network_of(start_from))
         yield f"start      {len(names)} of {len(network.state_dict())} arrays from {start_from}"
     if trains:
@@ -96,6 +100,17 @@ def report(config: Config) -> Iterator[str]:
     yield f"needs      {in_words(experiment, *step_seconds(experiment, network, prior, frames))}"
     warn(experiment)
     yield f"run        {experiment.name}/{experiment.run_id}"
+
+
+def made_network(experiment: Experiment, trained: RunFolder | None, frames: Frames) -> EnergyTerm:
+    """The network as a training begins with it; of a model that is not trained, as the run keeps it, if it does."""
+    if trained is not None and not fact(experiment.model.spec[TARGET], "trains", True):
+        kept = load_potential(trained.potential).network
+        if kept is not None:
+            return kept.float()
+    network = experiment.model.make()
+    network.fit(frames, experiment.system)
+    return network
 
 
 def require_processes(experiment: Experiment) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from cgexp.cli.jobs import check_one
 from cgexp.config.checks import all_problems
 from cgexp.config.compose import compose
 from cgexp.config.identity import run_id
@@ -112,3 +113,14 @@ def test_it_needs_the_folders_of_its_members_no_more(finished: RunFolder, member
     assert np.array_equal(load(moved).potential.forces(coords), expected)
     bundle = export_bundle(moved, tmp_path / "bundle")
     assert np.array_equal(bundle.potential.forces(coords), expected)
+
+
+def test_a_finished_run_is_checked_where_its_members_are_not(
+    finished: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(run: str) -> None:
+        raise InputError(f"model.runs={run} holds no trained network")
+
+    monkeypatch.setattr("cgexp.models.average._trained", gone)
+    check_one(compose([f"run={finished.path}"]))
+    assert "potential  forces [64, 1, 1], all finite" in capsys.readouterr().out
