@@ -58,7 +58,8 @@ class AverageOfRuns(Average):
     """
 
     def __init__(self, runs: RunFolders) -> None:
-        double = next((run for i, run in enumerate(runs) if run in runs[:i]), None)
+        places = [Path(run).resolve() for run in runs]  # a link leads to a run that may be named as well
+        double = next((run for i, run in enumerate(runs) if places[i] in places[:i]), None)
         if double is not None:
             raise InputError(f"model.runs names {double} twice: name each run once, as all count the same")
         potentials, self._made_of = {}, {}

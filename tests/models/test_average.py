@@ -127,6 +127,9 @@ def test_what_has_no_mean_is_refused(tmp_path: Path) -> None:
         AverageOfRuns([run, str(tmp_path)])
     with pytest.raises(InputError, match=r"names .*a twice"):
         AverageOfRuns([run, run])
+    (tmp_path / "link").symlink_to(run)
+    with pytest.raises(InputError, match=r"names .*link twice"):
+        AverageOfRuns([run, str(tmp_path / "link")])
     with pytest.raises(InputError, match="expected a list of run folders, at least one"):
         AverageOfRuns([])
     (tmp_path / "prior").mkdir()
