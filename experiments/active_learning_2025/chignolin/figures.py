@@ -44,12 +44,14 @@ def numbers(results: Results) -> dict[str, Sequence[float]]:
             found[f"{arm}.{metric}"] = values.tolist()
             for control in _controls(arm, final):
                 name = f"{arm}.{metric}_gain_over_{control.removeprefix(_family(arm))}"
-                found |= paired_gain(name, final[control], values)
+                found |= paired_gain(name, final[control][: len(values)], values)
         if metric == "w1_tica":  # relative to the first model, as the paper has it, and of the means to no new labels
             found |= {f"{arm}.reduction": (1.0 - of[:, -1] / of[:, 0]).tolist() for arm, of in of_rounds.items()}
             for arm, values in final.items():
                 for control in _controls(arm, final)[:1]:
-                    found[f"{arm}.reduction_over_none"] = [float(1.0 - values.mean() / final[control].mean())]
+                    found[f"{arm}.reduction_over_none"] = [
+                        float(1.0 - values.mean() / final[control][: len(values)].mean())
+                    ]
     for arm in _active(results):
         found[f"{arm}.coverage_before"] = [rounds[0].coverage_max for rounds in results.rounds(arm)]
     return found
@@ -85,7 +87,7 @@ def _gains(results: Results, metric: str, families: Sequence[str]) -> dict[str, 
     for arm in values:
         for control in _controls(arm, values) if _family(arm) in families else ():
             group = gains.setdefault(f"over {control.removeprefix(_family(arm))}", {})
-            group[results.arm(arm).label] = (values[control] - values[arm]).tolist()
+            group[results.arm(arm).label] = (values[control][: len(values[arm])] - values[arm]).tolist()
     return gains
 
 
@@ -94,9 +96,9 @@ def _family(arm: str) -> str:
 
 
 def _controls(arm: str, known: Mapping[str, Values]) -> list[str]:
-    """The controls of an arm that are there, with as many seeds."""
+    """The controls of an arm that are there, with its seeds; they may have further ones."""
     controls = [f"{_family(arm)}{control}" for control in CONTROLS[_family(arm)]]
-    return [one for one in controls if one != arm and one in known and len(known[one]) == len(known[arm])]
+    return [one for one in controls if one != arm and one in known and len(known[one]) >= len(known[arm])]
 
 
 def _active(results: Results) -> list[str]:
