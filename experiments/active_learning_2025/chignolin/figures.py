@@ -24,13 +24,10 @@ GAINS = {"w1_tica": "TICA units", "w1_dihedral": "rad", "w1_end_to_end": "Å", "
 # family of arms, by how their names begin -> its controls, which have the same network and begin with the same data
 CONTROLS = {"": ("none", "random"), "cgschnet_": ("none",), "sparse_": ("none", "random", "plain")}
 MAPS = {
-    "none": "no labels",
-    "nearest_rmsd": "top k",
-    "refitted_farthest_point": "farthest, refitted",
-    "sparse_none": "sparse, no labels",
-    "sparse_nearest_rmsd": "sparse, top k",
-}  # arms of the maps and distributions, and what they are called there
-SHOWN_SEED = 3  # of these: the middling one of no new labels
+    "": {"none": "no labels", "nearest_rmsd": "top k", "refitted_farthest_point": "farthest, refitted"},
+    "sparse_": {"sparse_none": "no labels", "sparse_nearest_rmsd": "top k", "sparse_plain": "plain sampling"},
+}  # start -> arms of the maps and distributions, and what they are called there
+SHOWN_SEED = 3  # of these: the middling one of no new labels, from the native basin
 Values = NDArray[np.float64]
 
 
@@ -68,9 +65,9 @@ def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure."""
     drawn: dict[str, Figure] = {}
     for family, (control, *_) in CONTROLS.items():
-        arms = [arm for arm in _active(results) if _family(arm) == family]
-        if len(arms) > 1:
-            of_arm = {results.arm(arm).label: results.rounds(arm) for arm in arms}
+        members = [arm for arm in _active(results) if _family(arm) == family]
+        if len(members) > 1:
+            of_arm = {results.arm(arm).label: results.rounds(arm) for arm in members}
             curves = [curve for curve in round_curves(of_arm, "molecular") if curve.name in CURVES]
             drawn[f"{family}rounds"] = arms_figure(curves, results.arm(f"{family}{control}").label)
     for metric, unit in GAINS.items():
@@ -78,13 +75,15 @@ def figures(results: Results) -> dict[str, Figure]:
             gains = _gains(results, metric, families)
             if gains:
                 drawn[f"{prefix}gains_{metric}"] = gains_figure(gains, f"gain in {metric}", unit)
-    shown = {
-        f"{label}, seed {SHOWN_SEED}": [(run.folder.path, frames_of(run.folder.path))]
-        for arm, label in MAPS.items()
-        for run in results.runs_here(arm)
-        if run.config["seed"] == SHOWN_SEED
-    }
-    return drawn | (peptide_figures(shown) if shown else {})
+    for prefix, arms in MAPS.items():
+        shown = {
+            f"{label}, seed {SHOWN_SEED}": [(run.folder.path, frames_of(run.folder.path))]
+            for arm, label in arms.items()
+            for run in results.runs_here(arm)
+            if run.config["seed"] == SHOWN_SEED
+        }
+        drawn |= {f"{prefix}{name}": figure for name, figure in (peptide_figures(shown) if shown else {}).items()}
+    return drawn
 
 
 def _gains(results: Results, metric: str, families: Sequence[str]) -> dict[str, dict[str, Sequence[float]]]:
