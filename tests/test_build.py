@@ -88,7 +88,7 @@ def test_signatures_follow_imports_dataclasses_and_bases_without_importing() -> 
     assert adam.required == ("params",)
     squared = read_signature("cgexp.training.losses.MeanSquaredError")
     assert squared is not None
-    assert squared.parameters == {"weight": ranges.NonNegative}
+    assert squared.parameters == {"weight": ranges.Weight}
     training = read_signature("cgexp.training.fit.Training")
     assert training is not None
     assert training.required == ("max_epochs", "batch_size")

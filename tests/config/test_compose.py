@@ -44,7 +44,7 @@ def test_the_command_line_wins_over_the_experiment() -> None:
         ("trainer.max_epocs=3", ["'trainer.max_epocs'", "did you mean 'max_epochs'"]),
         ("simulation.integrator.frction=1", ["did you mean 'friction'"]),
         ("seed=1,2", ["add -m"]),
-        ("model=null", ["model=null is not valid", "expected model=<one of cgnet"]),
+        ("model=null", ["model=null is not valid", "expected model=<one of average, cgnet"]),
         ("seed={a: 1}", ["seed"]),
         ("seed=[1", ["cannot read the override 'seed=[1'"]),
         ("~model.nothing", ["'model.nothing' does not exist"]),

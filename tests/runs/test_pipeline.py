@@ -19,6 +19,7 @@ from cgexp.runs.experiment import Experiment
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.lock import lock
 from cgexp.runs.pipeline import run
+from cgexp.store import write_record
 from tests.runs.small import configure, quiet, without_costs
 
 
@@ -213,7 +214,7 @@ def test_changed_data_are_noticed(finished: RunFolder, outputs: Path, tmp_path: 
     folder = RunFolder(tmp_path / "moved" / finished.path.relative_to(outputs))
     recorded = folder.read_provenance()
     recorded["data"]["content_hash"] = "0"
-    folder.provenance.write_text(json.dumps(recorded))
+    write_record(folder.provenance, recorded)
     with pytest.raises(InputError, match="has changed since the run"):
         _ = cgexp.load(folder.path).frames
 
