@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgexp.build import build, is_spec, problems
 from cgexp.errors import InputError
@@ -143,8 +144,13 @@ class Recipe(Part, ABC):
         sampled = np.flatnonzero(is_sampled)
         if self.n_frames is None or self.n_frames >= len(sampled):
             return frames
-        kept = sampled[np.linspace(0, len(sampled) - 1, self.n_frames).round().astype(np.int64)]
+        kept = sampled[evenly_spaced(self.n_frames, len(sampled))]
         return frames.select(np.sort(np.concatenate([kept, np.flatnonzero(~is_sampled)])))
+
+
+def evenly_spaced(n: int, total: int) -> NDArray[np.int64]:
+    """Which n of ``total`` frames a data set with ``n_frames`` takes, [n]."""
+    return np.linspace(0, total - 1, n).round().astype(np.int64)
 
 
 def facts_of(node: Mapping[str, Any]) -> dict[str, Any]:

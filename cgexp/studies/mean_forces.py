@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cgexp.analysis.forces import NAME, mean_force_metrics
 from cgexp.datasets.packaged import load_packaged
+from cgexp.datasets.recipe import evenly_spaced
 from cgexp.runs.load import Run
 from cgexp.runs.stages import forces_of
 
@@ -16,9 +18,9 @@ def mean_force_rmse_rest(run: Run, name: str, n_trained_on: int) -> float:
     taken off. Returns a number in the set's unit of force.
     """
     frames = load_packaged(name)
-    taken = np.linspace(0, len(frames) - 1, n_trained_on).round().astype(np.int64)
-    rest = frames.select(np.setdiff1d(np.arange(len(frames)), taken))
+    rest = frames.select(np.setdiff1d(np.arange(len(frames)), evenly_spaced(n_trained_on, len(frames))))
     assert rest.forces is not None
     assert rest.force_sem is not None
-    error = forces_of(run.potential.double(), rest.coords) - rest.forces
-    return float(np.sqrt(np.mean(error**2 - rest.force_sem.astype(np.float64) ** 2)))
+    forces = {"": forces_of(run.potential.double(), rest.coords)}
+    basins, n_bootstrap, rng = np.zeros(0, dtype=np.str_), 0, np.random.default_rng(0)
+    return mean_force_metrics(forces, rest.forces, rest.force_sem, basins, n_bootstrap, rng)[NAME]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import importlib
 import logging
-import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from cgexp.config.checks import check
@@ -35,6 +33,7 @@ from cgexp.runs.provenance import code_version
 from cgexp.runs.resolve import resolve
 from cgexp.runs.sweeps import sweep_folder
 from cgexp.store import read_json, write_bytes, write_json
+from cgexp.studies.bounds import all_within, violations
 from cgexp.studies.results import Drawn, Results, write_study_page
 from cgexp.studies.study import VERBS, Arm, Study
 from cgexp.studies.tables import Elsewhere, Kept, KeptRun, Key, keep, kept_runs, keys_of
@@ -83,7 +82,8 @@ def reproduce(
     results = Results(study, runs, place / "work")
     say("drawing the figures")
     numbers = results.numbers()
-    drawn = _draw(code, results, numbers, say)
+    as_kept = _add_own(code, results, numbers, say)
+    drawn = _draw(code, results, say)
     table = arms_table(rows_of(study, numbers), study.columns, some["dataset"]["units"])
     for folder, suffixes in ((place, ("png", "pdf")), *([(study.folder, ("png",))] if update else [])):
         for name, figure in drawn.items():
@@ -95,21 +95,8 @@ def reproduce(
     say(f"figures ({', '.join(sorted(drawn))}): {place / 'figures'}")
     say(f"report: {write_study_page(results, rows_of(study, numbers), numbers, drawn, place, changed)}")
     outside = list(violations(study, numbers))
-    say("\n".join(outside) if outside else f"all {len(study.expected)} expected numbers are within their bounds")
+    say("\n".join(outside) if outside else all_within(study, as_kept))
     return not outside
-
-
-def violations(study: Study, numbers: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    """A sentence for every number of expected.yaml that is missing or outside its bounds."""
-    for name, (what, low, high) in study.expected.items():
-        if name not in numbers:
-            yield f"OUTSIDE {name}: expected {what} within {_interval(low, high)}, but there is no such number"
-            continue
-        values = np.asarray(numbers[name], dtype=np.float64)
-        for value in [values.mean()] if what == "mean" else values:
-            # written so that NaN is outside
-            if not ((low is None or value >= low) and (high is None or value <= high)):
-                yield f"OUTSIDE {name}: {what} {value:.6g}, expected within {_interval(low, high)}"
 
 
 def _configs(study: Study, extra: Sequence[str]) -> dict[str, list[Config]]:
@@ -167,9 +154,11 @@ class _Work:
 
     def keep(self) -> None:
         """Add all runs that have finished here to the tables: also those of an earlier call, or of several arms."""
-        for arm in self.study.arms if self.tables else ():
+        if self.tables is None:
+            return
+        for arm in self.study.arms:
             for config, key in self.keyed(arm):
-                if self.tables and _finished(folder := _place(config), arm.verb):
+                if _finished(folder := _place(config), arm.verb):
                     keep(self.tables, key, folder, arm.verb)
 
     def run(self, config: Config, key: Key) -> Run:
@@ -278,18 +267,23 @@ def load_code(folder: Path, part: str | None = None) -> ModuleType:
     return code
 
 
-def _draw(code: ModuleType, results: Results, numbers: dict[str, list[float]], say: Say) -> dict[str, Figure]:
-    """The experiment's figures; its own numbers are added to ``numbers``.
-
-    What needs the folder of a run that is on another machine is left out: a figure as it is kept, numbers as kept.
-    """
+def _add_own(code: ModuleType, results: Results, numbers: dict[str, list[float]], say: Say) -> set[str]:
+    """Add the experiment's own numbers to ``numbers``. Where they need the folder of a run that is on another machine
+    they are those that are kept; their names are returned."""
     own = getattr(code, "numbers", None)
     try:
         numbers |= {} if own is None else {name: [float(v) for v in values] for name, values in own(results).items()}
+        return set()
     except Elsewhere as error:
-        kept = results.study.folder / "numbers.json"
-        say(f"{error}; numbers that need it are those of {kept}, not computed again")
-        numbers |= {name: values for name, values in read_json(kept).items() if name not in numbers}
+        path = results.study.folder / "numbers.json"
+        say(f"{error}; the numbers of its own code are those of {path}, not computed again")
+        kept = {name: values for name, values in read_json(path).items() if name not in numbers}
+        numbers |= kept
+        return set(kept)
+
+
+def _draw(code: ModuleType, results: Results, say: Say) -> dict[str, Figure]:
+    """The experiment's figures, but for those that need the folder of a run that is on another machine."""
     drawn, missing = {}, []
     try:
         figures: Drawn = code.figures(results)
@@ -344,7 +338,3 @@ def _with_defaults(extra: Sequence[str]) -> tuple[list[str], list[str]]:
         if n_cores > 1 and find_spec("hydra_plugins") and find_spec("hydra_plugins.hydra_joblib_launcher"):
             settings = ["launcher=joblib", f"hydra.launcher.n_jobs={n_cores}", *settings]
     return quiet(overrides), settings
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return f"[{-math.inf if low is None else low:g}, {math.inf if high is None else high:g}]"

@@ -70,7 +70,6 @@ def fit(
     stopped it.
     """
     require_fitting(loss, settings, network)
-    require_sample(loss, frames)
     several = settings.n_processes > 1
     if several and watch is not None:
         raise InputError(f"a training that is watched, as in a search, is one process: set {ONE_PROCESS}")
@@ -82,13 +81,13 @@ def fit(
     module.begin_sampling = lambda: begin_sampling(loss, network, prior, frames.select(data.train_index), seed, kernel)
     logger = CollectingLogger() if log else None
     history = History(folder / "history.csv", progress, None if several else log, logger, settings.batch_size)
-    has_validation = len(data.validation_index) > 0
-    checkpoints = _checkpoints(folder, "loss_validation" if has_validation else "loss_train_running")
+    held_out = data.validation_index
+    checkpoints = _checkpoints(folder, "loss_validation" if len(held_out) else "loss_train_running")
     last = _last_checkpoint(folder, settings)
     watched = [] if watch is None else [Watched(watch)]
     with _quiet(), matmul_precision(settings.matmul_precision, settings.device):
         trainer = _trainer(
-            settings, [*settings.made_callbacks(), history, *watched, *checkpoints], logger, folder, has_validation
+            settings, [*settings.made_callbacks(), history, *watched, *checkpoints], logger, folder, len(held_out) > 0
         )
         torch.manual_seed(seed)
         _train(trainer, module, data, last)
@@ -100,9 +99,7 @@ def fit(
     history.write()
     if any(one.is_stopped for one in watched):
         raise Pruned(f"stopped after epoch {len(history.rows)} of {settings.max_epochs}")
-    return _kept_weights(module, history, data, settings, folder) | loss_levels(
-        frames, prior_forces, data.validation_index
-    )
+    return _kept_weights(module, history, data, settings, folder) | loss_levels(frames, prior_forces, held_out)
 
 
 def _train(trainer: pl.Trainer, module: ForceMatching, data: ResidentData, last: Path) -> None:
@@ -128,6 +125,7 @@ def _data(
     seed: int, scratch: Path | None,
 ) -> ResidentData:  # fmt: skip
     """The data as the loss wants them sampled; the loss has taken from them what it needs to know."""
+    require_sample(loss, frames)
     data = ResidentData(
         frames, prior_forces, settings.batch_size, settings.validation_fraction, seed, settings.dtype,
         loss.needs_force_sem, settings.fold, settings.steps_per_epoch, scratch,

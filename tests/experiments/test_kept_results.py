@@ -12,7 +12,8 @@ import pytest
 from cgexp.config.checks import check
 from cgexp.config.compose import Config, compose_seeds
 from cgexp.report.table import arms_table
-from cgexp.studies.reproduce import TABLE_END, TABLE_START, rows_of, violations
+from cgexp.studies.bounds import violations
+from cgexp.studies.reproduce import TABLE_END, TABLE_START, rows_of
 from cgexp.studies.study import STUDY, Arm, Study
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"

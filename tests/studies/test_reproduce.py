@@ -22,7 +22,8 @@ from cgexp.errors import InputError
 from cgexp.runs.folder import RunFolder, folder_of
 from cgexp.runs.resolve import resolve
 from cgexp.store import write_frames, write_json
-from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, _place, load_code, reproduce, violations
+from cgexp.studies.bounds import violations
+from cgexp.studies.reproduce import TABLE_END, TABLE_START, _configs, _Job, _place, load_code, reproduce
 from cgexp.studies.results import Results
 from cgexp.studies.study import Study
 from tests.active.fakes import round_with
@@ -306,6 +307,7 @@ def test_rounds_that_are_kept_are_resumed_from_on_another_machine(
     said = capsys.readouterr().out
     assert "need the folder of plain, seed 1" in said
     assert "not drawn again, since they need folders of runs that are on another machine: empty" in said
+    assert "all 1 expected numbers are within their bounds, but 1 of them were not computed again" in said
 
 
 def test_an_arm_of_one_seed_serves_all(experiments: Path, tmp_path: Path) -> None:
